@@ -1,0 +1,1 @@
+//! Kafka at full speed: an asynchronous client in pure Rust.

@@ -1,1 +1,9 @@
 //! Kafka at full speed: an asynchronous client in pure Rust.
+
+pub mod config;
+mod error;
+mod record;
+
+pub use self::config::{Acks, ClientConfig, ProducerConfig};
+pub use self::error::ErrorKind;
+pub use self::record::{Header, Payload, Record};

@@ -18,7 +18,8 @@ pub struct Decoder {
 impl Decoder {
     /// Starts at the first byte of `input`, with a memory budget in proportion to its length.
     pub fn new(input: Bytes) -> Self {
-        let budget = input.len().saturating_mul(BUDGET_PER_INPUT_BYTE).saturating_add(BUDGET_FLOOR_BYTES);
+        let budget =
+            input.len().saturating_mul(BUDGET_PER_INPUT_BYTE).saturating_add(BUDGET_FLOOR_BYTES);
         Self { input, at: 0, budget }
     }
 

@@ -241,7 +241,9 @@ impl Encoder {
         body(&mut inner)?;
         let bytes = inner.into_bytes();
         self.put_uvarint(tag);
-        self.put_uvarint(u32::try_from(bytes.len()).map_err(|_| EncodeError::TooLong(bytes.len()))?);
+        self.put_uvarint(
+            u32::try_from(bytes.len()).map_err(|_| EncodeError::TooLong(bytes.len()))?,
+        );
         self.put_shared(&bytes);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 pub mod config;
 mod error;
+mod producer;
 mod record;
 
 pub use self::config::{Acks, ClientConfig, ProducerConfig};

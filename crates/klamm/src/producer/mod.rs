@@ -1,0 +1,2 @@
+//! The producer.
+mod idempotence;

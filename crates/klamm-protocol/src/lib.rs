@@ -6,4 +6,8 @@
 //!
 //! [`Decoder`]: primitives::Decoder
 
+pub mod api_key;
+pub mod error_code;
+pub mod header;
+pub mod message;
 pub mod primitives;

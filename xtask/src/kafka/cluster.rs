@@ -1,0 +1,240 @@
+//! A cluster: its nodes, its directory, and the order in which they are formatted, started and stopped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::artifacts::Artifacts;
+use super::node::Node;
+use super::spec::{Listener, Spec};
+use super::{probe, properties, zookeeper};
+use crate::failure::{Doing, Failure, Result};
+use crate::place::Place;
+use crate::process;
+
+/// A broker that has not answered by then will not; a slow machine starts one in 15 s.
+const READY: Duration = Duration::from_secs(120);
+/// What a broker gets to close its logs before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A cluster on this machine, running or not.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    spec: Spec,
+    home: PathBuf,
+    artifacts: Artifacts,
+    brokers: Vec<Node>,
+    zookeeper: Option<Node>,
+}
+
+impl Cluster {
+    /// A fresh cluster, formatted, started and answering; what ran or lay there under its name is removed.
+    pub(crate) fn up(place: &Place, spec: Spec) -> Result<Self> {
+        spec.check()?;
+        if let Ok(old) = Self::open(place, &spec.name) {
+            old.down()?;
+        }
+        let artifacts = Artifacts::fetch(place, &spec.version)?;
+        let home = home(place, &spec.name)?;
+        clear(&home)?;
+        let cluster = Self::assemble(spec, home, artifacts);
+        cluster.spec.save(&cluster.home.join(SPEC))?;
+        let started = cluster.create();
+        if started.is_err() {
+            // The reason is more useful than a second error from cleaning up.
+            let _ = cluster.down();
+        }
+        started.map(|()| cluster)
+    }
+
+    /// The cluster that was made under `name`, in whatever state it is.
+    pub(crate) fn open(place: &Place, name: &str) -> Result<Self> {
+        let home = home(place, name)?;
+        let spec = Spec::load(&home.join(SPEC))?;
+        let artifacts = Artifacts::fetch(place, &spec.version)?;
+        Ok(Self::assemble(spec, home, artifacts))
+    }
+
+    /// The names of all clusters that were made here.
+    pub(crate) fn names(place: &Place) -> Result<Vec<String>> {
+        let dir = place.dir(CLUSTERS)?;
+        let entries = std::fs::read_dir(&dir).doing(dir.display())?.flatten();
+        let mut names: Vec<String> = entries
+            .filter(|entry| entry.path().join(SPEC).is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn assemble(spec: Spec, home: PathBuf, artifacts: Artifacts) -> Self {
+        let node = |name: String, port| Node::new(name.clone(), home.join(name), port);
+        let brokers = (1..=spec.brokers)
+            .map(|id| node(format!("broker-{id}"), spec.port(id, Listener::Plaintext)))
+            .collect();
+        let keeper = || node("zookeeper".to_owned(), spec.port(1, Listener::Controller));
+        let zookeeper = spec.version.needs_zookeeper().then(keeper);
+        Self { spec, home, artifacts, brokers, zookeeper }
+    }
+
+    fn create(&self) -> Result<()> {
+        if let Some(node) = &self.zookeeper {
+            let data = data_dir(node)?;
+            zookeeper::configure(node, &data)?;
+            node.start(&mut zookeeper::java(&self.artifacts, node))?;
+            zookeeper::wait(node)?;
+        }
+        for (id, node) in (1..).zip(&self.brokers) {
+            let data = data_dir(node)?;
+            let text = properties::text(&properties::server(&self.spec, id, &data));
+            std::fs::write(node.config(), text).doing("cannot write server.properties")?;
+        }
+        if self.zookeeper.is_none() {
+            self.format()?;
+        }
+        for node in &self.brokers {
+            node.start(&mut self.java(node))?;
+        }
+        self.wait_ready()
+    }
+
+    /// All nodes at once: each run of the tool is mostly the start of a JVM.
+    fn format(&self) -> Result<()> {
+        let id = cluster_id()?;
+        let format = |node: &Node| {
+            let mut tool = self.artifacts.java();
+            tool.args(["-Xmx128m", "kafka.tools.StorageTool", "format", "-t", &id, "-c"]);
+            tool.arg(node.config());
+            process::capture(&mut tool).map(drop)
+        };
+        std::thread::scope(|scope| {
+            let runs: Vec<_> =
+                self.brokers.iter().map(|node| scope.spawn(move || format(node))).collect();
+            runs.into_iter().try_for_each(|run| {
+                run.join().unwrap_or_else(|_| Err(Failure::new("formatting panicked")))
+            })
+        })
+    }
+
+    fn java(&self, node: &Node) -> Command {
+        let mut java = self.artifacts.java();
+        java.arg(format!("-Xmx{}", self.spec.heap));
+        java.args(["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true"]);
+        java.args(
+            ["showDateTime=true", "defaultLogLevel=info"]
+                .map(|setting| format!("-Dorg.slf4j.simpleLogger.{setting}")),
+        );
+        java.arg("kafka.Kafka").arg(node.config());
+        java
+    }
+
+    /// Waits until every broker answers and knows all the others.
+    pub(crate) fn wait_ready(&self) -> Result<()> {
+        self.brokers.iter().try_for_each(|node| self.wait_node(node))
+    }
+
+    fn wait_node(&self, node: &Node) -> Result<()> {
+        node.wait(READY, |port| {
+            let known = probe::known_brokers(port)?;
+            if known == self.brokers.len() {
+                Ok(())
+            } else {
+                Err(Failure::new(format!("it knows {known} brokers")))
+            }
+        })
+    }
+
+    /// Node `id`, counted from 1.
+    pub(crate) fn node(&self, id: u16) -> Result<&Node> {
+        id.checked_sub(1)
+            .and_then(|index| self.brokers.get(usize::from(index)))
+            .ok_or_else(|| Failure::new(format!("there is no node {id}")))
+    }
+
+    /// Starts node `id` again on the data it has; returns before it answers.
+    pub(crate) fn start(&self, id: u16) -> Result<()> {
+        let node = self.node(id)?;
+        node.start(&mut self.java(node))
+    }
+
+    /// Stops everything: SIGTERM to all, then SIGKILL to what is left.
+    pub(crate) fn down(&self) -> Result<()> {
+        for node in &self.brokers {
+            // A stopped process would see the SIGTERM only after a SIGCONT.
+            node.signal(Signal::CONT)?;
+            node.signal(Signal::TERM)?;
+        }
+        for node in &self.brokers {
+            if !node.gone_within(GRACE) {
+                node.kill()?;
+            }
+        }
+        self.zookeeper.iter().try_for_each(Node::kill)
+    }
+
+    /// The nodes that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Node> {
+        self.brokers.iter().chain(&self.zookeeper).filter(|node| node.pid().is_some())
+    }
+
+    /// What it was made with.
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Its directory.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// `host:port,…` of the plain listeners.
+    pub(crate) fn bootstrap(&self) -> String {
+        self.spec.addresses(Listener::Plaintext)
+    }
+}
+
+const CLUSTERS: &str = "clusters";
+const SPEC: &str = "cluster.txt";
+
+fn home(place: &Place, name: &str) -> Result<PathBuf> {
+    Ok(place.dir(CLUSTERS)?.join(name))
+}
+
+fn clear(home: &Path) -> Result<()> {
+    if home.exists() {
+        std::fs::remove_dir_all(home).doing(format_args!("cannot clear {}", home.display()))?;
+    }
+    std::fs::create_dir_all(home).doing(format_args!("cannot create {}", home.display()))
+}
+
+fn data_dir(node: &Node) -> Result<PathBuf> {
+    let data = node.home().join("data");
+    std::fs::create_dir_all(&data).doing(format_args!("cannot create {}", data.display()))?;
+    Ok(data)
+}
+
+/// A new id, as Kafka writes a UUID: 16 bytes in the URL alphabet of Base64.
+fn cluster_id() -> Result<String> {
+    use base64::Engine as _;
+    let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").doing("no random UUID")?;
+    let hex: String = uuid.chars().filter(char::is_ascii_hexdigit).collect();
+    let uuid = u128::from_str_radix(&hex, 16).doing("an odd UUID")?;
+    // The tool would take a leading '-' for an option; with its first bits cleared the id starts with a letter.
+    let bytes = (uuid & (u128::MAX >> 2)).to_be_bytes();
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cluster_id;
+
+    #[test]
+    fn cluster_ids_differ_and_never_look_like_an_option() {
+        let ids: std::collections::BTreeSet<String> =
+            (0..50).map(|_| cluster_id().unwrap()).collect();
+        assert_eq!(ids.len(), 50);
+        assert!(ids.iter().all(|id| id.len() == 22 && id.starts_with(|c: char| c.is_alphabetic())));
+    }
+}

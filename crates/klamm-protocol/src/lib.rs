@@ -7,7 +7,9 @@
 //! [`Decoder`]: primitives::Decoder
 
 pub mod api_key;
+pub mod compression;
 pub mod error_code;
 pub mod header;
 pub mod message;
 pub mod primitives;
+pub mod record_batch;

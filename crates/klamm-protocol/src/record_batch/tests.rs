@@ -1,0 +1,159 @@
+use super::*;
+use crate::record_batch::{
+    Header, RecordParts, encode_record, encode_record_head, encode_record_tail, encoded_record_len,
+};
+use proptest::prelude::*;
+
+#[derive(Debug, Clone)]
+struct Own {
+    timestamp: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+fn encode(records: &[Own]) -> Bytes {
+    let mut body = Vec::new();
+    for (i, r) in records.iter().enumerate() {
+        let headers: Vec<_> =
+            r.headers.iter().map(|(k, v)| Header { key: k, value: v.as_deref() }).collect();
+        let parts = RecordParts {
+            timestamp_delta: r.timestamp,
+            offset_delta: i as i32,
+            key: r.key.as_deref(),
+            value: r.value.as_deref(),
+            headers: &headers,
+        };
+        let mut out = vec![0xee; encoded_record_len(&parts) + 100];
+        let n = encode_record(&mut out, &parts).expect("room");
+        assert_eq!(n, encoded_record_len(&parts));
+        let exact = &mut vec![0xee; n][..];
+        assert_eq!(encode_record(exact, &parts), Some(n));
+        assert_eq!(exact, &out[..n], "the short-of-room path writes the same");
+        assert_eq!(encode_record(&mut exact[..n - 1], &parts), None);
+        let head = encode_record_head(&mut out, &parts).expect("room");
+        let mut joined = out[..head].to_vec();
+        joined.extend_from_slice(parts.value.unwrap_or_default());
+        let tail = encode_record_tail(&mut out, &headers).expect("room");
+        joined.extend_from_slice(&out[..tail]);
+        assert_eq!(joined, exact, "head, value and tail in a row");
+        body.extend_from_slice(exact);
+    }
+    let mut header = BatchHeader {
+        partition_leader_epoch: -1,
+        last_offset_delta: records.len() as i32 - 1,
+        records_count: records.len() as i32,
+        producer_id: -1,
+        producer_epoch: -1,
+        base_sequence: -1,
+        ..BatchHeader::default()
+    };
+    let body = Bytes::from(body);
+    let head = header.seal(&[body.slice(..body.len() / 2), body.slice(body.len() / 2..)]);
+    [&head[..], &body[..]].concat().into()
+}
+
+fn bytes() -> impl Strategy<Value = Option<Vec<u8>>> {
+    proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300))
+}
+
+fn record() -> impl Strategy<Value = Own> {
+    let headers = proptest::collection::vec(("[a-zäλ]{0,5}", bytes()), 0..4);
+    (any::<i32>(), bytes(), bytes(), headers).prop_map(|(t, key, value, headers)| Own {
+        timestamp: i64::from(t),
+        key,
+        value,
+        headers,
+    })
+}
+
+proptest! {
+    #[test]
+    fn records_survive_the_round_trip(records in proptest::collection::vec(record(), 1..20)) {
+        let batch = RecordBatch::parse(encode(&records)).expect("a sound batch");
+        let decoded: Vec<_> = batch.records().collect::<Result<_, _>>().expect("sound records");
+        prop_assert_eq!(decoded.len(), records.len());
+        for (i, (d, r)) in decoded.iter().zip(&records).enumerate() {
+            prop_assert_eq!(d.offset, i as i64);
+            prop_assert_eq!(d.timestamp, r.timestamp);
+            prop_assert_eq!(d.key, r.key.as_deref());
+            prop_assert_eq!(d.value, r.value.as_deref());
+            let headers: Vec<_> = d.headers().map(|(k, v)| (k.to_owned(), v.map(<[u8]>::to_vec))).collect();
+            prop_assert_eq!(&headers, &r.headers);
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_are_an_error_and_no_panic(mut raw in proptest::collection::vec(any::<u8>(), 0..400), fix in any::<bool>()) {
+        if fix && raw.len() >= BATCH_HEADER_LEN {
+            let length = (raw.len() - LENGTH_FROM) as i32;
+            raw[8..12].copy_from_slice(&length.to_be_bytes());
+            raw[16] = 2;
+            let crc = checksum(&raw[CRC_FROM..]);
+            raw[17..21].copy_from_slice(&crc.to_be_bytes());
+        }
+        for batch in RecordBatches::new(raw.into()).flatten() {
+            let _ = batch.records().count();
+            let _ = batch.control_type();
+            if let Ok(plain) = batch.decompressed(1 << 20) {
+                let _ = plain.records().count();
+            }
+        }
+    }
+}
+
+fn sample() -> Bytes {
+    encode(&[
+        Own {
+            timestamp: 5,
+            key: None,
+            value: Some(b"one".to_vec()),
+            headers: vec![("a".into(), None), ("a".into(), Some(vec![]))],
+        },
+        Own { timestamp: -7, key: Some(vec![]), value: None, headers: vec![] },
+    ])
+}
+
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let sound = sample();
+    for bit in 0..sound.len() * 8 {
+        let mut bad = sound.to_vec();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        // Base offset and leader epoch are the broker's to set, so the checksum leaves them out.
+        let unprotected = bit / 8 < 8 || (12..16).contains(&(bit / 8));
+        assert_eq!(RecordBatch::parse(bad.into()).is_err(), !unprotected, "bit {bit}");
+    }
+}
+
+#[test]
+fn truncated_last_batch_is_left_out() {
+    let one = sample();
+    let two = [&one[..], &one[..one.len() - 1]].concat();
+    let mut batches = RecordBatches::new(two.into());
+    assert!(batches.next().is_some_and(|b| b.is_ok()));
+    assert!(batches.next().is_none());
+    assert!(batches.truncated());
+}
+
+#[test]
+fn claimed_records_without_bytes_are_corrupt() {
+    let mut header = BatchHeader {
+        records_count: 1_000_000,
+        last_offset_delta: 999_999,
+        ..BatchHeader::default()
+    };
+    let bytes = Bytes::copy_from_slice(&header.seal(&[]));
+    assert!(matches!(RecordBatch::parse(bytes), Err(BatchError::Malformed { .. })));
+}
+
+#[test]
+fn log_append_time_stands_in_for_every_record() {
+    let mut bytes = sample().to_vec();
+    bytes[22] |= 1 << 3;
+    bytes[35..43].copy_from_slice(&99i64.to_be_bytes());
+    let crc = checksum(&bytes[CRC_FROM..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    let batch = RecordBatch::parse(bytes.into()).expect("a sound batch");
+    assert!(batch.records().all(|r| r.expect("a sound record").timestamp == 99));
+}

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::artifacts::Artifacts;
 use super::node::Node;
 use super::spec::{Listener, Spec};
-use super::{probe, properties, zookeeper};
+use super::{certificates, probe, properties, security, zookeeper};
 use crate::failure::{Doing, Failure, Result};
 use crate::place::Place;
 use crate::process;
@@ -86,10 +86,11 @@ impl Cluster {
             node.start(&mut zookeeper::java(&self.artifacts, node))?;
             zookeeper::wait(node)?;
         }
+        if self.spec.secure {
+            certificates::make(&self.tls_dir())?;
+        }
         for (id, node) in (1..).zip(&self.brokers) {
-            let data = data_dir(node)?;
-            let text = properties::text(&properties::server(&self.spec, id, &data));
-            std::fs::write(node.config(), text).doing("cannot write server.properties")?;
+            self.configure(id, node)?;
         }
         if self.zookeeper.is_none() {
             self.format()?;
@@ -97,7 +98,23 @@ impl Cluster {
         for node in &self.brokers {
             node.start(&mut self.java(node))?;
         }
-        self.wait_ready()
+        self.wait_ready()?;
+        if self.spec.secure {
+            let mut acls = self.artifacts.java();
+            acls.arg("org.apache.kafka.tools.AclCommand");
+            process::capture(acls.args(security::acl_args(&self.bootstrap())))?;
+        }
+        Ok(())
+    }
+
+    fn configure(&self, id: u16, node: &Node) -> Result<()> {
+        let mut settings = properties::server(&self.spec, id, &data_dir(node)?);
+        if self.spec.secure {
+            settings.extend(security::settings(&self.spec, &self.tls_dir())?);
+        }
+        settings.extend(self.spec.settings.iter().cloned());
+        std::fs::write(node.config(), properties::text(&settings))
+            .doing("cannot write server.properties")
     }
 
     /// All nodes at once: each run of the tool is mostly the start of a JVM.
@@ -107,6 +124,9 @@ impl Cluster {
             let mut tool = self.artifacts.java();
             tool.args(["-Xmx128m", "kafka.tools.StorageTool", "format", "-t", &id, "-c"]);
             tool.arg(node.config());
+            if self.spec.secure {
+                tool.args(security::format_args());
+            }
             process::capture(&mut tool).map(drop)
         };
         std::thread::scope(|scope| {
@@ -187,6 +207,21 @@ impl Cluster {
     /// Its directory.
     pub(crate) fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// Where the certificates of a secure cluster are.
+    pub(crate) fn tls_dir(&self) -> PathBuf {
+        self.home.join("tls")
+    }
+
+    /// All a client may want to know, as name and value; `bootstrap` is the last.
+    pub(crate) fn facts(&self) -> Vec<(String, String)> {
+        let mut facts = vec![("slow".to_owned(), self.spec.addresses(Listener::Slow))];
+        if self.spec.secure {
+            facts.extend(security::facts(&self.spec, &self.tls_dir()));
+        }
+        facts.push(("bootstrap".to_owned(), self.bootstrap()));
+        facts
     }
 
     /// `host:port,…` of the plain listeners.

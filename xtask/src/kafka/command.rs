@@ -2,7 +2,7 @@
 
 use super::artifacts::Artifacts;
 use super::cluster::Cluster;
-use super::spec::{Listener, Spec, Version, setting};
+use super::spec::{Spec, Version, setting};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::place::Place;
@@ -81,9 +81,14 @@ fn up(place: &Place, spec: Spec) -> Result<()> {
         cluster.spec().brokers,
         cluster.home().display()
     );
-    println!("slow={}", cluster.spec().addresses(Listener::Slow));
-    println!("bootstrap={}", cluster.bootstrap());
+    print_facts(&cluster);
     Ok(())
+}
+
+fn print_facts(cluster: &Cluster) {
+    for (name, value) in cluster.facts() {
+        println!("{name}={value}");
+    }
 }
 
 fn status(place: &Place, only: Option<&str>) -> Result<()> {
@@ -97,7 +102,7 @@ fn status(place: &Place, only: Option<&str>) -> Result<()> {
         let state = if running.is_empty() { "down".to_owned() } else { running.join(" ") };
         println!("{name}: Kafka {}: {state}", cluster.spec().version);
         if !running.is_empty() {
-            println!("bootstrap={}", cluster.bootstrap());
+            print_facts(&cluster);
         }
     }
     Ok(())

@@ -1,14 +1,16 @@
 //! A real Apache Kafka on this machine, from its Maven artifacts: started, stopped and hurt on demand.
 //!
 //! `artifacts` fetches the jars, `spec` says what a cluster is to be, `properties` writes it down for the
-//! broker, `node` is one process, `probe` asks whether it answers, `cluster` holds them together.
+//! broker, `security` and `certificates` what `--secure` adds, `node` is one process, `probe` asks whether it answers, `cluster` holds them together.
 
 mod artifacts;
+mod certificates;
 mod cluster;
 mod command;
 mod node;
 mod probe;
 mod properties;
+mod security;
 mod spec;
 mod zookeeper;
 

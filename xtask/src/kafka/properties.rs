@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::spec::{Listener, Spec};
 
-/// The settings of node `id` with its data under `data`, in the order Kafka reads them: a later one wins.
+/// The settings of node `id` with its data under `data`; of two with one name the later wins.
 pub(crate) fn server(spec: &Spec, id: u16, data: &Path) -> Vec<(String, String)> {
     let mut settings = Settings(Vec::new());
     if spec.version.needs_zookeeper() {
@@ -20,7 +20,6 @@ pub(crate) fn server(spec: &Spec, id: u16, data: &Path) -> Vec<(String, String)>
     listeners(&mut settings, spec, id);
     replication(&mut settings, spec.brokers);
     quick(&mut settings);
-    settings.0.extend(spec.settings.iter().cloned());
     settings.0
 }
 
@@ -124,10 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_the_caller_come_last_and_values_are_escaped() {
-        let settings = vec![("log.cleaner.enable".to_owned(), "a\nb\\c".to_owned())];
-        let spec = Spec { settings, ..Spec::default() };
-        let file = text(&server(&spec, 1, Path::new("/d")));
-        assert!(file.ends_with("log.cleaner.enable=a\\nb\\\\c\n"));
+    fn values_are_escaped() {
+        let settings = vec![("key".to_owned(), "a\nb\\c".to_owned())];
+        assert_eq!(text(&settings), "key=a\\nb\\\\c\n");
     }
 }

@@ -93,6 +93,20 @@ pub(crate) enum Listener {
     Plaintext = 0,
     /// The same, reached by what it advertises: a delay proxy's port.
     Slow = 1,
+    /// TLS.
+    Ssl = 2,
+    /// TLS that demands a client certificate.
+    Mtls = 3,
+    /// SASL without TLS.
+    SaslPlaintext = 4,
+    /// SASL over TLS.
+    SaslSsl = 5,
+    /// SASL without TLS whose sessions end early (KIP-368).
+    Reauth = 6,
+    /// TLS with a certificate whose time is over.
+    Expired = 7,
+    /// TLS with the certificate of another host.
+    WrongName = 8,
     /// KRaft's quorum, or ZooKeeper's clients on node 1.
     Controller = 9,
 }
@@ -102,6 +116,13 @@ impl Display for Listener {
         f.write_str(match self {
             Self::Plaintext => "PLAINTEXT",
             Self::Slow => "SLOW",
+            Self::Ssl => "SSL",
+            Self::Mtls => "MTLS",
+            Self::SaslPlaintext => "SASL_PLAINTEXT",
+            Self::SaslSsl => "SASL_SSL",
+            Self::Reauth => "REAUTH",
+            Self::Expired => "EXPIRED",
+            Self::WrongName => "WRONG_NAME",
             Self::Controller => "CONTROLLER",
         })
     }
@@ -110,9 +131,22 @@ impl Display for Listener {
 impl Listener {
     /// Kafka's name of what is spoken on it.
     pub(crate) fn protocol(self) -> &'static str {
-        match self {
-            Self::Plaintext | Self::Slow | Self::Controller => "PLAINTEXT",
+        match (self.has_sasl(), self.has_tls()) {
+            (false, false) => "PLAINTEXT",
+            (false, true) => "SSL",
+            (true, false) => "SASL_PLAINTEXT",
+            (true, true) => "SASL_SSL",
         }
+    }
+
+    /// Whether it speaks TLS.
+    pub(crate) fn has_tls(self) -> bool {
+        matches!(self, Self::Ssl | Self::Mtls | Self::SaslSsl | Self::Expired | Self::WrongName)
+    }
+
+    /// Whether a client must log in.
+    pub(crate) fn has_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl | Self::Reauth)
     }
 }
 
@@ -156,6 +190,11 @@ impl Spec {
     /// Every listener its nodes open.
     pub(crate) fn listeners(&self) -> Vec<Listener> {
         let mut open = vec![Listener::Plaintext, Listener::Slow];
+        if self.secure {
+            open.extend([Listener::Ssl, Listener::Mtls, Listener::SaslPlaintext]);
+            open.extend([Listener::SaslSsl, Listener::Reauth]);
+            open.extend([Listener::Expired, Listener::WrongName]);
+        }
         if !self.version.needs_zookeeper() {
             open.push(Listener::Controller);
         }

@@ -8,6 +8,7 @@ mod flags;
 mod kafka;
 mod place;
 mod process;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ cargo xtask COMMAND
 
   codegen   klamm-protocol's messages from Kafka's schemas; --check compares only
   kafka     a real Apache Kafka on this machine: up, down, status, kill, pause, resume, start, run
+  tidy      the rules no compiler knows: arrows between crates, purity, lengths, words, licences
 ";
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn dispatch(place: &Place, command: &str, args: &[String]) -> Result<()> {
     match command {
         "codegen" => Ok(codegen::run(place.root(), args)?),
         "kafka" => kafka::run(place, args),
+        "tidy" => tidy::run(place, args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -40,3 +40,12 @@ fn read_all(mut reader: impl Read, codec: Codec, cap: usize) -> Result<Vec<u8>, 
         }
     }
 }
+
+pub(crate) fn decompress_message_set(
+    codec: Codec,
+    input: &Bytes,
+    cap: usize,
+    _magic: i8,
+) -> Result<Bytes, CodecError> {
+    decompress(codec, input, cap)
+}

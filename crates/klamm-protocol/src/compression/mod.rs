@@ -9,6 +9,7 @@ mod snappy;
 mod zstd;
 
 pub use self::decompress::decompress;
+pub(crate) use self::decompress::decompress_message_set;
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;

@@ -1,4 +1,4 @@
-//! The 61 bytes before the records of a batch.
+//! Pure: the 61 bytes before the records of a batch.
 
 use crate::compression::Codec;
 use bytes::Bytes;
@@ -6,11 +6,13 @@ use bytes::Bytes;
 /// Bytes before the first record of a batch.
 pub const BATCH_HEADER_LEN: usize = 61;
 /// Bytes that the batch length does not count: base offset and the length itself.
-pub(crate) const LENGTH_FROM: usize = 12;
+pub(super) const LENGTH_FROM: usize = 12;
 /// Where the part of the batch starts that the checksum covers.
-pub(crate) const CRC_FROM: usize = 21;
+pub(super) const CRC_FROM: usize = 21;
+/// Where the format stands, in this one and in those before it.
+pub(super) const MAGIC_AT: usize = 16;
 /// The format these bytes are in.
-pub(crate) const MAGIC: i8 = 2;
+pub(super) const MAGIC: i8 = 2;
 
 /// The attribute bits of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,13 +56,35 @@ impl Attributes {
     }
 
     /// The same, marked as part of a transaction.
-    pub fn transactional(self) -> Self {
+    #[must_use]
+    pub const fn transactional(self) -> Self {
         Self(self.0 | Self::TRANSACTIONAL)
+    }
+
+    /// The same, marked as a control batch.
+    #[must_use]
+    pub const fn control(self) -> Self {
+        Self(self.0 | Self::CONTROL)
+    }
+
+    /// The same for records compressed in another way.
+    #[must_use]
+    pub const fn with_codec(self, codec: Codec) -> Self {
+        Self(self.0 & !Self::CODEC_MASK | codec as i16)
+    }
+
+    /// The same with the broker's append time in place of every record's own, or without.
+    #[must_use]
+    pub const fn with_log_append_time(self, on: bool) -> Self {
+        let others = self.0 & !Self::LOG_APPEND_TIME;
+        Self(if on { others | Self::LOG_APPEND_TIME } else { others })
     }
 }
 
-/// The header of a batch in format v2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The header of a batch in format v2 (KIP-98).
+///
+/// Default: no records, and -1 for whatever a producer without an id does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
     /// Offset of the first record; the broker assigns it.
     pub base_offset: i64,
@@ -86,6 +110,25 @@ pub struct BatchHeader {
     pub base_sequence: i32,
     /// Records in the batch.
     pub records_count: i32,
+}
+
+impl Default for BatchHeader {
+    fn default() -> Self {
+        Self {
+            base_offset: 0,
+            batch_length: 0,
+            partition_leader_epoch: -1,
+            crc: 0,
+            attributes: Attributes::default(),
+            last_offset_delta: 0,
+            base_timestamp: 0,
+            max_timestamp: 0,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            records_count: 0,
+        }
+    }
 }
 
 impl BatchHeader {
@@ -154,7 +197,7 @@ impl BatchHeader {
 }
 
 /// CRC-32C of everything from the attributes on.
-pub(crate) fn checksum(from_attributes: &[u8]) -> u32 {
+pub(super) fn checksum(from_attributes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, from_attributes) as u32
 }
 

@@ -1,7 +1,6 @@
+use super::header::{CRC_FROM, LENGTH_FROM, checksum};
 use super::*;
-use crate::record_batch::{
-    Header, RecordParts, encode_record, encode_record_head, encode_record_tail, encoded_record_len,
-};
+use bytes::Bytes;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -40,12 +39,8 @@ fn encode(records: &[Own]) -> Bytes {
         body.extend_from_slice(exact);
     }
     let mut header = BatchHeader {
-        partition_leader_epoch: -1,
         last_offset_delta: records.len() as i32 - 1,
         records_count: records.len() as i32,
-        producer_id: -1,
-        producer_epoch: -1,
-        base_sequence: -1,
         ..BatchHeader::default()
     };
     let body = Bytes::from(body);
@@ -121,7 +116,8 @@ fn every_flipped_bit_is_noticed() {
         let mut bad = sound.to_vec();
         bad[bit / 8] ^= 1 << (bit % 8);
         // Base offset and leader epoch are the broker's to set, so the checksum leaves them out.
-        let unprotected = bit / 8 < 8 || (12..16).contains(&(bit / 8));
+        // The sign of the base offset is noticed all the same.
+        let unprotected = bit != 7 && (bit / 8 < 8 || (12..16).contains(&(bit / 8)));
         assert_eq!(RecordBatch::parse(bad.into()).is_err(), !unprotected, "bit {bit}");
     }
 }
@@ -156,4 +152,109 @@ fn log_append_time_stands_in_for_every_record() {
     bytes[17..21].copy_from_slice(&crc.to_be_bytes());
     let batch = RecordBatch::parse(bytes.into()).expect("a sound batch");
     assert!(batch.records().all(|r| r.expect("a sound record").timestamp == 99));
+}
+
+fn one_record_batch(change: impl FnOnce(&mut BatchHeader, &mut Vec<u8>)) -> Bytes {
+    let parts = RecordParts { value: Some(b"value"), ..RecordParts::default() };
+    let mut body = vec![0; encoded_record_len(&parts)];
+    assert_eq!(encode_record(&mut body, &parts), Some(body.len()));
+    let mut header = BatchHeader { records_count: 1, ..BatchHeader::default() };
+    change(&mut header, &mut body);
+    let body = Bytes::from(body);
+    let head = header.seal(std::slice::from_ref(&body));
+    [&head[..], &body[..]].concat().into()
+}
+
+fn first_error(bytes: Bytes) -> RecordError {
+    let batch = RecordBatch::parse(bytes).expect("a sound header");
+    match batch.check_records() {
+        Err(BatchError::Record { index: 0, error, .. }) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn malformed_records_have_typed_errors() {
+    let cases: [(&[u8], RecordError); 8] = [
+        (&[0x14, 0, 0, 0, 1, 1, 0], RecordError::Truncated),
+        (&[0x0b, 0, 0, 0, 1, 1, 0], RecordError::Length(-6)),
+        (&[0x0c, 0, 0, 0, 1, 3, 0], RecordError::Length(-2)),
+        (&[0x0c, 0, 0, 0, 1, 1, 1], RecordError::Length(-1)),
+        (&[0x0c, 0, 0, 2, 1, 1, 0], RecordError::OffsetDelta(1)),
+        (&[0x0e, 0, 0, 0, 1, 1, 0, 9], RecordError::Trailing),
+        (&[0x10, 0, 0, 0, 1, 1, 2, 1, 1], RecordError::Length(-1)),
+        (&[0x16, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], RecordError::Varint),
+    ];
+    for (record, error) in cases {
+        assert_eq!(first_error(one_record_batch(|_, body| *body = record.to_vec())), error);
+    }
+}
+
+#[test]
+fn bytes_behind_the_last_record_are_corrupt() {
+    let batch = RecordBatch::parse(one_record_batch(|_, body| body.push(0))).expect("header");
+    let records: Vec<_> = batch.records().collect();
+    assert!(records[0].is_ok());
+    assert!(matches!(records[1], Err(BatchError::Malformed { .. })));
+    assert_eq!(records.len(), 2);
+}
+
+#[test]
+fn name_of_a_header_that_is_not_utf8_is_readable() {
+    let record = [0x16, 0, 0, 0, 1, 1, 2, 4, 0xff, b'x', 2, b'v'];
+    let batch = RecordBatch::parse(one_record_batch(|_, body| *body = record.to_vec()));
+    let batch = batch.expect("header");
+    let record = batch.records().next().expect("one").expect("sound");
+    assert_eq!(record.headers().collect::<Vec<_>>(), [("\u{fffd}", Some(&b"v"[..]))]);
+    assert_eq!(record.raw_headers().next(), Some((&b"\xffx"[..], Some(&b"v"[..]))));
+}
+
+#[test]
+fn control_batches_are_recognised() {
+    let control = |key: &'static [u8]| {
+        RecordBatch::parse(one_record_batch(|header, body| {
+            header.attributes = Attributes::default().control();
+            let parts = RecordParts { key: Some(key), ..RecordParts::default() };
+            *body = vec![0; encoded_record_len(&parts)];
+            assert_eq!(encode_record(body, &parts), Some(body.len()));
+        }))
+        .expect("header")
+        .control_type()
+    };
+    assert_eq!(control(&[0, 0, 0, 0]), Ok(Some(ControlType::Abort)));
+    assert_eq!(control(&[0, 0, 0, 1]), Ok(Some(ControlType::Commit)));
+    assert_eq!(control(&[0, 0, 0, 2]), Ok(Some(ControlType::Other(2))));
+    assert!(control(&[0, 0, 0]).is_err());
+    let data = RecordBatch::parse(one_record_batch(|_, _| ())).expect("header");
+    assert_eq!(data.control_type(), Ok(None));
+}
+
+#[test]
+fn compressed_batch_lends_out_nothing_but_an_error() {
+    let bytes = one_record_batch(|header, _| {
+        header.attributes = Attributes::new(crate::compression::Codec::Lz4);
+    });
+    let batch = RecordBatch::parse(bytes).expect("header");
+    let records: Vec<_> = batch.records().collect();
+    assert!(matches!(&records[..], [Err(BatchError::Malformed { .. })]));
+}
+
+#[test]
+fn iteration_goes_on_behind_a_corrupt_batch_but_not_behind_a_corrupt_length() {
+    let sound = sample();
+    let mut flipped = sound.to_vec();
+    *flipped.last_mut().expect("bytes") ^= 1;
+    let three: Bytes = [&sound[..], &flipped, &sound].concat().into();
+    let seen: Vec<_> = RecordBatches::new(three.clone()).map(|b| b.is_ok()).collect();
+    assert_eq!(seen, [true, false, true]);
+    let unchecked = RecordBatches::new(three).check_crcs(false);
+    assert_eq!(unchecked.map(|b| b.is_ok()).collect::<Vec<_>>(), [true, true, true]);
+
+    for (at, value) in [(8, 0xff), (16, 3), (16, 0xff)] {
+        let mut broken = sound.to_vec();
+        broken[at] = value;
+        let two = [&broken[..], &sound].concat();
+        let seen: Vec<_> = RecordBatches::new(two.into()).map(|b| b.is_ok()).collect();
+        assert_eq!(seen, [false]);
+    }
 }

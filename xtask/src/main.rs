@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 fn dispatch(place: &Place, command: &str, args: &[String]) -> Result<()> {
     match command {
-        "codegen" => Ok(codegen::run(place.root(), args)?),
+        "codegen" => codegen::run(place, args),
         "kafka" => kafka::run(place, args),
         "tidy" => tidy::run(place, args),
         "help" | "--help" | "-h" => {

@@ -462,7 +462,7 @@ impl ApiKey {
         }
     }
 
-    /// Whether this version has compact lengths and tagged fields.
+    /// Whether this version has compact lengths and tagged fields (KIP-482).
     pub fn is_flexible(self, version: i16) -> bool {
         match self {
             ApiKey::Produce => version >= 9,

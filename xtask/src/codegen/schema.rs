@@ -86,6 +86,9 @@ impl Versions {
             (false, false) => Condition::Always,
             (true, false) => Condition::When(format!("version >= {}", both.min)),
             (false, true) => Condition::When(format!("version <= {}", both.max)),
+            (true, true) if both.min == both.max => {
+                Condition::When(format!("version == {}", both.min))
+            }
             (true, true) => {
                 Condition::When(format!("({}..={}).contains(&version)", both.min, both.max))
             }
@@ -139,6 +142,22 @@ impl Message {
             .join("\n");
         serde_json::from_str(&json)
     }
+
+    /// Whether it is a request.
+    pub(crate) fn is_request(&self) -> bool {
+        self.kind == "request"
+    }
+
+    /// The name of its API: its own without "Request".
+    pub(crate) fn api_name(&self) -> &str {
+        self.name.strip_suffix("Request").unwrap_or(&self.name)
+    }
+
+    /// The Java class that Kafka's own generator makes of it.
+    pub(crate) fn java_class(&self) -> String {
+        let suffix = if self.kind == "data" { "" } else { "Data" };
+        format!("org.apache.kafka.common.message.{}{suffix}", self.name)
+    }
 }
 
 #[cfg(test)]
@@ -157,9 +176,10 @@ mod tests {
         assert_eq!(versions("none").condition(known), Condition::Never);
         assert_eq!(versions("3+").condition(known), Condition::When("version >= 3".into()));
         assert_eq!(versions("0-4").condition(known), Condition::When("version <= 4".into()));
+        assert_eq!(versions("3").condition(known), Condition::When("version == 3".into()));
         assert_eq!(
-            versions("3").condition(known),
-            Condition::When("(3..=3).contains(&version)".into())
+            versions("3-5").condition(known),
+            Condition::When("(3..=5).contains(&version)".into())
         );
     }
 }

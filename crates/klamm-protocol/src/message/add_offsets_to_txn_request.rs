@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AddOffsetsToTxnRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddOffsetsToTxnRequest {
     /// `TransactionalId`, versions 0+.
     pub transactional_id: Str,
@@ -29,6 +29,7 @@ impl Default for AddOffsetsToTxnRequest {
 
 impl Message for AddOffsetsToTxnRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AddOffsetsToTxnRequest", version });
@@ -43,6 +44,7 @@ impl Message for AddOffsetsToTxnRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AddOffsetsToTxnRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AddOffsetsToTxnResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddOffsetsToTxnResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for AddOffsetsToTxnResponse {
 
 impl Message for AddOffsetsToTxnResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AddOffsetsToTxnResponse", version });
@@ -32,6 +33,7 @@ impl Message for AddOffsetsToTxnResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AddOffsetsToTxnResponse", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AddPartitionsToTxnRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnRequest {
     /// `Transactions`, versions 4+.
     pub transactions: Vec<AddPartitionsToTxnTransaction>,
@@ -32,6 +32,7 @@ impl Default for AddPartitionsToTxnRequest {
 
 impl Message for AddPartitionsToTxnRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AddPartitionsToTxnRequest", version });
@@ -42,50 +43,38 @@ impl Message for AddPartitionsToTxnRequest {
             for item in &self.transactions {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.transactions.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Transactions", version });
-            }
+        } else if !self.transactions.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Transactions", version });
         }
         if version <= 3 {
             e.put_str(Some(&self.v3_and_below_transactional_id), flex)?;
-        } else {
-            if !self.v3_and_below_transactional_id.is_empty() {
-                return Err(EncodeError::Unsupported {
-                    field: "V3AndBelowTransactionalId",
-                    version,
-                });
-            }
+        } else if !self.v3_and_below_transactional_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "V3AndBelowTransactionalId", version });
         }
         if version <= 3 {
             e.put_i64(self.v3_and_below_producer_id);
-        } else {
-            if self.v3_and_below_producer_id != 0 {
-                return Err(EncodeError::Unsupported { field: "V3AndBelowProducerId", version });
-            }
+        } else if self.v3_and_below_producer_id != 0 {
+            return Err(EncodeError::Unsupported { field: "V3AndBelowProducerId", version });
         }
         if version <= 3 {
             e.put_i16(self.v3_and_below_producer_epoch);
-        } else {
-            if self.v3_and_below_producer_epoch != 0 {
-                return Err(EncodeError::Unsupported { field: "V3AndBelowProducerEpoch", version });
-            }
+        } else if self.v3_and_below_producer_epoch != 0 {
+            return Err(EncodeError::Unsupported { field: "V3AndBelowProducerEpoch", version });
         }
         if version <= 3 {
             e.put_len(Some(self.v3_and_below_topics.len()), flex)?;
             for item in &self.v3_and_below_topics {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.v3_and_below_topics.is_empty() {
-                return Err(EncodeError::Unsupported { field: "V3AndBelowTopics", version });
-            }
+        } else if !self.v3_and_below_topics.is_empty() {
+            return Err(EncodeError::Unsupported { field: "V3AndBelowTopics", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AddPartitionsToTxnRequest", version });
@@ -94,7 +83,7 @@ impl Message for AddPartitionsToTxnRequest {
         let mut out = Self::default();
         if version >= 4 {
             out.transactions = d
-                .vec(flex, |d| Ok(AddPartitionsToTxnTransaction::decode(d, version)?))?
+                .vec(flex, |d| AddPartitionsToTxnTransaction::decode(d, version))?
                 .ok_or(DecodeError::Null("Transactions"))?;
         }
         if version <= 3 {
@@ -109,7 +98,7 @@ impl Message for AddPartitionsToTxnRequest {
         }
         if version <= 3 {
             out.v3_and_below_topics = d
-                .vec(flex, |d| Ok(AddPartitionsToTxnTopic::decode(d, version)?))?
+                .vec(flex, |d| AddPartitionsToTxnTopic::decode(d, version))?
                 .ok_or(DecodeError::Null("V3AndBelowTopics"))?;
         }
         if flex {
@@ -120,7 +109,7 @@ impl Message for AddPartitionsToTxnRequest {
 }
 
 /// Part of AddPartitionsToTxnRequest: `AddPartitionsToTxnTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -147,11 +136,12 @@ impl AddPartitionsToTxnTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -160,7 +150,7 @@ impl AddPartitionsToTxnTopic {
 }
 
 /// Part of AddPartitionsToTxnRequest: `AddPartitionsToTxnTransaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnTransaction {
     /// `TransactionalId`, versions 4+.
     pub transactional_id: Str,
@@ -191,47 +181,38 @@ impl AddPartitionsToTxnTransaction {
         let flex = version >= 3;
         if version >= 4 {
             e.put_str(Some(&self.transactional_id), flex)?;
-        } else {
-            if !self.transactional_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "TransactionalId", version });
-            }
+        } else if !self.transactional_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TransactionalId", version });
         }
         if version >= 4 {
             e.put_i64(self.producer_id);
-        } else {
-            if self.producer_id != 0 {
-                return Err(EncodeError::Unsupported { field: "ProducerId", version });
-            }
+        } else if self.producer_id != 0 {
+            return Err(EncodeError::Unsupported { field: "ProducerId", version });
         }
         if version >= 4 {
             e.put_i16(self.producer_epoch);
-        } else {
-            if self.producer_epoch != 0 {
-                return Err(EncodeError::Unsupported { field: "ProducerEpoch", version });
-            }
+        } else if self.producer_epoch != 0 {
+            return Err(EncodeError::Unsupported { field: "ProducerEpoch", version });
         }
         if version >= 4 {
             e.put_bool(self.verify_only);
-        } else {
-            if self.verify_only {
-                return Err(EncodeError::Unsupported { field: "VerifyOnly", version });
-            }
+        } else if self.verify_only {
+            return Err(EncodeError::Unsupported { field: "VerifyOnly", version });
         }
         if version >= 4 {
             e.put_len(Some(self.topics.len()), flex)?;
             for item in &self.topics {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.topics.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Topics", version });
-            }
+        } else if !self.topics.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Topics", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -249,7 +230,7 @@ impl AddPartitionsToTxnTransaction {
         }
         if version >= 4 {
             out.topics = d
-                .vec(flex, |d| Ok(AddPartitionsToTxnTopic::decode(d, version)?))?
+                .vec(flex, |d| AddPartitionsToTxnTopic::decode(d, version))?
                 .ok_or(DecodeError::Null("Topics"))?;
         }
         if flex {

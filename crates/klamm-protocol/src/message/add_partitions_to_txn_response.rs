@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AddPartitionsToTxnResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -29,6 +29,7 @@ impl Default for AddPartitionsToTxnResponse {
 
 impl Message for AddPartitionsToTxnResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AddPartitionsToTxnResponse", version });
@@ -43,29 +44,23 @@ impl Message for AddPartitionsToTxnResponse {
             for item in &self.results_by_transaction {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.results_by_transaction.is_empty() {
-                return Err(EncodeError::Unsupported { field: "ResultsByTransaction", version });
-            }
+        } else if !self.results_by_transaction.is_empty() {
+            return Err(EncodeError::Unsupported { field: "ResultsByTransaction", version });
         }
         if version <= 3 {
             e.put_len(Some(self.results_by_topic_v3_and_below.len()), flex)?;
             for item in &self.results_by_topic_v3_and_below {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.results_by_topic_v3_and_below.is_empty() {
-                return Err(EncodeError::Unsupported {
-                    field: "ResultsByTopicV3AndBelow",
-                    version,
-                });
-            }
+        } else if !self.results_by_topic_v3_and_below.is_empty() {
+            return Err(EncodeError::Unsupported { field: "ResultsByTopicV3AndBelow", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AddPartitionsToTxnResponse", version });
@@ -78,12 +73,12 @@ impl Message for AddPartitionsToTxnResponse {
         }
         if version >= 4 {
             out.results_by_transaction = d
-                .vec(flex, |d| Ok(AddPartitionsToTxnResult::decode(d, version)?))?
+                .vec(flex, |d| AddPartitionsToTxnResult::decode(d, version))?
                 .ok_or(DecodeError::Null("ResultsByTransaction"))?;
         }
         if version <= 3 {
             out.results_by_topic_v3_and_below = d
-                .vec(flex, |d| Ok(AddPartitionsToTxnTopicResult::decode(d, version)?))?
+                .vec(flex, |d| AddPartitionsToTxnTopicResult::decode(d, version))?
                 .ok_or(DecodeError::Null("ResultsByTopicV3AndBelow"))?;
         }
         if flex {
@@ -94,7 +89,7 @@ impl Message for AddPartitionsToTxnResponse {
 }
 
 /// Part of AddPartitionsToTxnResponse: `AddPartitionsToTxnTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnTopicResult {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -121,12 +116,13 @@ impl AddPartitionsToTxnTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.results_by_partition = d
-            .vec(flex, |d| Ok(AddPartitionsToTxnPartitionResult::decode(d, version)?))?
+            .vec(flex, |d| AddPartitionsToTxnPartitionResult::decode(d, version))?
             .ok_or(DecodeError::Null("ResultsByPartition"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -136,7 +132,7 @@ impl AddPartitionsToTxnTopicResult {
 }
 
 /// Part of AddPartitionsToTxnResponse: `AddPartitionsToTxnPartitionResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnPartitionResult {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -160,6 +156,7 @@ impl AddPartitionsToTxnPartitionResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -173,7 +170,7 @@ impl AddPartitionsToTxnPartitionResult {
 }
 
 /// Part of AddPartitionsToTxnResponse: `AddPartitionsToTxnResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddPartitionsToTxnResult {
     /// `TransactionalId`, versions 4+.
     pub transactional_id: Str,
@@ -192,26 +189,23 @@ impl AddPartitionsToTxnResult {
         let flex = version >= 3;
         if version >= 4 {
             e.put_str(Some(&self.transactional_id), flex)?;
-        } else {
-            if !self.transactional_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "TransactionalId", version });
-            }
+        } else if !self.transactional_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TransactionalId", version });
         }
         if version >= 4 {
             e.put_len(Some(self.topic_results.len()), flex)?;
             for item in &self.topic_results {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.topic_results.is_empty() {
-                return Err(EncodeError::Unsupported { field: "TopicResults", version });
-            }
+        } else if !self.topic_results.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TopicResults", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -220,7 +214,7 @@ impl AddPartitionsToTxnResult {
         }
         if version >= 4 {
             out.topic_results = d
-                .vec(flex, |d| Ok(AddPartitionsToTxnTopicResult::decode(d, version)?))?
+                .vec(flex, |d| AddPartitionsToTxnTopicResult::decode(d, version))?
                 .ok_or(DecodeError::Null("TopicResults"))?;
         }
         if flex {

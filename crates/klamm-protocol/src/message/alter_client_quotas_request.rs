@@ -20,6 +20,7 @@ impl Default for AlterClientQuotasRequest {
 
 impl Message for AlterClientQuotasRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterClientQuotasRequest", version });
@@ -35,15 +36,15 @@ impl Message for AlterClientQuotasRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterClientQuotasRequest", version });
         }
         let flex = version >= 1;
         let mut out = Self::default();
-        out.entries = d
-            .vec(flex, |d| Ok(EntryData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Entries"))?;
+        out.entries =
+            d.vec(flex, |d| EntryData::decode(d, version))?.ok_or(DecodeError::Null("Entries"))?;
         out.validate_only = d.bool()?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -83,14 +84,13 @@ impl EntryData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();
-        out.entity = d
-            .vec(flex, |d| Ok(EntityData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Entity"))?;
-        out.ops =
-            d.vec(flex, |d| Ok(OpData::decode(d, version)?))?.ok_or(DecodeError::Null("Ops"))?;
+        out.entity =
+            d.vec(flex, |d| EntityData::decode(d, version))?.ok_or(DecodeError::Null("Entity"))?;
+        out.ops = d.vec(flex, |d| OpData::decode(d, version))?.ok_or(DecodeError::Null("Ops"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -123,6 +123,7 @@ impl EntityData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();
@@ -163,6 +164,7 @@ impl OpData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterClientQuotasResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterClientQuotasResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for AlterClientQuotasResponse {
 
 impl Message for AlterClientQuotasResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterClientQuotasResponse", version });
@@ -35,6 +36,7 @@ impl Message for AlterClientQuotasResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterClientQuotasResponse", version });
@@ -42,9 +44,8 @@ impl Message for AlterClientQuotasResponse {
         let flex = version >= 1;
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
-        out.entries = d
-            .vec(flex, |d| Ok(EntryData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Entries"))?;
+        out.entries =
+            d.vec(flex, |d| EntryData::decode(d, version))?.ok_or(DecodeError::Null("Entries"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -53,7 +54,7 @@ impl Message for AlterClientQuotasResponse {
 }
 
 /// Part of AlterClientQuotasResponse: `EntryData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryData {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -83,14 +84,14 @@ impl EntryData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
-        out.entity = d
-            .vec(flex, |d| Ok(EntityData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Entity"))?;
+        out.entity =
+            d.vec(flex, |d| EntityData::decode(d, version))?.ok_or(DecodeError::Null("Entity"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -99,7 +100,7 @@ impl EntryData {
 }
 
 /// Part of AlterClientQuotasResponse: `EntityData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntityData {
     /// `EntityType`, versions 0+.
     pub entity_type: Str,
@@ -123,6 +124,7 @@ impl EntityData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterConfigsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterConfigsRequest {
     /// `Resources`, versions 0+.
     pub resources: Vec<AlterConfigsResource>,
@@ -20,6 +20,7 @@ impl Default for AlterConfigsRequest {
 
 impl Message for AlterConfigsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterConfigsRequest", version });
@@ -35,6 +36,7 @@ impl Message for AlterConfigsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterConfigsRequest", version });
@@ -42,7 +44,7 @@ impl Message for AlterConfigsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.resources = d
-            .vec(flex, |d| Ok(AlterConfigsResource::decode(d, version)?))?
+            .vec(flex, |d| AlterConfigsResource::decode(d, version))?
             .ok_or(DecodeError::Null("Resources"))?;
         out.validate_only = d.bool()?;
         if flex {
@@ -53,7 +55,7 @@ impl Message for AlterConfigsRequest {
 }
 
 /// Part of AlterConfigsRequest: `AlterConfigsResource`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterConfigsResource {
     /// `ResourceType`, versions 0+.
     pub resource_type: i8,
@@ -83,13 +85,14 @@ impl AlterConfigsResource {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.resource_type = d.i8()?;
         out.resource_name = d.str(flex)?.ok_or(DecodeError::Null("ResourceName"))?;
         out.configs = d
-            .vec(flex, |d| Ok(AlterableConfig::decode(d, version)?))?
+            .vec(flex, |d| AlterableConfig::decode(d, version))?
             .ok_or(DecodeError::Null("Configs"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -99,7 +102,7 @@ impl AlterConfigsResource {
 }
 
 /// Part of AlterConfigsRequest: `AlterableConfig`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterableConfig {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -123,6 +126,7 @@ impl AlterableConfig {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterConfigsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterConfigsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for AlterConfigsResponse {
 
 impl Message for AlterConfigsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterConfigsResponse", version });
@@ -35,6 +36,7 @@ impl Message for AlterConfigsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterConfigsResponse", version });
@@ -43,7 +45,7 @@ impl Message for AlterConfigsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.responses = d
-            .vec(flex, |d| Ok(AlterConfigsResourceResponse::decode(d, version)?))?
+            .vec(flex, |d| AlterConfigsResourceResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for AlterConfigsResponse {
 }
 
 /// Part of AlterConfigsResponse: `AlterConfigsResourceResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterConfigsResourceResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -88,6 +90,7 @@ impl AlterConfigsResourceResponse {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterPartitionReassignmentsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterPartitionReassignmentsRequest {
     /// `TimeoutMs`, versions 0+.
     pub timeout_ms: i32,
@@ -22,6 +22,7 @@ impl Default for AlterPartitionReassignmentsRequest {
 
 impl Message for AlterPartitionReassignmentsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -33,13 +34,11 @@ impl Message for AlterPartitionReassignmentsRequest {
         e.put_i32(self.timeout_ms);
         if version >= 1 {
             e.put_bool(self.allow_replication_factor_change);
-        } else {
-            if !self.allow_replication_factor_change {
-                return Err(EncodeError::Unsupported {
-                    field: "AllowReplicationFactorChange",
-                    version,
-                });
-            }
+        } else if !self.allow_replication_factor_change {
+            return Err(EncodeError::Unsupported {
+                field: "AllowReplicationFactorChange",
+                version,
+            });
         }
         e.put_len(Some(self.topics.len()), flex)?;
         for item in &self.topics {
@@ -48,6 +47,7 @@ impl Message for AlterPartitionReassignmentsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -62,7 +62,7 @@ impl Message for AlterPartitionReassignmentsRequest {
             out.allow_replication_factor_change = d.bool()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(ReassignableTopic::decode(d, version)?))?
+            .vec(flex, |d| ReassignableTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -70,7 +70,7 @@ impl Message for AlterPartitionReassignmentsRequest {
 }
 
 /// Part of AlterPartitionReassignmentsRequest: `ReassignableTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReassignableTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -95,12 +95,13 @@ impl ReassignableTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(ReassignablePartition::decode(d, version)?))?
+            .vec(flex, |d| ReassignablePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -108,7 +109,7 @@ impl ReassignableTopic {
 }
 
 /// Part of AlterPartitionReassignmentsRequest: `ReassignablePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReassignablePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -133,11 +134,12 @@ impl ReassignablePartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.partition_index = d.i32()?;
-        out.replicas = d.vec(flex, |d| Ok(d.i32()?))?;
+        out.replicas = d.vec(flex, Decoder::i32)?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

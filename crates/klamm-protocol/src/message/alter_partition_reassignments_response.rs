@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterPartitionReassignmentsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterPartitionReassignmentsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -32,6 +32,7 @@ impl Default for AlterPartitionReassignmentsResponse {
 
 impl Message for AlterPartitionReassignmentsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -53,6 +54,7 @@ impl Message for AlterPartitionReassignmentsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -69,7 +71,7 @@ impl Message for AlterPartitionReassignmentsResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.responses = d
-            .vec(flex, |d| Ok(ReassignableTopicResponse::decode(d, version)?))?
+            .vec(flex, |d| ReassignableTopicResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -77,7 +79,7 @@ impl Message for AlterPartitionReassignmentsResponse {
 }
 
 /// Part of AlterPartitionReassignmentsResponse: `ReassignableTopicResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReassignableTopicResponse {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -102,12 +104,13 @@ impl ReassignableTopicResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(ReassignablePartitionResponse::decode(d, version)?))?
+            .vec(flex, |d| ReassignablePartitionResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -115,7 +118,7 @@ impl ReassignableTopicResponse {
 }
 
 /// Part of AlterPartitionReassignmentsResponse: `ReassignablePartitionResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReassignablePartitionResponse {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -140,6 +143,7 @@ impl ReassignablePartitionResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

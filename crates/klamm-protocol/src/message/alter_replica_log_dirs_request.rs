@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterReplicaLogDirsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterReplicaLogDirsRequest {
     /// `Dirs`, versions 0+.
     pub dirs: Vec<AlterReplicaLogDir>,
@@ -18,6 +18,7 @@ impl Default for AlterReplicaLogDirsRequest {
 
 impl Message for AlterReplicaLogDirsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterReplicaLogDirsRequest", version });
@@ -32,6 +33,7 @@ impl Message for AlterReplicaLogDirsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterReplicaLogDirsRequest", version });
@@ -39,7 +41,7 @@ impl Message for AlterReplicaLogDirsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.dirs = d
-            .vec(flex, |d| Ok(AlterReplicaLogDir::decode(d, version)?))?
+            .vec(flex, |d| AlterReplicaLogDir::decode(d, version))?
             .ok_or(DecodeError::Null("Dirs"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -49,7 +51,7 @@ impl Message for AlterReplicaLogDirsRequest {
 }
 
 /// Part of AlterReplicaLogDirsRequest: `AlterReplicaLogDir`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterReplicaLogDir {
     /// `Path`, versions 0+.
     pub path: Str,
@@ -76,12 +78,13 @@ impl AlterReplicaLogDir {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.path = d.str(flex)?.ok_or(DecodeError::Null("Path"))?;
         out.topics = d
-            .vec(flex, |d| Ok(AlterReplicaLogDirTopic::decode(d, version)?))?
+            .vec(flex, |d| AlterReplicaLogDirTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -91,7 +94,7 @@ impl AlterReplicaLogDir {
 }
 
 /// Part of AlterReplicaLogDirsRequest: `AlterReplicaLogDirTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterReplicaLogDirTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -118,11 +121,12 @@ impl AlterReplicaLogDirTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }

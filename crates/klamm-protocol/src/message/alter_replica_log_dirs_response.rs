@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterReplicaLogDirsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterReplicaLogDirsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for AlterReplicaLogDirsResponse {
 
 impl Message for AlterReplicaLogDirsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterReplicaLogDirsResponse", version });
@@ -35,6 +36,7 @@ impl Message for AlterReplicaLogDirsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterReplicaLogDirsResponse", version });
@@ -43,7 +45,7 @@ impl Message for AlterReplicaLogDirsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.results = d
-            .vec(flex, |d| Ok(AlterReplicaLogDirTopicResult::decode(d, version)?))?
+            .vec(flex, |d| AlterReplicaLogDirTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for AlterReplicaLogDirsResponse {
 }
 
 /// Part of AlterReplicaLogDirsResponse: `AlterReplicaLogDirTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterReplicaLogDirTopicResult {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -80,12 +82,13 @@ impl AlterReplicaLogDirTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(AlterReplicaLogDirPartitionResult::decode(d, version)?))?
+            .vec(flex, |d| AlterReplicaLogDirPartitionResult::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -95,7 +98,7 @@ impl AlterReplicaLogDirTopicResult {
 }
 
 /// Part of AlterReplicaLogDirsResponse: `AlterReplicaLogDirPartitionResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterReplicaLogDirPartitionResult {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -119,6 +122,7 @@ impl AlterReplicaLogDirPartitionResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterShareGroupOffsetsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterShareGroupOffsetsRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -20,6 +20,7 @@ impl Default for AlterShareGroupOffsetsRequest {
 
 impl Message for AlterShareGroupOffsetsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "AlterShareGroupOffsetsRequest", version });
@@ -33,6 +34,7 @@ impl Message for AlterShareGroupOffsetsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "AlterShareGroupOffsetsRequest", version });
@@ -41,7 +43,7 @@ impl Message for AlterShareGroupOffsetsRequest {
         let mut out = Self::default();
         out.group_id = d.str(flex)?.ok_or(DecodeError::Null("GroupId"))?;
         out.topics = d
-            .vec(flex, |d| Ok(AlterShareGroupOffsetsRequestTopic::decode(d, version)?))?
+            .vec(flex, |d| AlterShareGroupOffsetsRequestTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -49,7 +51,7 @@ impl Message for AlterShareGroupOffsetsRequest {
 }
 
 /// Part of AlterShareGroupOffsetsRequest: `AlterShareGroupOffsetsRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterShareGroupOffsetsRequestTopic {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -74,12 +76,13 @@ impl AlterShareGroupOffsetsRequestTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(AlterShareGroupOffsetsRequestPartition::decode(d, version)?))?
+            .vec(flex, |d| AlterShareGroupOffsetsRequestPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -87,7 +90,7 @@ impl AlterShareGroupOffsetsRequestTopic {
 }
 
 /// Part of AlterShareGroupOffsetsRequest: `AlterShareGroupOffsetsRequestPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterShareGroupOffsetsRequestPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -108,6 +111,7 @@ impl AlterShareGroupOffsetsRequestPartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = d.i32()?;

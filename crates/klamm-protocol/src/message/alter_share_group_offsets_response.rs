@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterShareGroupOffsetsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterShareGroupOffsetsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -24,6 +24,7 @@ impl Default for AlterShareGroupOffsetsResponse {
 
 impl Message for AlterShareGroupOffsetsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -42,6 +43,7 @@ impl Message for AlterShareGroupOffsetsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -55,7 +57,7 @@ impl Message for AlterShareGroupOffsetsResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.responses = d
-            .vec(flex, |d| Ok(AlterShareGroupOffsetsResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| AlterShareGroupOffsetsResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -63,7 +65,7 @@ impl Message for AlterShareGroupOffsetsResponse {
 }
 
 /// Part of AlterShareGroupOffsetsResponse: `AlterShareGroupOffsetsResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterShareGroupOffsetsResponseTopic {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -91,13 +93,14 @@ impl AlterShareGroupOffsetsResponseTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
         out.topic_id = d.uuid()?;
         out.partitions = d
-            .vec(flex, |d| Ok(AlterShareGroupOffsetsResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| AlterShareGroupOffsetsResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -105,7 +108,7 @@ impl AlterShareGroupOffsetsResponseTopic {
 }
 
 /// Part of AlterShareGroupOffsetsResponse: `AlterShareGroupOffsetsResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterShareGroupOffsetsResponsePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -130,6 +133,7 @@ impl AlterShareGroupOffsetsResponsePartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

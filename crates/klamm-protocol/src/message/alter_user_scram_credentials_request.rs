@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `AlterUserScramCredentialsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterUserScramCredentialsRequest {
     /// `Deletions`, versions 0+.
     pub deletions: Vec<ScramCredentialDeletion>,
@@ -21,6 +21,7 @@ impl Default for AlterUserScramCredentialsRequest {
 
 impl Message for AlterUserScramCredentialsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -40,6 +41,7 @@ impl Message for AlterUserScramCredentialsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -50,10 +52,10 @@ impl Message for AlterUserScramCredentialsRequest {
         let flex = true;
         let mut out = Self::default();
         out.deletions = d
-            .vec(flex, |d| Ok(ScramCredentialDeletion::decode(d, version)?))?
+            .vec(flex, |d| ScramCredentialDeletion::decode(d, version))?
             .ok_or(DecodeError::Null("Deletions"))?;
         out.upsertions = d
-            .vec(flex, |d| Ok(ScramCredentialUpsertion::decode(d, version)?))?
+            .vec(flex, |d| ScramCredentialUpsertion::decode(d, version))?
             .ok_or(DecodeError::Null("Upsertions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -61,7 +63,7 @@ impl Message for AlterUserScramCredentialsRequest {
 }
 
 /// Part of AlterUserScramCredentialsRequest: `ScramCredentialDeletion`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScramCredentialDeletion {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -83,6 +85,7 @@ impl ScramCredentialDeletion {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -94,7 +97,7 @@ impl ScramCredentialDeletion {
 }
 
 /// Part of AlterUserScramCredentialsRequest: `ScramCredentialUpsertion`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScramCredentialUpsertion {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -131,6 +134,7 @@ impl ScramCredentialUpsertion {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

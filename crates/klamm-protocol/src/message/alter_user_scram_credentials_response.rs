@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `AlterUserScramCredentialsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterUserScramCredentialsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for AlterUserScramCredentialsResponse {
 
 impl Message for AlterUserScramCredentialsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -36,6 +37,7 @@ impl Message for AlterUserScramCredentialsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -47,7 +49,7 @@ impl Message for AlterUserScramCredentialsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.results = d
-            .vec(flex, |d| Ok(AlterUserScramCredentialsResult::decode(d, version)?))?
+            .vec(flex, |d| AlterUserScramCredentialsResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -55,7 +57,7 @@ impl Message for AlterUserScramCredentialsResponse {
 }
 
 /// Part of AlterUserScramCredentialsResponse: `AlterUserScramCredentialsResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterUserScramCredentialsResult {
     /// `User`, versions 0+.
     pub user: Str,
@@ -80,6 +82,7 @@ impl AlterUserScramCredentialsResult {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ApiVersionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiVersionsRequest {
     /// `ClientSoftwareName`, versions 3+.
     pub client_software_name: Str,
@@ -29,6 +29,7 @@ impl Default for ApiVersionsRequest {
 
 impl Message for ApiVersionsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ApiVersionsRequest", version });
@@ -51,6 +52,7 @@ impl Message for ApiVersionsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ApiVersionsRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ApiVersionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiVersionsResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -38,6 +38,7 @@ impl Default for ApiVersionsResponse {
 
 impl Message for ApiVersionsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ApiVersionsResponse", version });
@@ -99,6 +100,7 @@ impl Message for ApiVersionsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ApiVersionsResponse", version });
@@ -106,9 +108,8 @@ impl Message for ApiVersionsResponse {
         let flex = version >= 3;
         let mut out = Self::default();
         out.error_code = d.i16()?;
-        out.api_keys = d
-            .vec(flex, |d| Ok(ApiVersion::decode(d, version)?))?
-            .ok_or(DecodeError::Null("ApiKeys"))?;
+        out.api_keys =
+            d.vec(flex, |d| ApiVersion::decode(d, version))?.ok_or(DecodeError::Null("ApiKeys"))?;
         if version >= 1 {
             out.throttle_time_ms = d.i32()?;
         }
@@ -117,7 +118,7 @@ impl Message for ApiVersionsResponse {
                 match tag {
                     0 if version >= 3 => {
                         out.supported_features = d
-                            .vec(flex, |d| Ok(SupportedFeatureKey::decode(d, version)?))?
+                            .vec(flex, |d| SupportedFeatureKey::decode(d, version))?
                             .ok_or(DecodeError::Null("SupportedFeatures"))?;
                     }
                     1 if version >= 3 => {
@@ -125,7 +126,7 @@ impl Message for ApiVersionsResponse {
                     }
                     2 if version >= 3 => {
                         out.finalized_features = d
-                            .vec(flex, |d| Ok(FinalizedFeatureKey::decode(d, version)?))?
+                            .vec(flex, |d| FinalizedFeatureKey::decode(d, version))?
                             .ok_or(DecodeError::Null("FinalizedFeatures"))?;
                     }
                     3 if version >= 3 => {
@@ -141,7 +142,7 @@ impl Message for ApiVersionsResponse {
 }
 
 /// Part of ApiVersionsResponse: `ApiVersion`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiVersion {
     /// `ApiKey`, versions 0+.
     pub api_key: i16,
@@ -168,6 +169,7 @@ impl ApiVersion {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -182,7 +184,7 @@ impl ApiVersion {
 }
 
 /// Part of ApiVersionsResponse: `SupportedFeatureKey`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SupportedFeatureKey {
     /// `Name`, versions 3+.
     pub name: Str,
@@ -203,30 +205,25 @@ impl SupportedFeatureKey {
         let flex = version >= 3;
         if version >= 3 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version >= 3 {
             e.put_i16(self.min_version);
-        } else {
-            if self.min_version != 0 {
-                return Err(EncodeError::Unsupported { field: "MinVersion", version });
-            }
+        } else if self.min_version != 0 {
+            return Err(EncodeError::Unsupported { field: "MinVersion", version });
         }
         if version >= 3 {
             e.put_i16(self.max_version);
-        } else {
-            if self.max_version != 0 {
-                return Err(EncodeError::Unsupported { field: "MaxVersion", version });
-            }
+        } else if self.max_version != 0 {
+            return Err(EncodeError::Unsupported { field: "MaxVersion", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -247,7 +244,7 @@ impl SupportedFeatureKey {
 }
 
 /// Part of ApiVersionsResponse: `FinalizedFeatureKey`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalizedFeatureKey {
     /// `Name`, versions 3+.
     pub name: Str,
@@ -268,30 +265,25 @@ impl FinalizedFeatureKey {
         let flex = version >= 3;
         if version >= 3 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version >= 3 {
             e.put_i16(self.max_version_level);
-        } else {
-            if self.max_version_level != 0 {
-                return Err(EncodeError::Unsupported { field: "MaxVersionLevel", version });
-            }
+        } else if self.max_version_level != 0 {
+            return Err(EncodeError::Unsupported { field: "MaxVersionLevel", version });
         }
         if version >= 3 {
             e.put_i16(self.min_version_level);
-        } else {
-            if self.min_version_level != 0 {
-                return Err(EncodeError::Unsupported { field: "MinVersionLevel", version });
-            }
+        } else if self.min_version_level != 0 {
+            return Err(EncodeError::Unsupported { field: "MinVersionLevel", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();

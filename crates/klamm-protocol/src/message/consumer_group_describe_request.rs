@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ConsumerGroupDescribeRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerGroupDescribeRequest {
     /// `GroupIds`, versions 0+.
     pub group_ids: Vec<Str>,
@@ -20,6 +20,7 @@ impl Default for ConsumerGroupDescribeRequest {
 
 impl Message for ConsumerGroupDescribeRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ConsumerGroupDescribeRequest", version });
@@ -33,6 +34,7 @@ impl Message for ConsumerGroupDescribeRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ConsumerGroupDescribeRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ConsumerGroupHeartbeatRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerGroupHeartbeatRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -47,6 +47,7 @@ impl Default for ConsumerGroupHeartbeatRequest {
 
 impl Message for ConsumerGroupHeartbeatRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ConsumerGroupHeartbeatRequest", version });
@@ -64,10 +65,8 @@ impl Message for ConsumerGroupHeartbeatRequest {
         }
         if version >= 1 {
             e.put_str(self.subscribed_topic_regex.as_deref(), flex)?;
-        } else {
-            if self.subscribed_topic_regex.is_some() {
-                return Err(EncodeError::Unsupported { field: "SubscribedTopicRegex", version });
-            }
+        } else if self.subscribed_topic_regex.is_some() {
+            return Err(EncodeError::Unsupported { field: "SubscribedTopicRegex", version });
         }
         e.put_str(self.server_assignor.as_deref(), flex)?;
         e.put_len(self.topic_partitions.as_ref().map(Vec::len), flex)?;
@@ -77,6 +76,7 @@ impl Message for ConsumerGroupHeartbeatRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ConsumerGroupHeartbeatRequest", version });
@@ -95,14 +95,14 @@ impl Message for ConsumerGroupHeartbeatRequest {
             out.subscribed_topic_regex = d.str(flex)?;
         }
         out.server_assignor = d.str(flex)?;
-        out.topic_partitions = d.vec(flex, |d| Ok(TopicPartitions::decode(d, version)?))?;
+        out.topic_partitions = d.vec(flex, |d| TopicPartitions::decode(d, version))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of ConsumerGroupHeartbeatRequest: `TopicPartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartitions {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -127,11 +127,12 @@ impl TopicPartitions {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ConsumerGroupHeartbeatResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerGroupHeartbeatResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -38,6 +38,7 @@ impl Default for ConsumerGroupHeartbeatResponse {
 
 impl Message for ConsumerGroupHeartbeatResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -59,6 +60,7 @@ impl Message for ConsumerGroupHeartbeatResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -81,7 +83,7 @@ impl Message for ConsumerGroupHeartbeatResponse {
 }
 
 /// Part of ConsumerGroupHeartbeatResponse: `TopicPartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartitions {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -106,18 +108,19 @@ impl TopicPartitions {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of ConsumerGroupHeartbeatResponse: `Assignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// `TopicPartitions`, versions 0+.
     pub topic_partitions: Vec<TopicPartitions>,
@@ -139,11 +142,12 @@ impl Assignment {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_partitions = d
-            .vec(flex, |d| Ok(TopicPartitions::decode(d, version)?))?
+            .vec(flex, |d| TopicPartitions::decode(d, version))?
             .ok_or(DecodeError::Null("TopicPartitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

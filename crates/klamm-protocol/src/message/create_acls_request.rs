@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreateAclsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateAclsRequest {
     /// `Creations`, versions 0+.
     pub creations: Vec<AclCreation>,
@@ -18,6 +18,7 @@ impl Default for CreateAclsRequest {
 
 impl Message for CreateAclsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreateAclsRequest", version });
@@ -32,6 +33,7 @@ impl Message for CreateAclsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreateAclsRequest", version });
@@ -39,7 +41,7 @@ impl Message for CreateAclsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.creations = d
-            .vec(flex, |d| Ok(AclCreation::decode(d, version)?))?
+            .vec(flex, |d| AclCreation::decode(d, version))?
             .ok_or(DecodeError::Null("Creations"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -49,7 +51,7 @@ impl Message for CreateAclsRequest {
 }
 
 /// Part of CreateAclsRequest: `AclCreation`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclCreation {
     /// `ResourceType`, versions 0+.
     pub resource_type: i8,
@@ -96,6 +98,7 @@ impl AclCreation {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreateAclsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateAclsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for CreateAclsResponse {
 
 impl Message for CreateAclsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreateAclsResponse", version });
@@ -35,6 +36,7 @@ impl Message for CreateAclsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreateAclsResponse", version });
@@ -43,7 +45,7 @@ impl Message for CreateAclsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.results = d
-            .vec(flex, |d| Ok(AclCreationResult::decode(d, version)?))?
+            .vec(flex, |d| AclCreationResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for CreateAclsResponse {
 }
 
 /// Part of CreateAclsResponse: `AclCreationResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclCreationResult {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -77,6 +79,7 @@ impl AclCreationResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

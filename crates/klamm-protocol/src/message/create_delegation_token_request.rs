@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreateDelegationTokenRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateDelegationTokenRequest {
     /// `OwnerPrincipalType`, versions 3+, nullable 3+.
     pub owner_principal_type: Option<Str>,
@@ -29,6 +29,7 @@ impl Default for CreateDelegationTokenRequest {
 
 impl Message for CreateDelegationTokenRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreateDelegationTokenRequest", version });
@@ -36,17 +37,13 @@ impl Message for CreateDelegationTokenRequest {
         let flex = version >= 2;
         if version >= 3 {
             e.put_str(self.owner_principal_type.as_deref(), flex)?;
-        } else {
-            if self.owner_principal_type != Some(Str::default()) {
-                return Err(EncodeError::Unsupported { field: "OwnerPrincipalType", version });
-            }
+        } else if self.owner_principal_type != Some(Str::default()) {
+            return Err(EncodeError::Unsupported { field: "OwnerPrincipalType", version });
         }
         if version >= 3 {
             e.put_str(self.owner_principal_name.as_deref(), flex)?;
-        } else {
-            if self.owner_principal_name != Some(Str::default()) {
-                return Err(EncodeError::Unsupported { field: "OwnerPrincipalName", version });
-            }
+        } else if self.owner_principal_name != Some(Str::default()) {
+            return Err(EncodeError::Unsupported { field: "OwnerPrincipalName", version });
         }
         e.put_len(Some(self.renewers.len()), flex)?;
         for item in &self.renewers {
@@ -58,6 +55,7 @@ impl Message for CreateDelegationTokenRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreateDelegationTokenRequest", version });
@@ -71,7 +69,7 @@ impl Message for CreateDelegationTokenRequest {
             out.owner_principal_name = d.str(flex)?;
         }
         out.renewers = d
-            .vec(flex, |d| Ok(CreatableRenewers::decode(d, version)?))?
+            .vec(flex, |d| CreatableRenewers::decode(d, version))?
             .ok_or(DecodeError::Null("Renewers"))?;
         out.max_lifetime_ms = d.i64()?;
         if flex {
@@ -82,7 +80,7 @@ impl Message for CreateDelegationTokenRequest {
 }
 
 /// Part of CreateDelegationTokenRequest: `CreatableRenewers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatableRenewers {
     /// `PrincipalType`, versions 0+.
     pub principal_type: Str,
@@ -106,6 +104,7 @@ impl CreatableRenewers {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

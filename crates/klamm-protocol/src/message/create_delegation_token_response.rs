@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `CreateDelegationTokenResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateDelegationTokenResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -51,6 +51,7 @@ impl Default for CreateDelegationTokenResponse {
 
 impl Message for CreateDelegationTokenResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreateDelegationTokenResponse", version });
@@ -61,23 +62,13 @@ impl Message for CreateDelegationTokenResponse {
         e.put_str(Some(&self.principal_name), flex)?;
         if version >= 3 {
             e.put_str(Some(&self.token_requester_principal_type), flex)?;
-        } else {
-            if !self.token_requester_principal_type.is_empty() {
-                return Err(EncodeError::Unsupported {
-                    field: "TokenRequesterPrincipalType",
-                    version,
-                });
-            }
+        } else if !self.token_requester_principal_type.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TokenRequesterPrincipalType", version });
         }
         if version >= 3 {
             e.put_str(Some(&self.token_requester_principal_name), flex)?;
-        } else {
-            if !self.token_requester_principal_name.is_empty() {
-                return Err(EncodeError::Unsupported {
-                    field: "TokenRequesterPrincipalName",
-                    version,
-                });
-            }
+        } else if !self.token_requester_principal_name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TokenRequesterPrincipalName", version });
         }
         e.put_i64(self.issue_timestamp_ms);
         e.put_i64(self.expiry_timestamp_ms);
@@ -90,6 +81,7 @@ impl Message for CreateDelegationTokenResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreateDelegationTokenResponse", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreatePartitionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatePartitionsRequest {
     /// `Topics`, versions 0+.
     pub topics: Vec<CreatePartitionsTopic>,
@@ -22,6 +22,7 @@ impl Default for CreatePartitionsRequest {
 
 impl Message for CreatePartitionsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreatePartitionsRequest", version });
@@ -38,6 +39,7 @@ impl Message for CreatePartitionsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreatePartitionsRequest", version });
@@ -45,7 +47,7 @@ impl Message for CreatePartitionsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.topics = d
-            .vec(flex, |d| Ok(CreatePartitionsTopic::decode(d, version)?))?
+            .vec(flex, |d| CreatePartitionsTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.timeout_ms = d.i32()?;
         out.validate_only = d.bool()?;
@@ -57,7 +59,7 @@ impl Message for CreatePartitionsRequest {
 }
 
 /// Part of CreatePartitionsRequest: `CreatePartitionsTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatePartitionsTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -87,12 +89,13 @@ impl CreatePartitionsTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.count = d.i32()?;
-        out.assignments = d.vec(flex, |d| Ok(CreatePartitionsAssignment::decode(d, version)?))?;
+        out.assignments = d.vec(flex, |d| CreatePartitionsAssignment::decode(d, version))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -101,7 +104,7 @@ impl CreatePartitionsTopic {
 }
 
 /// Part of CreatePartitionsRequest: `CreatePartitionsAssignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatePartitionsAssignment {
     /// `BrokerIds`, versions 0+.
     pub broker_ids: Vec<i32>,
@@ -125,10 +128,11 @@ impl CreatePartitionsAssignment {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
-        out.broker_ids = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("BrokerIds"))?;
+        out.broker_ids = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("BrokerIds"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreatePartitionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatePartitionsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for CreatePartitionsResponse {
 
 impl Message for CreatePartitionsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreatePartitionsResponse", version });
@@ -35,6 +36,7 @@ impl Message for CreatePartitionsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreatePartitionsResponse", version });
@@ -43,7 +45,7 @@ impl Message for CreatePartitionsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.results = d
-            .vec(flex, |d| Ok(CreatePartitionsTopicResult::decode(d, version)?))?
+            .vec(flex, |d| CreatePartitionsTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for CreatePartitionsResponse {
 }
 
 /// Part of CreatePartitionsResponse: `CreatePartitionsTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatePartitionsTopicResult {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -80,6 +82,7 @@ impl CreatePartitionsTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreateTopicsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateTopicsRequest {
     /// `Topics`, versions 0+.
     pub topics: Vec<CreatableTopic>,
@@ -22,6 +22,7 @@ impl Default for CreateTopicsRequest {
 
 impl Message for CreateTopicsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=7;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreateTopicsRequest", version });
@@ -38,6 +39,7 @@ impl Message for CreateTopicsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreateTopicsRequest", version });
@@ -45,7 +47,7 @@ impl Message for CreateTopicsRequest {
         let flex = version >= 5;
         let mut out = Self::default();
         out.topics = d
-            .vec(flex, |d| Ok(CreatableTopic::decode(d, version)?))?
+            .vec(flex, |d| CreatableTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.timeout_ms = d.i32()?;
         out.validate_only = d.bool()?;
@@ -57,7 +59,7 @@ impl Message for CreateTopicsRequest {
 }
 
 /// Part of CreateTopicsRequest: `CreatableTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatableTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -102,6 +104,7 @@ impl CreatableTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();
@@ -109,10 +112,10 @@ impl CreatableTopic {
         out.num_partitions = d.i32()?;
         out.replication_factor = d.i16()?;
         out.assignments = d
-            .vec(flex, |d| Ok(CreatableReplicaAssignment::decode(d, version)?))?
+            .vec(flex, |d| CreatableReplicaAssignment::decode(d, version))?
             .ok_or(DecodeError::Null("Assignments"))?;
         out.configs = d
-            .vec(flex, |d| Ok(CreatableTopicConfig::decode(d, version)?))?
+            .vec(flex, |d| CreatableTopicConfig::decode(d, version))?
             .ok_or(DecodeError::Null("Configs"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -122,7 +125,7 @@ impl CreatableTopic {
 }
 
 /// Part of CreateTopicsRequest: `CreatableReplicaAssignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatableReplicaAssignment {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -149,11 +152,12 @@ impl CreatableReplicaAssignment {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();
         out.partition_index = d.i32()?;
-        out.broker_ids = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("BrokerIds"))?;
+        out.broker_ids = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("BrokerIds"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -162,7 +166,7 @@ impl CreatableReplicaAssignment {
 }
 
 /// Part of CreateTopicsRequest: `CreatableTopicConfig`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatableTopicConfig {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -186,6 +190,7 @@ impl CreatableTopicConfig {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();

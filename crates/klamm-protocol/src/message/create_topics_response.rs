@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `CreateTopicsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateTopicsResponse {
     /// `ThrottleTimeMs`, versions 2+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for CreateTopicsResponse {
 
 impl Message for CreateTopicsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=7;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "CreateTopicsResponse", version });
@@ -35,6 +36,7 @@ impl Message for CreateTopicsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "CreateTopicsResponse", version });
@@ -43,7 +45,7 @@ impl Message for CreateTopicsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(CreatableTopicResult::decode(d, version)?))?
+            .vec(flex, |d| CreatableTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for CreateTopicsResponse {
 }
 
 /// Part of CreateTopicsResponse: `CreatableTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatableTopicResult {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -124,6 +126,7 @@ impl CreatableTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();
@@ -140,7 +143,7 @@ impl CreatableTopicResult {
             out.replication_factor = d.i16()?;
         }
         if version >= 5 {
-            out.configs = d.vec(flex, |d| Ok(CreatableTopicConfigs::decode(d, version)?))?;
+            out.configs = d.vec(flex, |d| CreatableTopicConfigs::decode(d, version))?;
         }
         if flex {
             d.tagged(|tag, d| {
@@ -158,7 +161,7 @@ impl CreatableTopicResult {
 }
 
 /// Part of CreateTopicsResponse: `CreatableTopicConfigs`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatableTopicConfigs {
     /// `Name`, versions 5+.
     pub name: Str,
@@ -189,40 +192,33 @@ impl CreatableTopicConfigs {
         let flex = version >= 5;
         if version >= 5 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version >= 5 {
             e.put_str(self.value.as_deref(), flex)?;
-        } else {
-            if self.value != Some(Str::default()) {
-                return Err(EncodeError::Unsupported { field: "Value", version });
-            }
+        } else if self.value != Some(Str::default()) {
+            return Err(EncodeError::Unsupported { field: "Value", version });
         }
         if version >= 5 {
             e.put_bool(self.read_only);
-        } else {
-            if self.read_only {
-                return Err(EncodeError::Unsupported { field: "ReadOnly", version });
-            }
+        } else if self.read_only {
+            return Err(EncodeError::Unsupported { field: "ReadOnly", version });
         }
         if version >= 5 {
             e.put_i8(self.config_source);
         }
         if version >= 5 {
             e.put_bool(self.is_sensitive);
-        } else {
-            if self.is_sensitive {
-                return Err(EncodeError::Unsupported { field: "IsSensitive", version });
-            }
+        } else if self.is_sensitive {
+            return Err(EncodeError::Unsupported { field: "IsSensitive", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();

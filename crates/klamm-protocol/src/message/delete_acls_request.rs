@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteAclsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteAclsRequest {
     /// `Filters`, versions 0+.
     pub filters: Vec<DeleteAclsFilter>,
@@ -18,6 +18,7 @@ impl Default for DeleteAclsRequest {
 
 impl Message for DeleteAclsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteAclsRequest", version });
@@ -32,6 +33,7 @@ impl Message for DeleteAclsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteAclsRequest", version });
@@ -39,7 +41,7 @@ impl Message for DeleteAclsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.filters = d
-            .vec(flex, |d| Ok(DeleteAclsFilter::decode(d, version)?))?
+            .vec(flex, |d| DeleteAclsFilter::decode(d, version))?
             .ok_or(DecodeError::Null("Filters"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -49,7 +51,7 @@ impl Message for DeleteAclsRequest {
 }
 
 /// Part of DeleteAclsRequest: `DeleteAclsFilter`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteAclsFilter {
     /// `ResourceTypeFilter`, versions 0+.
     pub resource_type_filter: i8,
@@ -96,6 +98,7 @@ impl DeleteAclsFilter {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

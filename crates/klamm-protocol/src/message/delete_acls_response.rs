@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteAclsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteAclsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DeleteAclsResponse {
 
 impl Message for DeleteAclsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteAclsResponse", version });
@@ -35,6 +36,7 @@ impl Message for DeleteAclsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteAclsResponse", version });
@@ -43,7 +45,7 @@ impl Message for DeleteAclsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.filter_results = d
-            .vec(flex, |d| Ok(DeleteAclsFilterResult::decode(d, version)?))?
+            .vec(flex, |d| DeleteAclsFilterResult::decode(d, version))?
             .ok_or(DecodeError::Null("FilterResults"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for DeleteAclsResponse {
 }
 
 /// Part of DeleteAclsResponse: `DeleteAclsFilterResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteAclsFilterResult {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -83,13 +85,14 @@ impl DeleteAclsFilterResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.matching_acls = d
-            .vec(flex, |d| Ok(DeleteAclsMatchingAcl::decode(d, version)?))?
+            .vec(flex, |d| DeleteAclsMatchingAcl::decode(d, version))?
             .ok_or(DecodeError::Null("MatchingAcls"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -99,7 +102,7 @@ impl DeleteAclsFilterResult {
 }
 
 /// Part of DeleteAclsResponse: `DeleteAclsMatchingAcl`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteAclsMatchingAcl {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -154,6 +157,7 @@ impl DeleteAclsMatchingAcl {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

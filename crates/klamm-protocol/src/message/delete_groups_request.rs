@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteGroupsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteGroupsRequest {
     /// `GroupsNames`, versions 0+.
     pub groups_names: Vec<Str>,
@@ -18,6 +18,7 @@ impl Default for DeleteGroupsRequest {
 
 impl Message for DeleteGroupsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteGroupsRequest", version });
@@ -32,6 +33,7 @@ impl Message for DeleteGroupsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteGroupsRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteGroupsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteGroupsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DeleteGroupsResponse {
 
 impl Message for DeleteGroupsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteGroupsResponse", version });
@@ -35,6 +36,7 @@ impl Message for DeleteGroupsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteGroupsResponse", version });
@@ -43,7 +45,7 @@ impl Message for DeleteGroupsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.results = d
-            .vec(flex, |d| Ok(DeletableGroupResult::decode(d, version)?))?
+            .vec(flex, |d| DeletableGroupResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for DeleteGroupsResponse {
 }
 
 /// Part of DeleteGroupsResponse: `DeletableGroupResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletableGroupResult {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -82,6 +84,7 @@ impl DeletableGroupResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

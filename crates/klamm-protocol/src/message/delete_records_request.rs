@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteRecordsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsRequest {
     /// `Topics`, versions 0+.
     pub topics: Vec<DeleteRecordsTopic>,
@@ -20,6 +20,7 @@ impl Default for DeleteRecordsRequest {
 
 impl Message for DeleteRecordsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteRecordsRequest", version });
@@ -35,6 +36,7 @@ impl Message for DeleteRecordsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteRecordsRequest", version });
@@ -42,7 +44,7 @@ impl Message for DeleteRecordsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.topics = d
-            .vec(flex, |d| Ok(DeleteRecordsTopic::decode(d, version)?))?
+            .vec(flex, |d| DeleteRecordsTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.timeout_ms = d.i32()?;
         if flex {
@@ -53,7 +55,7 @@ impl Message for DeleteRecordsRequest {
 }
 
 /// Part of DeleteRecordsRequest: `DeleteRecordsTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -80,12 +82,13 @@ impl DeleteRecordsTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(DeleteRecordsPartition::decode(d, version)?))?
+            .vec(flex, |d| DeleteRecordsPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -95,7 +98,7 @@ impl DeleteRecordsTopic {
 }
 
 /// Part of DeleteRecordsRequest: `DeleteRecordsPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -119,6 +122,7 @@ impl DeleteRecordsPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteRecordsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DeleteRecordsResponse {
 
 impl Message for DeleteRecordsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteRecordsResponse", version });
@@ -35,6 +36,7 @@ impl Message for DeleteRecordsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteRecordsResponse", version });
@@ -43,7 +45,7 @@ impl Message for DeleteRecordsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(DeleteRecordsTopicResult::decode(d, version)?))?
+            .vec(flex, |d| DeleteRecordsTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for DeleteRecordsResponse {
 }
 
 /// Part of DeleteRecordsResponse: `DeleteRecordsTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsTopicResult {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -80,12 +82,13 @@ impl DeleteRecordsTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(DeleteRecordsPartitionResult::decode(d, version)?))?
+            .vec(flex, |d| DeleteRecordsPartitionResult::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -95,7 +98,7 @@ impl DeleteRecordsTopicResult {
 }
 
 /// Part of DeleteRecordsResponse: `DeleteRecordsPartitionResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsPartitionResult {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -122,6 +125,7 @@ impl DeleteRecordsPartitionResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

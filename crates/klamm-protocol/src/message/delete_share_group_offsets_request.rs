@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteShareGroupOffsetsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteShareGroupOffsetsRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -20,6 +20,7 @@ impl Default for DeleteShareGroupOffsetsRequest {
 
 impl Message for DeleteShareGroupOffsetsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -36,6 +37,7 @@ impl Message for DeleteShareGroupOffsetsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -47,7 +49,7 @@ impl Message for DeleteShareGroupOffsetsRequest {
         let mut out = Self::default();
         out.group_id = d.str(flex)?.ok_or(DecodeError::Null("GroupId"))?;
         out.topics = d
-            .vec(flex, |d| Ok(DeleteShareGroupOffsetsRequestTopic::decode(d, version)?))?
+            .vec(flex, |d| DeleteShareGroupOffsetsRequestTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -55,7 +57,7 @@ impl Message for DeleteShareGroupOffsetsRequest {
 }
 
 /// Part of DeleteShareGroupOffsetsRequest: `DeleteShareGroupOffsetsRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteShareGroupOffsetsRequestTopic {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -74,6 +76,7 @@ impl DeleteShareGroupOffsetsRequestTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteShareGroupOffsetsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteShareGroupOffsetsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -24,6 +24,7 @@ impl Default for DeleteShareGroupOffsetsResponse {
 
 impl Message for DeleteShareGroupOffsetsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -42,6 +43,7 @@ impl Message for DeleteShareGroupOffsetsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -55,7 +57,7 @@ impl Message for DeleteShareGroupOffsetsResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.responses = d
-            .vec(flex, |d| Ok(DeleteShareGroupOffsetsResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| DeleteShareGroupOffsetsResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -63,7 +65,7 @@ impl Message for DeleteShareGroupOffsetsResponse {
 }
 
 /// Part of DeleteShareGroupOffsetsResponse: `DeleteShareGroupOffsetsResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteShareGroupOffsetsResponseTopic {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -96,6 +98,7 @@ impl DeleteShareGroupOffsetsResponseTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteTopicsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteTopicsRequest {
     /// `Topics`, versions 6+.
     pub topics: Vec<DeleteTopicState>,
@@ -22,6 +22,7 @@ impl Default for DeleteTopicsRequest {
 
 impl Message for DeleteTopicsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteTopicsRequest", version });
@@ -32,10 +33,8 @@ impl Message for DeleteTopicsRequest {
             for item in &self.topics {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.topics.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Topics", version });
-            }
+        } else if !self.topics.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Topics", version });
         }
         if version <= 5 {
             e.put_len(Some(self.topic_names.len()), flex)?;
@@ -49,6 +48,7 @@ impl Message for DeleteTopicsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteTopicsRequest", version });
@@ -57,7 +57,7 @@ impl Message for DeleteTopicsRequest {
         let mut out = Self::default();
         if version >= 6 {
             out.topics = d
-                .vec(flex, |d| Ok(DeleteTopicState::decode(d, version)?))?
+                .vec(flex, |d| DeleteTopicState::decode(d, version))?
                 .ok_or(DecodeError::Null("Topics"))?;
         }
         if version <= 5 {
@@ -74,7 +74,7 @@ impl Message for DeleteTopicsRequest {
 }
 
 /// Part of DeleteTopicsRequest: `DeleteTopicState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteTopicState {
     /// `Name`, versions 6+, nullable 6+.
     pub name: Option<Str>,
@@ -93,23 +93,20 @@ impl DeleteTopicState {
         let flex = version >= 4;
         if version >= 6 {
             e.put_str(self.name.as_deref(), flex)?;
-        } else {
-            if self.name.is_some() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if self.name.is_some() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version >= 6 {
             e.put_uuid(self.topic_id);
-        } else {
-            if self.topic_id != Uuid::ZERO {
-                return Err(EncodeError::Unsupported { field: "TopicId", version });
-            }
+        } else if self.topic_id != Uuid::ZERO {
+            return Err(EncodeError::Unsupported { field: "TopicId", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DeleteTopicsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteTopicsResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DeleteTopicsResponse {
 
 impl Message for DeleteTopicsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DeleteTopicsResponse", version });
@@ -35,6 +36,7 @@ impl Message for DeleteTopicsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DeleteTopicsResponse", version });
@@ -43,7 +45,7 @@ impl Message for DeleteTopicsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.responses = d
-            .vec(flex, |d| Ok(DeletableTopicResult::decode(d, version)?))?
+            .vec(flex, |d| DeletableTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for DeleteTopicsResponse {
 }
 
 /// Part of DeleteTopicsResponse: `DeletableTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletableTopicResult {
     /// `Name`, versions 0+, nullable 6+.
     pub name: Option<Str>,
@@ -95,12 +97,14 @@ impl DeletableTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();
-        out.name = match d.str(flex)? {
-            None if !(version >= 6) => return Err(DecodeError::Null("Name")),
-            value => value,
+        out.name = if version >= 6 {
+            d.str(flex)?
+        } else {
+            Some(d.str(flex)?.ok_or(DecodeError::Null("Name"))?)
         };
         if version >= 6 {
             out.topic_id = d.uuid()?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeAclsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeAclsRequest {
     /// `ResourceTypeFilter`, versions 0+.
     pub resource_type_filter: i8,
@@ -38,6 +38,7 @@ impl Default for DescribeAclsRequest {
 
 impl Message for DescribeAclsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeAclsRequest", version });
@@ -55,6 +56,7 @@ impl Message for DescribeAclsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeAclsRequest", version });

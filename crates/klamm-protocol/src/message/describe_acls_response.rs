@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeAclsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeAclsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -29,6 +29,7 @@ impl Default for DescribeAclsResponse {
 
 impl Message for DescribeAclsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeAclsResponse", version });
@@ -46,6 +47,7 @@ impl Message for DescribeAclsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeAclsResponse", version });
@@ -56,7 +58,7 @@ impl Message for DescribeAclsResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.resources = d
-            .vec(flex, |d| Ok(DescribeAclsResource::decode(d, version)?))?
+            .vec(flex, |d| DescribeAclsResource::decode(d, version))?
             .ok_or(DecodeError::Null("Resources"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -66,7 +68,7 @@ impl Message for DescribeAclsResponse {
 }
 
 /// Part of DescribeAclsResponse: `DescribeAclsResource`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeAclsResource {
     /// `ResourceType`, versions 0+.
     pub resource_type: i8,
@@ -99,6 +101,7 @@ impl DescribeAclsResource {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
@@ -106,7 +109,7 @@ impl DescribeAclsResource {
         out.resource_name = d.str(flex)?.ok_or(DecodeError::Null("ResourceName"))?;
         out.pattern_type = d.i8()?;
         out.acls = d
-            .vec(flex, |d| Ok(AclDescription::decode(d, version)?))?
+            .vec(flex, |d| AclDescription::decode(d, version))?
             .ok_or(DecodeError::Null("Acls"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -116,7 +119,7 @@ impl DescribeAclsResource {
 }
 
 /// Part of DescribeAclsResponse: `AclDescription`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclDescription {
     /// `Principal`, versions 0+.
     pub principal: Str,
@@ -146,6 +149,7 @@ impl AclDescription {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

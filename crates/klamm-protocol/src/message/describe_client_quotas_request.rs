@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeClientQuotasRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeClientQuotasRequest {
     /// `Components`, versions 0+.
     pub components: Vec<ComponentData>,
@@ -20,6 +20,7 @@ impl Default for DescribeClientQuotasRequest {
 
 impl Message for DescribeClientQuotasRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeClientQuotasRequest", version });
@@ -35,6 +36,7 @@ impl Message for DescribeClientQuotasRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeClientQuotasRequest", version });
@@ -42,7 +44,7 @@ impl Message for DescribeClientQuotasRequest {
         let flex = version >= 1;
         let mut out = Self::default();
         out.components = d
-            .vec(flex, |d| Ok(ComponentData::decode(d, version)?))?
+            .vec(flex, |d| ComponentData::decode(d, version))?
             .ok_or(DecodeError::Null("Components"))?;
         out.strict = d.bool()?;
         if flex {
@@ -53,7 +55,7 @@ impl Message for DescribeClientQuotasRequest {
 }
 
 /// Part of DescribeClientQuotasRequest: `ComponentData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentData {
     /// `EntityType`, versions 0+.
     pub entity_type: Str,
@@ -80,6 +82,7 @@ impl ComponentData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();

@@ -29,6 +29,7 @@ impl Default for DescribeClientQuotasResponse {
 
 impl Message for DescribeClientQuotasResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeClientQuotasResponse", version });
@@ -46,6 +47,7 @@ impl Message for DescribeClientQuotasResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeClientQuotasResponse", version });
@@ -55,7 +57,7 @@ impl Message for DescribeClientQuotasResponse {
         out.throttle_time_ms = d.i32()?;
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
-        out.entries = d.vec(flex, |d| Ok(EntryData::decode(d, version)?))?;
+        out.entries = d.vec(flex, |d| EntryData::decode(d, version))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -94,15 +96,14 @@ impl EntryData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();
-        out.entity = d
-            .vec(flex, |d| Ok(EntityData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Entity"))?;
-        out.values = d
-            .vec(flex, |d| Ok(ValueData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Values"))?;
+        out.entity =
+            d.vec(flex, |d| EntityData::decode(d, version))?.ok_or(DecodeError::Null("Entity"))?;
+        out.values =
+            d.vec(flex, |d| ValueData::decode(d, version))?.ok_or(DecodeError::Null("Values"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -135,6 +136,7 @@ impl EntityData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();
@@ -172,6 +174,7 @@ impl ValueData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();

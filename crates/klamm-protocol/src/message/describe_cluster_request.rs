@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeClusterRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeClusterRequest {
     /// `IncludeClusterAuthorizedOperations`, versions 0+.
     pub include_cluster_authorized_operations: bool,
@@ -26,6 +26,7 @@ impl Default for DescribeClusterRequest {
 
 impl Message for DescribeClusterRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeClusterRequest", version });
@@ -33,21 +34,18 @@ impl Message for DescribeClusterRequest {
         e.put_bool(self.include_cluster_authorized_operations);
         if version >= 1 {
             e.put_i8(self.endpoint_type);
-        } else {
-            if self.endpoint_type != 1 {
-                return Err(EncodeError::Unsupported { field: "EndpointType", version });
-            }
+        } else if self.endpoint_type != 1 {
+            return Err(EncodeError::Unsupported { field: "EndpointType", version });
         }
         if version >= 2 {
             e.put_bool(self.include_fenced_brokers);
-        } else {
-            if self.include_fenced_brokers {
-                return Err(EncodeError::Unsupported { field: "IncludeFencedBrokers", version });
-            }
+        } else if self.include_fenced_brokers {
+            return Err(EncodeError::Unsupported { field: "IncludeFencedBrokers", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeClusterRequest", version });

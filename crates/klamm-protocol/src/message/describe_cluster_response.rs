@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeClusterResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeClusterResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -41,6 +41,7 @@ impl Default for DescribeClusterResponse {
 
 impl Message for DescribeClusterResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeClusterResponse", version });
@@ -51,10 +52,8 @@ impl Message for DescribeClusterResponse {
         e.put_str(self.error_message.as_deref(), flex)?;
         if version >= 1 {
             e.put_i8(self.endpoint_type);
-        } else {
-            if self.endpoint_type != 1 {
-                return Err(EncodeError::Unsupported { field: "EndpointType", version });
-            }
+        } else if self.endpoint_type != 1 {
+            return Err(EncodeError::Unsupported { field: "EndpointType", version });
         }
         e.put_str(Some(&self.cluster_id), flex)?;
         e.put_i32(self.controller_id);
@@ -66,6 +65,7 @@ impl Message for DescribeClusterResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeClusterResponse", version });
@@ -81,7 +81,7 @@ impl Message for DescribeClusterResponse {
         out.cluster_id = d.str(flex)?.ok_or(DecodeError::Null("ClusterId"))?;
         out.controller_id = d.i32()?;
         out.brokers = d
-            .vec(flex, |d| Ok(DescribeClusterBroker::decode(d, version)?))?
+            .vec(flex, |d| DescribeClusterBroker::decode(d, version))?
             .ok_or(DecodeError::Null("Brokers"))?;
         out.cluster_authorized_operations = d.i32()?;
         d.tagged(|_, _| Ok(false))?;
@@ -90,7 +90,7 @@ impl Message for DescribeClusterResponse {
 }
 
 /// Part of DescribeClusterResponse: `DescribeClusterBroker`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeClusterBroker {
     /// `BrokerId`, versions 0+.
     pub broker_id: i32,
@@ -119,14 +119,13 @@ impl DescribeClusterBroker {
         e.put_str(self.rack.as_deref(), flex)?;
         if version >= 2 {
             e.put_bool(self.is_fenced);
-        } else {
-            if self.is_fenced {
-                return Err(EncodeError::Unsupported { field: "IsFenced", version });
-            }
+        } else if self.is_fenced {
+            return Err(EncodeError::Unsupported { field: "IsFenced", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

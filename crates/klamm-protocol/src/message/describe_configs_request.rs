@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeConfigsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeConfigsRequest {
     /// `Resources`, versions 0+.
     pub resources: Vec<DescribeConfigsResource>,
@@ -22,6 +22,7 @@ impl Default for DescribeConfigsRequest {
 
 impl Message for DescribeConfigsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeConfigsRequest", version });
@@ -34,16 +35,15 @@ impl Message for DescribeConfigsRequest {
         e.put_bool(self.include_synonyms);
         if version >= 3 {
             e.put_bool(self.include_documentation);
-        } else {
-            if self.include_documentation {
-                return Err(EncodeError::Unsupported { field: "IncludeDocumentation", version });
-            }
+        } else if self.include_documentation {
+            return Err(EncodeError::Unsupported { field: "IncludeDocumentation", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeConfigsRequest", version });
@@ -51,7 +51,7 @@ impl Message for DescribeConfigsRequest {
         let flex = version >= 4;
         let mut out = Self::default();
         out.resources = d
-            .vec(flex, |d| Ok(DescribeConfigsResource::decode(d, version)?))?
+            .vec(flex, |d| DescribeConfigsResource::decode(d, version))?
             .ok_or(DecodeError::Null("Resources"))?;
         out.include_synonyms = d.bool()?;
         if version >= 3 {
@@ -65,7 +65,7 @@ impl Message for DescribeConfigsRequest {
 }
 
 /// Part of DescribeConfigsRequest: `DescribeConfigsResource`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeConfigsResource {
     /// `ResourceType`, versions 0+.
     pub resource_type: i8,
@@ -99,6 +99,7 @@ impl DescribeConfigsResource {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeConfigsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeConfigsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DescribeConfigsResponse {
 
 impl Message for DescribeConfigsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeConfigsResponse", version });
@@ -35,6 +36,7 @@ impl Message for DescribeConfigsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeConfigsResponse", version });
@@ -43,7 +45,7 @@ impl Message for DescribeConfigsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.results = d
-            .vec(flex, |d| Ok(DescribeConfigsResult::decode(d, version)?))?
+            .vec(flex, |d| DescribeConfigsResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for DescribeConfigsResponse {
 }
 
 /// Part of DescribeConfigsResponse: `DescribeConfigsResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeConfigsResult {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -95,6 +97,7 @@ impl DescribeConfigsResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();
@@ -103,7 +106,7 @@ impl DescribeConfigsResult {
         out.resource_type = d.i8()?;
         out.resource_name = d.str(flex)?.ok_or(DecodeError::Null("ResourceName"))?;
         out.configs = d
-            .vec(flex, |d| Ok(DescribeConfigsResourceResult::decode(d, version)?))?
+            .vec(flex, |d| DescribeConfigsResourceResult::decode(d, version))?
             .ok_or(DecodeError::Null("Configs"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -113,7 +116,7 @@ impl DescribeConfigsResult {
 }
 
 /// Part of DescribeConfigsResponse: `DescribeConfigsResourceResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeConfigsResourceResult {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -171,6 +174,7 @@ impl DescribeConfigsResourceResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();
@@ -180,7 +184,7 @@ impl DescribeConfigsResourceResult {
         out.config_source = d.i8()?;
         out.is_sensitive = d.bool()?;
         out.synonyms = d
-            .vec(flex, |d| Ok(DescribeConfigsSynonym::decode(d, version)?))?
+            .vec(flex, |d| DescribeConfigsSynonym::decode(d, version))?
             .ok_or(DecodeError::Null("Synonyms"))?;
         if version >= 3 {
             out.config_type = d.i8()?;
@@ -196,7 +200,7 @@ impl DescribeConfigsResourceResult {
 }
 
 /// Part of DescribeConfigsResponse: `DescribeConfigsSynonym`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeConfigsSynonym {
     /// `Name`, versions 1+.
     pub name: Str,
@@ -223,6 +227,7 @@ impl DescribeConfigsSynonym {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeDelegationTokenRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeDelegationTokenRequest {
     /// `Owners`, versions 0+, nullable 0+.
     pub owners: Option<Vec<DescribeDelegationTokenOwner>>,
@@ -18,6 +18,7 @@ impl Default for DescribeDelegationTokenRequest {
 
 impl Message for DescribeDelegationTokenRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -35,6 +36,7 @@ impl Message for DescribeDelegationTokenRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -44,7 +46,7 @@ impl Message for DescribeDelegationTokenRequest {
         }
         let flex = version >= 2;
         let mut out = Self::default();
-        out.owners = d.vec(flex, |d| Ok(DescribeDelegationTokenOwner::decode(d, version)?))?;
+        out.owners = d.vec(flex, |d| DescribeDelegationTokenOwner::decode(d, version))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -53,7 +55,7 @@ impl Message for DescribeDelegationTokenRequest {
 }
 
 /// Part of DescribeDelegationTokenRequest: `DescribeDelegationTokenOwner`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeDelegationTokenOwner {
     /// `PrincipalType`, versions 0+.
     pub principal_type: Str,
@@ -77,6 +79,7 @@ impl DescribeDelegationTokenOwner {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

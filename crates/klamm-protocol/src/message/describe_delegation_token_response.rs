@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `DescribeDelegationTokenResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeDelegationTokenResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -23,6 +23,7 @@ impl Default for DescribeDelegationTokenResponse {
 
 impl Message for DescribeDelegationTokenResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=3;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -42,6 +43,7 @@ impl Message for DescribeDelegationTokenResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -53,7 +55,7 @@ impl Message for DescribeDelegationTokenResponse {
         let mut out = Self::default();
         out.error_code = d.i16()?;
         out.tokens = d
-            .vec(flex, |d| Ok(DescribedDelegationToken::decode(d, version)?))?
+            .vec(flex, |d| DescribedDelegationToken::decode(d, version))?
             .ok_or(DecodeError::Null("Tokens"))?;
         out.throttle_time_ms = d.i32()?;
         if flex {
@@ -64,7 +66,7 @@ impl Message for DescribeDelegationTokenResponse {
 }
 
 /// Part of DescribeDelegationTokenResponse: `DescribedDelegationToken`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedDelegationToken {
     /// `PrincipalType`, versions 0+.
     pub principal_type: Str,
@@ -112,23 +114,13 @@ impl DescribedDelegationToken {
         e.put_str(Some(&self.principal_name), flex)?;
         if version >= 3 {
             e.put_str(Some(&self.token_requester_principal_type), flex)?;
-        } else {
-            if !self.token_requester_principal_type.is_empty() {
-                return Err(EncodeError::Unsupported {
-                    field: "TokenRequesterPrincipalType",
-                    version,
-                });
-            }
+        } else if !self.token_requester_principal_type.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TokenRequesterPrincipalType", version });
         }
         if version >= 3 {
             e.put_str(Some(&self.token_requester_principal_name), flex)?;
-        } else {
-            if !self.token_requester_principal_name.is_empty() {
-                return Err(EncodeError::Unsupported {
-                    field: "TokenRequesterPrincipalName",
-                    version,
-                });
-            }
+        } else if !self.token_requester_principal_name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TokenRequesterPrincipalName", version });
         }
         e.put_i64(self.issue_timestamp);
         e.put_i64(self.expiry_timestamp);
@@ -144,6 +136,7 @@ impl DescribedDelegationToken {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
@@ -163,7 +156,7 @@ impl DescribedDelegationToken {
         out.token_id = d.str(flex)?.ok_or(DecodeError::Null("TokenId"))?;
         out.hmac = d.bytes(flex)?.ok_or(DecodeError::Null("Hmac"))?;
         out.renewers = d
-            .vec(flex, |d| Ok(DescribedDelegationTokenRenewer::decode(d, version)?))?
+            .vec(flex, |d| DescribedDelegationTokenRenewer::decode(d, version))?
             .ok_or(DecodeError::Null("Renewers"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -173,7 +166,7 @@ impl DescribedDelegationToken {
 }
 
 /// Part of DescribeDelegationTokenResponse: `DescribedDelegationTokenRenewer`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedDelegationTokenRenewer {
     /// `PrincipalType`, versions 0+.
     pub principal_type: Str,
@@ -197,6 +190,7 @@ impl DescribedDelegationTokenRenewer {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

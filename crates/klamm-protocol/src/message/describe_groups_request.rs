@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeGroupsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeGroupsRequest {
     /// `Groups`, versions 0+.
     pub groups: Vec<Str>,
@@ -20,6 +20,7 @@ impl Default for DescribeGroupsRequest {
 
 impl Message for DescribeGroupsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeGroupsRequest", version });
@@ -31,19 +32,15 @@ impl Message for DescribeGroupsRequest {
         }
         if version >= 3 {
             e.put_bool(self.include_authorized_operations);
-        } else {
-            if self.include_authorized_operations {
-                return Err(EncodeError::Unsupported {
-                    field: "IncludeAuthorizedOperations",
-                    version,
-                });
-            }
+        } else if self.include_authorized_operations {
+            return Err(EncodeError::Unsupported { field: "IncludeAuthorizedOperations", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeGroupsRequest", version });

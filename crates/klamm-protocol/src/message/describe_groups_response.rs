@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `DescribeGroupsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeGroupsResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -21,6 +21,7 @@ impl Default for DescribeGroupsResponse {
 
 impl Message for DescribeGroupsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeGroupsResponse", version });
@@ -38,6 +39,7 @@ impl Message for DescribeGroupsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeGroupsResponse", version });
@@ -48,7 +50,7 @@ impl Message for DescribeGroupsResponse {
             out.throttle_time_ms = d.i32()?;
         }
         out.groups = d
-            .vec(flex, |d| Ok(DescribedGroup::decode(d, version)?))?
+            .vec(flex, |d| DescribedGroup::decode(d, version))?
             .ok_or(DecodeError::Null("Groups"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -58,7 +60,7 @@ impl Message for DescribeGroupsResponse {
 }
 
 /// Part of DescribeGroupsResponse: `DescribedGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedGroup {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -99,10 +101,8 @@ impl DescribedGroup {
         e.put_i16(self.error_code);
         if version >= 6 {
             e.put_str(self.error_message.as_deref(), flex)?;
-        } else {
-            if self.error_message.is_some() {
-                return Err(EncodeError::Unsupported { field: "ErrorMessage", version });
-            }
+        } else if self.error_message.is_some() {
+            return Err(EncodeError::Unsupported { field: "ErrorMessage", version });
         }
         e.put_str(Some(&self.group_id), flex)?;
         e.put_str(Some(&self.group_state), flex)?;
@@ -114,16 +114,15 @@ impl DescribedGroup {
         }
         if version >= 3 {
             e.put_i32(self.authorized_operations);
-        } else {
-            if self.authorized_operations != -2147483648 {
-                return Err(EncodeError::Unsupported { field: "AuthorizedOperations", version });
-            }
+        } else if self.authorized_operations != -2147483648 {
+            return Err(EncodeError::Unsupported { field: "AuthorizedOperations", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();
@@ -136,7 +135,7 @@ impl DescribedGroup {
         out.protocol_type = d.str(flex)?.ok_or(DecodeError::Null("ProtocolType"))?;
         out.protocol_data = d.str(flex)?.ok_or(DecodeError::Null("ProtocolData"))?;
         out.members = d
-            .vec(flex, |d| Ok(DescribedGroupMember::decode(d, version)?))?
+            .vec(flex, |d| DescribedGroupMember::decode(d, version))?
             .ok_or(DecodeError::Null("Members"))?;
         if version >= 3 {
             out.authorized_operations = d.i32()?;
@@ -149,7 +148,7 @@ impl DescribedGroup {
 }
 
 /// Part of DescribeGroupsResponse: `DescribedGroupMember`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedGroupMember {
     /// `MemberId`, versions 0+.
     pub member_id: Str,
@@ -194,6 +193,7 @@ impl DescribedGroupMember {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 5;
         let mut out = Self::default();

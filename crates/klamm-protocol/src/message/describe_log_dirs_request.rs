@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeLogDirsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeLogDirsRequest {
     /// `Topics`, versions 0+, nullable 0+.
     pub topics: Option<Vec<DescribableLogDirTopic>>,
@@ -18,6 +18,7 @@ impl Default for DescribeLogDirsRequest {
 
 impl Message for DescribeLogDirsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeLogDirsRequest", version });
@@ -32,13 +33,14 @@ impl Message for DescribeLogDirsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeLogDirsRequest", version });
         }
         let flex = version >= 2;
         let mut out = Self::default();
-        out.topics = d.vec(flex, |d| Ok(DescribableLogDirTopic::decode(d, version)?))?;
+        out.topics = d.vec(flex, |d| DescribableLogDirTopic::decode(d, version))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -47,7 +49,7 @@ impl Message for DescribeLogDirsRequest {
 }
 
 /// Part of DescribeLogDirsRequest: `DescribableLogDirTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribableLogDirTopic {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -74,11 +76,12 @@ impl DescribableLogDirTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }

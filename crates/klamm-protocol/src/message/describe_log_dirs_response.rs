@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeLogDirsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeLogDirsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for DescribeLogDirsResponse {
 
 impl Message for DescribeLogDirsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeLogDirsResponse", version });
@@ -40,6 +41,7 @@ impl Message for DescribeLogDirsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeLogDirsResponse", version });
@@ -51,7 +53,7 @@ impl Message for DescribeLogDirsResponse {
             out.error_code = d.i16()?;
         }
         out.results = d
-            .vec(flex, |d| Ok(DescribeLogDirsResult::decode(d, version)?))?
+            .vec(flex, |d| DescribeLogDirsResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -61,7 +63,7 @@ impl Message for DescribeLogDirsResponse {
 }
 
 /// Part of DescribeLogDirsResponse: `DescribeLogDirsResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeLogDirsResult {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -113,13 +115,14 @@ impl DescribeLogDirsResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.error_code = d.i16()?;
         out.log_dir = d.str(flex)?.ok_or(DecodeError::Null("LogDir"))?;
         out.topics = d
-            .vec(flex, |d| Ok(DescribeLogDirsTopic::decode(d, version)?))?
+            .vec(flex, |d| DescribeLogDirsTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if version >= 4 {
             out.total_bytes = d.i64()?;
@@ -138,7 +141,7 @@ impl DescribeLogDirsResult {
 }
 
 /// Part of DescribeLogDirsResponse: `DescribeLogDirsTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeLogDirsTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -165,12 +168,13 @@ impl DescribeLogDirsTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(DescribeLogDirsPartition::decode(d, version)?))?
+            .vec(flex, |d| DescribeLogDirsPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -180,7 +184,7 @@ impl DescribeLogDirsTopic {
 }
 
 /// Part of DescribeLogDirsResponse: `DescribeLogDirsPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeLogDirsPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -210,6 +214,7 @@ impl DescribeLogDirsPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeProducersRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeProducersRequest {
     /// `Topics`, versions 0+.
     pub topics: Vec<TopicRequest>,
@@ -18,6 +18,7 @@ impl Default for DescribeProducersRequest {
 
 impl Message for DescribeProducersRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeProducersRequest", version });
@@ -30,6 +31,7 @@ impl Message for DescribeProducersRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeProducersRequest", version });
@@ -37,7 +39,7 @@ impl Message for DescribeProducersRequest {
         let flex = true;
         let mut out = Self::default();
         out.topics = d
-            .vec(flex, |d| Ok(TopicRequest::decode(d, version)?))?
+            .vec(flex, |d| TopicRequest::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -45,7 +47,7 @@ impl Message for DescribeProducersRequest {
 }
 
 /// Part of DescribeProducersRequest: `TopicRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicRequest {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -70,12 +72,13 @@ impl TopicRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partition_indexes =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("PartitionIndexes"))?;
+            d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("PartitionIndexes"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeProducersResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeProducersResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DescribeProducersResponse {
 
 impl Message for DescribeProducersResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeProducersResponse", version });
@@ -33,6 +34,7 @@ impl Message for DescribeProducersResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeProducersResponse", version });
@@ -41,7 +43,7 @@ impl Message for DescribeProducersResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(TopicResponse::decode(d, version)?))?
+            .vec(flex, |d| TopicResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -49,7 +51,7 @@ impl Message for DescribeProducersResponse {
 }
 
 /// Part of DescribeProducersResponse: `TopicResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicResponse {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -74,12 +76,13 @@ impl TopicResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(PartitionResponse::decode(d, version)?))?
+            .vec(flex, |d| PartitionResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -87,7 +90,7 @@ impl TopicResponse {
 }
 
 /// Part of DescribeProducersResponse: `PartitionResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionResponse {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -123,6 +126,7 @@ impl PartitionResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -130,7 +134,7 @@ impl PartitionResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.active_producers = d
-            .vec(flex, |d| Ok(ProducerState::decode(d, version)?))?
+            .vec(flex, |d| ProducerState::decode(d, version))?
             .ok_or(DecodeError::Null("ActiveProducers"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -138,7 +142,7 @@ impl PartitionResponse {
 }
 
 /// Part of DescribeProducersResponse: `ProducerState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerState {
     /// `ProducerId`, versions 0+.
     pub producer_id: i64,
@@ -178,6 +182,7 @@ impl ProducerState {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.producer_id = d.i64()?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeQuorumRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeQuorumRequest {
     /// `Topics`, versions 0+.
     pub topics: Vec<TopicData>,
@@ -18,6 +18,7 @@ impl Default for DescribeQuorumRequest {
 
 impl Message for DescribeQuorumRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeQuorumRequest", version });
@@ -30,22 +31,22 @@ impl Message for DescribeQuorumRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeQuorumRequest", version });
         }
         let flex = true;
         let mut out = Self::default();
-        out.topics = d
-            .vec(flex, |d| Ok(TopicData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Topics"))?;
+        out.topics =
+            d.vec(flex, |d| TopicData::decode(d, version))?.ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of DescribeQuorumRequest: `TopicData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicData {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -70,12 +71,13 @@ impl TopicData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(PartitionData::decode(d, version)?))?
+            .vec(flex, |d| PartitionData::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -83,7 +85,7 @@ impl TopicData {
 }
 
 /// Part of DescribeQuorumRequest: `PartitionData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionData {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -101,6 +103,7 @@ impl PartitionData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = d.i32()?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeQuorumResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeQuorumResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -29,6 +29,7 @@ impl Default for DescribeQuorumResponse {
 
 impl Message for DescribeQuorumResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeQuorumResponse", version });
@@ -47,14 +48,13 @@ impl Message for DescribeQuorumResponse {
             for item in &self.nodes {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.nodes.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Nodes", version });
-            }
+        } else if !self.nodes.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Nodes", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeQuorumResponse", version });
@@ -65,13 +65,11 @@ impl Message for DescribeQuorumResponse {
         if version >= 2 {
             out.error_message = d.str(flex)?;
         }
-        out.topics = d
-            .vec(flex, |d| Ok(TopicData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Topics"))?;
+        out.topics =
+            d.vec(flex, |d| TopicData::decode(d, version))?.ok_or(DecodeError::Null("Topics"))?;
         if version >= 2 {
-            out.nodes = d
-                .vec(flex, |d| Ok(Node::decode(d, version)?))?
-                .ok_or(DecodeError::Null("Nodes"))?;
+            out.nodes =
+                d.vec(flex, |d| Node::decode(d, version))?.ok_or(DecodeError::Null("Nodes"))?;
         }
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -79,7 +77,7 @@ impl Message for DescribeQuorumResponse {
 }
 
 /// Part of DescribeQuorumResponse: `ReplicaState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaState {
     /// `ReplicaId`, versions 0+.
     pub replica_id: i32,
@@ -110,10 +108,8 @@ impl ReplicaState {
         e.put_i32(self.replica_id);
         if version >= 2 {
             e.put_uuid(self.replica_directory_id);
-        } else {
-            if self.replica_directory_id != Uuid::ZERO {
-                return Err(EncodeError::Unsupported { field: "ReplicaDirectoryId", version });
-            }
+        } else if self.replica_directory_id != Uuid::ZERO {
+            return Err(EncodeError::Unsupported { field: "ReplicaDirectoryId", version });
         }
         e.put_i64(self.log_end_offset);
         if version >= 1 {
@@ -125,6 +121,7 @@ impl ReplicaState {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.replica_id = d.i32()?;
@@ -144,7 +141,7 @@ impl ReplicaState {
 }
 
 /// Part of DescribeQuorumResponse: `TopicData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicData {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -169,12 +166,13 @@ impl TopicData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(PartitionData::decode(d, version)?))?
+            .vec(flex, |d| PartitionData::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -182,7 +180,7 @@ impl TopicData {
 }
 
 /// Part of DescribeQuorumResponse: `Node`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// `NodeId`, versions 2+.
     pub node_id: i32,
@@ -201,24 +199,21 @@ impl Node {
         let flex = true;
         if version >= 2 {
             e.put_i32(self.node_id);
-        } else {
-            if self.node_id != 0 {
-                return Err(EncodeError::Unsupported { field: "NodeId", version });
-            }
+        } else if self.node_id != 0 {
+            return Err(EncodeError::Unsupported { field: "NodeId", version });
         }
         if version >= 2 {
             e.put_len(Some(self.listeners.len()), flex)?;
             for item in &self.listeners {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.listeners.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Listeners", version });
-            }
+        } else if !self.listeners.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Listeners", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -227,7 +222,7 @@ impl Node {
         }
         if version >= 2 {
             out.listeners = d
-                .vec(flex, |d| Ok(Listener::decode(d, version)?))?
+                .vec(flex, |d| Listener::decode(d, version))?
                 .ok_or(DecodeError::Null("Listeners"))?;
         }
         d.tagged(|_, _| Ok(false))?;
@@ -236,7 +231,7 @@ impl Node {
 }
 
 /// Part of DescribeQuorumResponse: `PartitionData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionData {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -293,6 +288,7 @@ impl PartitionData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -305,10 +301,10 @@ impl PartitionData {
         out.leader_epoch = d.i32()?;
         out.high_watermark = d.i64()?;
         out.current_voters = d
-            .vec(flex, |d| Ok(ReplicaState::decode(d, version)?))?
+            .vec(flex, |d| ReplicaState::decode(d, version))?
             .ok_or(DecodeError::Null("CurrentVoters"))?;
         out.observers = d
-            .vec(flex, |d| Ok(ReplicaState::decode(d, version)?))?
+            .vec(flex, |d| ReplicaState::decode(d, version))?
             .ok_or(DecodeError::Null("Observers"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -316,7 +312,7 @@ impl PartitionData {
 }
 
 /// Part of DescribeQuorumResponse: `Listener`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// `Name`, versions 2+.
     pub name: Str,
@@ -337,28 +333,23 @@ impl Listener {
         let flex = true;
         if version >= 2 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version >= 2 {
             e.put_str(Some(&self.host), flex)?;
-        } else {
-            if !self.host.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Host", version });
-            }
+        } else if !self.host.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Host", version });
         }
         if version >= 2 {
             e.put_u16(self.port);
-        } else {
-            if self.port != 0 {
-                return Err(EncodeError::Unsupported { field: "Port", version });
-            }
+        } else if self.port != 0 {
+            return Err(EncodeError::Unsupported { field: "Port", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

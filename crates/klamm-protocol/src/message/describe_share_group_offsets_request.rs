@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeShareGroupOffsetsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsRequest {
     /// `Groups`, versions 0+.
     pub groups: Vec<DescribeShareGroupOffsetsRequestGroup>,
@@ -18,6 +18,7 @@ impl Default for DescribeShareGroupOffsetsRequest {
 
 impl Message for DescribeShareGroupOffsetsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -33,6 +34,7 @@ impl Message for DescribeShareGroupOffsetsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -43,7 +45,7 @@ impl Message for DescribeShareGroupOffsetsRequest {
         let flex = true;
         let mut out = Self::default();
         out.groups = d
-            .vec(flex, |d| Ok(DescribeShareGroupOffsetsRequestGroup::decode(d, version)?))?
+            .vec(flex, |d| DescribeShareGroupOffsetsRequestGroup::decode(d, version))?
             .ok_or(DecodeError::Null("Groups"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -51,7 +53,7 @@ impl Message for DescribeShareGroupOffsetsRequest {
 }
 
 /// Part of DescribeShareGroupOffsetsRequest: `DescribeShareGroupOffsetsRequestGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsRequestGroup {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -76,19 +78,19 @@ impl DescribeShareGroupOffsetsRequestGroup {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.group_id = d.str(flex)?.ok_or(DecodeError::Null("GroupId"))?;
-        out.topics =
-            d.vec(flex, |d| Ok(DescribeShareGroupOffsetsRequestTopic::decode(d, version)?))?;
+        out.topics = d.vec(flex, |d| DescribeShareGroupOffsetsRequestTopic::decode(d, version))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of DescribeShareGroupOffsetsRequest: `DescribeShareGroupOffsetsRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsRequestTopic {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -113,11 +115,12 @@ impl DescribeShareGroupOffsetsRequestTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeShareGroupOffsetsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DescribeShareGroupOffsetsResponse {
 
 impl Message for DescribeShareGroupOffsetsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -36,6 +37,7 @@ impl Message for DescribeShareGroupOffsetsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -47,7 +49,7 @@ impl Message for DescribeShareGroupOffsetsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.groups = d
-            .vec(flex, |d| Ok(DescribeShareGroupOffsetsResponseGroup::decode(d, version)?))?
+            .vec(flex, |d| DescribeShareGroupOffsetsResponseGroup::decode(d, version))?
             .ok_or(DecodeError::Null("Groups"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -55,7 +57,7 @@ impl Message for DescribeShareGroupOffsetsResponse {
 }
 
 /// Part of DescribeShareGroupOffsetsResponse: `DescribeShareGroupOffsetsResponseGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsResponseGroup {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -86,12 +88,13 @@ impl DescribeShareGroupOffsetsResponseGroup {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.group_id = d.str(flex)?.ok_or(DecodeError::Null("GroupId"))?;
         out.topics = d
-            .vec(flex, |d| Ok(DescribeShareGroupOffsetsResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| DescribeShareGroupOffsetsResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
@@ -101,7 +104,7 @@ impl DescribeShareGroupOffsetsResponseGroup {
 }
 
 /// Part of DescribeShareGroupOffsetsResponse: `DescribeShareGroupOffsetsResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsResponseTopic {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -129,13 +132,14 @@ impl DescribeShareGroupOffsetsResponseTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
         out.topic_id = d.uuid()?;
         out.partitions = d
-            .vec(flex, |d| Ok(DescribeShareGroupOffsetsResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| DescribeShareGroupOffsetsResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -143,7 +147,7 @@ impl DescribeShareGroupOffsetsResponseTopic {
 }
 
 /// Part of DescribeShareGroupOffsetsResponse: `DescribeShareGroupOffsetsResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsResponsePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -186,6 +190,7 @@ impl DescribeShareGroupOffsetsResponsePartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

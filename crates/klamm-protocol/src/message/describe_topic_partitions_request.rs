@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeTopicPartitionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsRequest {
     /// `Topics`, versions 0+.
     pub topics: Vec<TopicRequest>,
@@ -22,6 +22,7 @@ impl Default for DescribeTopicPartitionsRequest {
 
 impl Message for DescribeTopicPartitionsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -42,6 +43,7 @@ impl Message for DescribeTopicPartitionsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -52,7 +54,7 @@ impl Message for DescribeTopicPartitionsRequest {
         let flex = true;
         let mut out = Self::default();
         out.topics = d
-            .vec(flex, |d| Ok(TopicRequest::decode(d, version)?))?
+            .vec(flex, |d| TopicRequest::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.response_partition_limit = d.i32()?;
         out.cursor = if d.i8()? < 0 { None } else { Some(Cursor::decode(d, version)?) };
@@ -62,7 +64,7 @@ impl Message for DescribeTopicPartitionsRequest {
 }
 
 /// Part of DescribeTopicPartitionsRequest: `TopicRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicRequest {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -81,6 +83,7 @@ impl TopicRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -91,7 +94,7 @@ impl TopicRequest {
 }
 
 /// Part of DescribeTopicPartitionsRequest: `Cursor`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -113,6 +116,7 @@ impl Cursor {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeTopicPartitionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for DescribeTopicPartitionsResponse {
 
 impl Message for DescribeTopicPartitionsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -42,6 +43,7 @@ impl Message for DescribeTopicPartitionsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -53,7 +55,7 @@ impl Message for DescribeTopicPartitionsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(DescribeTopicPartitionsResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| DescribeTopicPartitionsResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.next_cursor = if d.i8()? < 0 { None } else { Some(Cursor::decode(d, version)?) };
         d.tagged(|_, _| Ok(false))?;
@@ -62,7 +64,7 @@ impl Message for DescribeTopicPartitionsResponse {
 }
 
 /// Part of DescribeTopicPartitionsResponse: `DescribeTopicPartitionsResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsResponseTopic {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -106,6 +108,7 @@ impl DescribeTopicPartitionsResponseTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -114,7 +117,7 @@ impl DescribeTopicPartitionsResponseTopic {
         out.topic_id = d.uuid()?;
         out.is_internal = d.bool()?;
         out.partitions = d
-            .vec(flex, |d| Ok(DescribeTopicPartitionsResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| DescribeTopicPartitionsResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         out.topic_authorized_operations = d.i32()?;
         d.tagged(|_, _| Ok(false))?;
@@ -123,7 +126,7 @@ impl DescribeTopicPartitionsResponseTopic {
 }
 
 /// Part of DescribeTopicPartitionsResponse: `Cursor`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// `TopicName`, versions 0+.
     pub topic_name: Str,
@@ -145,6 +148,7 @@ impl Cursor {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -156,7 +160,7 @@ impl Cursor {
 }
 
 /// Part of DescribeTopicPartitionsResponse: `DescribeTopicPartitionsResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsResponsePartition {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -224,6 +228,7 @@ impl DescribeTopicPartitionsResponsePartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -231,13 +236,12 @@ impl DescribeTopicPartitionsResponsePartition {
         out.partition_index = d.i32()?;
         out.leader_id = d.i32()?;
         out.leader_epoch = d.i32()?;
-        out.replica_nodes =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("ReplicaNodes"))?;
-        out.isr_nodes = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("IsrNodes"))?;
-        out.eligible_leader_replicas = d.vec(flex, |d| Ok(d.i32()?))?;
-        out.last_known_elr = d.vec(flex, |d| Ok(d.i32()?))?;
+        out.replica_nodes = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("ReplicaNodes"))?;
+        out.isr_nodes = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("IsrNodes"))?;
+        out.eligible_leader_replicas = d.vec(flex, Decoder::i32)?;
+        out.last_known_elr = d.vec(flex, Decoder::i32)?;
         out.offline_replicas =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("OfflineReplicas"))?;
+            d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("OfflineReplicas"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeTransactionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTransactionsRequest {
     /// `TransactionalIds`, versions 0+.
     pub transactional_ids: Vec<Str>,
@@ -18,6 +18,7 @@ impl Default for DescribeTransactionsRequest {
 
 impl Message for DescribeTransactionsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeTransactionsRequest", version });
@@ -30,6 +31,7 @@ impl Message for DescribeTransactionsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeTransactionsRequest", version });

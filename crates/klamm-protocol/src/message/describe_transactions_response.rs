@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeTransactionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTransactionsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for DescribeTransactionsResponse {
 
 impl Message for DescribeTransactionsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "DescribeTransactionsResponse", version });
@@ -33,6 +34,7 @@ impl Message for DescribeTransactionsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "DescribeTransactionsResponse", version });
@@ -41,7 +43,7 @@ impl Message for DescribeTransactionsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.transaction_states = d
-            .vec(flex, |d| Ok(TransactionState::decode(d, version)?))?
+            .vec(flex, |d| TransactionState::decode(d, version))?
             .ok_or(DecodeError::Null("TransactionStates"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -49,7 +51,7 @@ impl Message for DescribeTransactionsResponse {
 }
 
 /// Part of DescribeTransactionsResponse: `TransactionState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionState {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -101,6 +103,7 @@ impl TransactionState {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -111,16 +114,15 @@ impl TransactionState {
         out.transaction_start_time_ms = d.i64()?;
         out.producer_id = d.i64()?;
         out.producer_epoch = d.i16()?;
-        out.topics = d
-            .vec(flex, |d| Ok(TopicData::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Topics"))?;
+        out.topics =
+            d.vec(flex, |d| TopicData::decode(d, version))?.ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of DescribeTransactionsResponse: `TopicData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicData {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -145,11 +147,12 @@ impl TopicData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

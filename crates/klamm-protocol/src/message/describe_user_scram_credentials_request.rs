@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeUserScramCredentialsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeUserScramCredentialsRequest {
     /// `Users`, versions 0+, nullable 0+.
     pub users: Option<Vec<UserName>>,
@@ -18,6 +18,7 @@ impl Default for DescribeUserScramCredentialsRequest {
 
 impl Message for DescribeUserScramCredentialsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -33,6 +34,7 @@ impl Message for DescribeUserScramCredentialsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -42,14 +44,14 @@ impl Message for DescribeUserScramCredentialsRequest {
         }
         let flex = true;
         let mut out = Self::default();
-        out.users = d.vec(flex, |d| Ok(UserName::decode(d, version)?))?;
+        out.users = d.vec(flex, |d| UserName::decode(d, version))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of DescribeUserScramCredentialsRequest: `UserName`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserName {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -68,6 +70,7 @@ impl UserName {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `DescribeUserScramCredentialsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeUserScramCredentialsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -29,6 +29,7 @@ impl Default for DescribeUserScramCredentialsResponse {
 
 impl Message for DescribeUserScramCredentialsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -47,6 +48,7 @@ impl Message for DescribeUserScramCredentialsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -60,7 +62,7 @@ impl Message for DescribeUserScramCredentialsResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.results = d
-            .vec(flex, |d| Ok(DescribeUserScramCredentialsResult::decode(d, version)?))?
+            .vec(flex, |d| DescribeUserScramCredentialsResult::decode(d, version))?
             .ok_or(DecodeError::Null("Results"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -68,7 +70,7 @@ impl Message for DescribeUserScramCredentialsResponse {
 }
 
 /// Part of DescribeUserScramCredentialsResponse: `DescribeUserScramCredentialsResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeUserScramCredentialsResult {
     /// `User`, versions 0+.
     pub user: Str,
@@ -104,6 +106,7 @@ impl DescribeUserScramCredentialsResult {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -111,7 +114,7 @@ impl DescribeUserScramCredentialsResult {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.credential_infos = d
-            .vec(flex, |d| Ok(CredentialInfo::decode(d, version)?))?
+            .vec(flex, |d| CredentialInfo::decode(d, version))?
             .ok_or(DecodeError::Null("CredentialInfos"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -119,7 +122,7 @@ impl DescribeUserScramCredentialsResult {
 }
 
 /// Part of DescribeUserScramCredentialsResponse: `CredentialInfo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialInfo {
     /// `Mechanism`, versions 0+.
     pub mechanism: i8,
@@ -140,6 +143,7 @@ impl CredentialInfo {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.mechanism = d.i8()?;

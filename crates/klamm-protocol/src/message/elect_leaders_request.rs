@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ElectLeadersRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElectLeadersRequest {
     /// `ElectionType`, versions 1+.
     pub election_type: i8,
@@ -22,6 +22,7 @@ impl Default for ElectLeadersRequest {
 
 impl Message for ElectLeadersRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ElectLeadersRequest", version });
@@ -29,10 +30,8 @@ impl Message for ElectLeadersRequest {
         let flex = version >= 2;
         if version >= 1 {
             e.put_i8(self.election_type);
-        } else {
-            if self.election_type != 0 {
-                return Err(EncodeError::Unsupported { field: "ElectionType", version });
-            }
+        } else if self.election_type != 0 {
+            return Err(EncodeError::Unsupported { field: "ElectionType", version });
         }
         e.put_len(self.topic_partitions.as_ref().map(Vec::len), flex)?;
         for item in self.topic_partitions.iter().flatten() {
@@ -44,6 +43,7 @@ impl Message for ElectLeadersRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ElectLeadersRequest", version });
@@ -53,7 +53,7 @@ impl Message for ElectLeadersRequest {
         if version >= 1 {
             out.election_type = d.i8()?;
         }
-        out.topic_partitions = d.vec(flex, |d| Ok(TopicPartitions::decode(d, version)?))?;
+        out.topic_partitions = d.vec(flex, |d| TopicPartitions::decode(d, version))?;
         out.timeout_ms = d.i32()?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -63,7 +63,7 @@ impl Message for ElectLeadersRequest {
 }
 
 /// Part of ElectLeadersRequest: `TopicPartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartitions {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -90,11 +90,12 @@ impl TopicPartitions {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }

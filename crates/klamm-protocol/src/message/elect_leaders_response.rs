@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ElectLeadersResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElectLeadersResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for ElectLeadersResponse {
 
 impl Message for ElectLeadersResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ElectLeadersResponse", version });
@@ -30,10 +31,8 @@ impl Message for ElectLeadersResponse {
         e.put_i32(self.throttle_time_ms);
         if version >= 1 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         e.put_len(Some(self.replica_election_results.len()), flex)?;
         for item in &self.replica_election_results {
@@ -44,6 +43,7 @@ impl Message for ElectLeadersResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ElectLeadersResponse", version });
@@ -55,7 +55,7 @@ impl Message for ElectLeadersResponse {
             out.error_code = d.i16()?;
         }
         out.replica_election_results = d
-            .vec(flex, |d| Ok(ReplicaElectionResult::decode(d, version)?))?
+            .vec(flex, |d| ReplicaElectionResult::decode(d, version))?
             .ok_or(DecodeError::Null("ReplicaElectionResults"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -65,7 +65,7 @@ impl Message for ElectLeadersResponse {
 }
 
 /// Part of ElectLeadersResponse: `ReplicaElectionResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaElectionResult {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -92,12 +92,13 @@ impl ReplicaElectionResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
         out.partition_result = d
-            .vec(flex, |d| Ok(PartitionResult::decode(d, version)?))?
+            .vec(flex, |d| PartitionResult::decode(d, version))?
             .ok_or(DecodeError::Null("PartitionResult"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -107,7 +108,7 @@ impl ReplicaElectionResult {
 }
 
 /// Part of ElectLeadersResponse: `PartitionResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionResult {
     /// `PartitionId`, versions 0+.
     pub partition_id: i32,
@@ -134,6 +135,7 @@ impl PartitionResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 2;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `EndTxnResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndTxnResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -24,6 +24,7 @@ impl Default for EndTxnResponse {
 
 impl Message for EndTxnResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "EndTxnResponse", version });
@@ -42,6 +43,7 @@ impl Message for EndTxnResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "EndTxnResponse", version });

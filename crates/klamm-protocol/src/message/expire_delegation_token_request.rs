@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `ExpireDelegationTokenRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpireDelegationTokenRequest {
     /// `Hmac`, versions 0+.
     pub hmac: Bytes,
@@ -21,6 +21,7 @@ impl Default for ExpireDelegationTokenRequest {
 
 impl Message for ExpireDelegationTokenRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ExpireDelegationTokenRequest", version });
@@ -33,6 +34,7 @@ impl Message for ExpireDelegationTokenRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ExpireDelegationTokenRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ExpireDelegationTokenResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpireDelegationTokenResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -22,6 +22,7 @@ impl Default for ExpireDelegationTokenResponse {
 
 impl Message for ExpireDelegationTokenResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ExpireDelegationTokenResponse", version });
@@ -35,6 +36,7 @@ impl Message for ExpireDelegationTokenResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ExpireDelegationTokenResponse", version });

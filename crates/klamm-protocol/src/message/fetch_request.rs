@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `FetchRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchRequest {
     /// `ClusterId`, versions 12+, nullable 12+, tag 0.
     pub cluster_id: Option<Str>,
@@ -53,6 +53,7 @@ impl Default for FetchRequest {
 
 impl Message for FetchRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 4..=18;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "FetchRequest", version });
@@ -60,10 +61,8 @@ impl Message for FetchRequest {
         let flex = version >= 12;
         if version <= 14 {
             e.put_i32(self.replica_id);
-        } else {
-            if self.replica_id != -1 {
-                return Err(EncodeError::Unsupported { field: "ReplicaId", version });
-            }
+        } else if self.replica_id != -1 {
+            return Err(EncodeError::Unsupported { field: "ReplicaId", version });
         }
         e.put_i32(self.max_wait_ms);
         e.put_i32(self.min_bytes);
@@ -84,10 +83,8 @@ impl Message for FetchRequest {
             for item in &self.forgotten_topics_data {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.forgotten_topics_data.is_empty() {
-                return Err(EncodeError::Unsupported { field: "ForgottenTopicsData", version });
-            }
+        } else if !self.forgotten_topics_data.is_empty() {
+            return Err(EncodeError::Unsupported { field: "ForgottenTopicsData", version });
         }
         if version >= 11 {
             e.put_str(Some(&self.rack_id), flex)?;
@@ -121,6 +118,7 @@ impl Message for FetchRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "FetchRequest", version });
@@ -140,12 +138,11 @@ impl Message for FetchRequest {
         if version >= 7 {
             out.session_epoch = d.i32()?;
         }
-        out.topics = d
-            .vec(flex, |d| Ok(FetchTopic::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Topics"))?;
+        out.topics =
+            d.vec(flex, |d| FetchTopic::decode(d, version))?.ok_or(DecodeError::Null("Topics"))?;
         if version >= 7 {
             out.forgotten_topics_data = d
-                .vec(flex, |d| Ok(ForgottenTopic::decode(d, version)?))?
+                .vec(flex, |d| ForgottenTopic::decode(d, version))?
                 .ok_or(DecodeError::Null("ForgottenTopicsData"))?;
         }
         if version >= 11 {
@@ -170,7 +167,7 @@ impl Message for FetchRequest {
 }
 
 /// Part of FetchRequest: `ReplicaState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaState {
     /// `ReplicaId`, versions 15+.
     pub replica_id: i32,
@@ -189,23 +186,20 @@ impl ReplicaState {
         let flex = version >= 12;
         if version >= 15 {
             e.put_i32(self.replica_id);
-        } else {
-            if self.replica_id != -1 {
-                return Err(EncodeError::Unsupported { field: "ReplicaId", version });
-            }
+        } else if self.replica_id != -1 {
+            return Err(EncodeError::Unsupported { field: "ReplicaId", version });
         }
         if version >= 15 {
             e.put_i64(self.replica_epoch);
-        } else {
-            if self.replica_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "ReplicaEpoch", version });
-            }
+        } else if self.replica_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "ReplicaEpoch", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -223,7 +217,7 @@ impl ReplicaState {
 }
 
 /// Part of FetchRequest: `FetchTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchTopic {
     /// `Topic`, versions 0-12.
     pub topic: Str,
@@ -257,6 +251,7 @@ impl FetchTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -267,7 +262,7 @@ impl FetchTopic {
             out.topic_id = d.uuid()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(FetchPartition::decode(d, version)?))?
+            .vec(flex, |d| FetchPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -277,7 +272,7 @@ impl FetchTopic {
 }
 
 /// Part of FetchRequest: `ForgottenTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgottenTopic {
     /// `Topic`, versions 7-12.
     pub topic: Str,
@@ -307,16 +302,15 @@ impl ForgottenTopic {
             for item in &self.partitions {
                 e.put_i32(*item);
             }
-        } else {
-            if !self.partitions.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Partitions", version });
-            }
+        } else if !self.partitions.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Partitions", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -327,8 +321,7 @@ impl ForgottenTopic {
             out.topic_id = d.uuid()?;
         }
         if version >= 7 {
-            out.partitions =
-                d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+            out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         }
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -338,7 +331,7 @@ impl ForgottenTopic {
 }
 
 /// Part of FetchRequest: `FetchPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchPartition {
     /// `Partition`, versions 0+.
     pub partition: i32,
@@ -383,10 +376,8 @@ impl FetchPartition {
         e.put_i64(self.fetch_offset);
         if version >= 12 {
             e.put_i32(self.last_fetched_epoch);
-        } else {
-            if self.last_fetched_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "LastFetchedEpoch", version });
-            }
+        } else if self.last_fetched_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "LastFetchedEpoch", version });
         }
         if version >= 5 {
             e.put_i64(self.log_start_offset);
@@ -416,6 +407,7 @@ impl FetchPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();

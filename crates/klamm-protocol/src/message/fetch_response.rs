@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `FetchResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -32,6 +32,7 @@ impl Default for FetchResponse {
 
 impl Message for FetchResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 4..=18;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "FetchResponse", version });
@@ -43,10 +44,8 @@ impl Message for FetchResponse {
         }
         if version >= 7 {
             e.put_i32(self.session_id);
-        } else {
-            if self.session_id != 0 {
-                return Err(EncodeError::Unsupported { field: "SessionId", version });
-            }
+        } else if self.session_id != 0 {
+            return Err(EncodeError::Unsupported { field: "SessionId", version });
         }
         e.put_len(Some(self.responses.len()), flex)?;
         for item in &self.responses {
@@ -75,6 +74,7 @@ impl Message for FetchResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "FetchResponse", version });
@@ -89,14 +89,14 @@ impl Message for FetchResponse {
             out.session_id = d.i32()?;
         }
         out.responses = d
-            .vec(flex, |d| Ok(FetchableTopicResponse::decode(d, version)?))?
+            .vec(flex, |d| FetchableTopicResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         if flex {
             d.tagged(|tag, d| {
                 match tag {
                     0 if version >= 16 => {
                         out.node_endpoints = d
-                            .vec(flex, |d| Ok(NodeEndpoint::decode(d, version)?))?
+                            .vec(flex, |d| NodeEndpoint::decode(d, version))?
                             .ok_or(DecodeError::Null("NodeEndpoints"))?;
                     }
                     _ => return Ok(false),
@@ -109,7 +109,7 @@ impl Message for FetchResponse {
 }
 
 /// Part of FetchResponse: `FetchableTopicResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchableTopicResponse {
     /// `Topic`, versions 0-12.
     pub topic: Str,
@@ -143,6 +143,7 @@ impl FetchableTopicResponse {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -153,7 +154,7 @@ impl FetchableTopicResponse {
             out.topic_id = d.uuid()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(PartitionData::decode(d, version)?))?
+            .vec(flex, |d| PartitionData::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -163,7 +164,7 @@ impl FetchableTopicResponse {
 }
 
 /// Part of FetchResponse: `NodeEndpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEndpoint {
     /// `NodeId`, versions 16+.
     pub node_id: i32,
@@ -186,37 +187,30 @@ impl NodeEndpoint {
         let flex = version >= 12;
         if version >= 16 {
             e.put_i32(self.node_id);
-        } else {
-            if self.node_id != 0 {
-                return Err(EncodeError::Unsupported { field: "NodeId", version });
-            }
+        } else if self.node_id != 0 {
+            return Err(EncodeError::Unsupported { field: "NodeId", version });
         }
         if version >= 16 {
             e.put_str(Some(&self.host), flex)?;
-        } else {
-            if !self.host.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Host", version });
-            }
+        } else if !self.host.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Host", version });
         }
         if version >= 16 {
             e.put_i32(self.port);
-        } else {
-            if self.port != 0 {
-                return Err(EncodeError::Unsupported { field: "Port", version });
-            }
+        } else if self.port != 0 {
+            return Err(EncodeError::Unsupported { field: "Port", version });
         }
         if version >= 16 {
             e.put_str(self.rack.as_deref(), flex)?;
-        } else {
-            if self.rack.is_some() {
-                return Err(EncodeError::Unsupported { field: "Rack", version });
-            }
+        } else if self.rack.is_some() {
+            return Err(EncodeError::Unsupported { field: "Rack", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -240,7 +234,7 @@ impl NodeEndpoint {
 }
 
 /// Part of FetchResponse: `PartitionData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionData {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -300,10 +294,8 @@ impl PartitionData {
         }
         if version >= 11 {
             e.put_i32(self.preferred_read_replica);
-        } else {
-            if self.preferred_read_replica != -1 {
-                return Err(EncodeError::Unsupported { field: "PreferredReadReplica", version });
-            }
+        } else if self.preferred_read_replica != -1 {
+            return Err(EncodeError::Unsupported { field: "PreferredReadReplica", version });
         }
         e.put_records(self.records.as_ref(), flex)?;
         if flex {
@@ -354,6 +346,7 @@ impl PartitionData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -364,7 +357,7 @@ impl PartitionData {
         if version >= 5 {
             out.log_start_offset = d.i64()?;
         }
-        out.aborted_transactions = d.vec(flex, |d| Ok(AbortedTransaction::decode(d, version)?))?;
+        out.aborted_transactions = d.vec(flex, |d| AbortedTransaction::decode(d, version))?;
         if version >= 11 {
             out.preferred_read_replica = d.i32()?;
         }
@@ -391,7 +384,7 @@ impl PartitionData {
 }
 
 /// Part of FetchResponse: `EpochEndOffset`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochEndOffset {
     /// `Epoch`, versions 12+.
     pub epoch: i32,
@@ -410,23 +403,20 @@ impl EpochEndOffset {
         let flex = version >= 12;
         if version >= 12 {
             e.put_i32(self.epoch);
-        } else {
-            if self.epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "Epoch", version });
-            }
+        } else if self.epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "Epoch", version });
         }
         if version >= 12 {
             e.put_i64(self.end_offset);
-        } else {
-            if self.end_offset != -1 {
-                return Err(EncodeError::Unsupported { field: "EndOffset", version });
-            }
+        } else if self.end_offset != -1 {
+            return Err(EncodeError::Unsupported { field: "EndOffset", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -444,7 +434,7 @@ impl EpochEndOffset {
 }
 
 /// Part of FetchResponse: `LeaderIdAndEpoch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderIdAndEpoch {
     /// `LeaderId`, versions 12+.
     pub leader_id: i32,
@@ -463,23 +453,20 @@ impl LeaderIdAndEpoch {
         let flex = version >= 12;
         if version >= 12 {
             e.put_i32(self.leader_id);
-        } else {
-            if self.leader_id != -1 {
-                return Err(EncodeError::Unsupported { field: "LeaderId", version });
-            }
+        } else if self.leader_id != -1 {
+            return Err(EncodeError::Unsupported { field: "LeaderId", version });
         }
         if version >= 12 {
             e.put_i32(self.leader_epoch);
-        } else {
-            if self.leader_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "LeaderEpoch", version });
-            }
+        } else if self.leader_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "LeaderEpoch", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -497,7 +484,7 @@ impl LeaderIdAndEpoch {
 }
 
 /// Part of FetchResponse: `SnapshotId`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotId {
     /// `EndOffset`, versions 0+.
     pub end_offset: i64,
@@ -521,6 +508,7 @@ impl SnapshotId {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();
@@ -534,7 +522,7 @@ impl SnapshotId {
 }
 
 /// Part of FetchResponse: `AbortedTransaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AbortedTransaction {
     /// `ProducerId`, versions 4+.
     pub producer_id: i64,
@@ -558,6 +546,7 @@ impl AbortedTransaction {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 12;
         let mut out = Self::default();

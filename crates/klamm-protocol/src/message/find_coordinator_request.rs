@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `FindCoordinatorRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindCoordinatorRequest {
     /// `Key`, versions 0-3.
     pub key: Str,
@@ -22,6 +22,7 @@ impl Default for FindCoordinatorRequest {
 
 impl Message for FindCoordinatorRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "FindCoordinatorRequest", version });
@@ -29,33 +30,28 @@ impl Message for FindCoordinatorRequest {
         let flex = version >= 3;
         if version <= 3 {
             e.put_str(Some(&self.key), flex)?;
-        } else {
-            if !self.key.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Key", version });
-            }
+        } else if !self.key.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Key", version });
         }
         if version >= 1 {
             e.put_i8(self.key_type);
-        } else {
-            if self.key_type != 0 {
-                return Err(EncodeError::Unsupported { field: "KeyType", version });
-            }
+        } else if self.key_type != 0 {
+            return Err(EncodeError::Unsupported { field: "KeyType", version });
         }
         if version >= 4 {
             e.put_len(Some(self.coordinator_keys.len()), flex)?;
             for item in &self.coordinator_keys {
                 e.put_str(Some(item), flex)?;
             }
-        } else {
-            if !self.coordinator_keys.is_empty() {
-                return Err(EncodeError::Unsupported { field: "CoordinatorKeys", version });
-            }
+        } else if !self.coordinator_keys.is_empty() {
+            return Err(EncodeError::Unsupported { field: "CoordinatorKeys", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "FindCoordinatorRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `FindCoordinatorResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindCoordinatorResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -38,6 +38,7 @@ impl Default for FindCoordinatorResponse {
 
 impl Message for FindCoordinatorResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "FindCoordinatorResponse", version });
@@ -48,50 +49,41 @@ impl Message for FindCoordinatorResponse {
         }
         if version <= 3 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         if (1..=3).contains(&version) {
             e.put_str(self.error_message.as_deref(), flex)?;
         }
         if version <= 3 {
             e.put_i32(self.node_id);
-        } else {
-            if self.node_id != 0 {
-                return Err(EncodeError::Unsupported { field: "NodeId", version });
-            }
+        } else if self.node_id != 0 {
+            return Err(EncodeError::Unsupported { field: "NodeId", version });
         }
         if version <= 3 {
             e.put_str(Some(&self.host), flex)?;
-        } else {
-            if !self.host.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Host", version });
-            }
+        } else if !self.host.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Host", version });
         }
         if version <= 3 {
             e.put_i32(self.port);
-        } else {
-            if self.port != 0 {
-                return Err(EncodeError::Unsupported { field: "Port", version });
-            }
+        } else if self.port != 0 {
+            return Err(EncodeError::Unsupported { field: "Port", version });
         }
         if version >= 4 {
             e.put_len(Some(self.coordinators.len()), flex)?;
             for item in &self.coordinators {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.coordinators.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Coordinators", version });
-            }
+        } else if !self.coordinators.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Coordinators", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "FindCoordinatorResponse", version });
@@ -118,7 +110,7 @@ impl Message for FindCoordinatorResponse {
         }
         if version >= 4 {
             out.coordinators = d
-                .vec(flex, |d| Ok(Coordinator::decode(d, version)?))?
+                .vec(flex, |d| Coordinator::decode(d, version))?
                 .ok_or(DecodeError::Null("Coordinators"))?;
         }
         if flex {
@@ -129,7 +121,7 @@ impl Message for FindCoordinatorResponse {
 }
 
 /// Part of FindCoordinatorResponse: `Coordinator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coordinator {
     /// `Key`, versions 4+.
     pub key: Str,
@@ -163,38 +155,28 @@ impl Coordinator {
         let flex = version >= 3;
         if version >= 4 {
             e.put_str(Some(&self.key), flex)?;
-        } else {
-            if !self.key.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Key", version });
-            }
+        } else if !self.key.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Key", version });
         }
         if version >= 4 {
             e.put_i32(self.node_id);
-        } else {
-            if self.node_id != 0 {
-                return Err(EncodeError::Unsupported { field: "NodeId", version });
-            }
+        } else if self.node_id != 0 {
+            return Err(EncodeError::Unsupported { field: "NodeId", version });
         }
         if version >= 4 {
             e.put_str(Some(&self.host), flex)?;
-        } else {
-            if !self.host.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Host", version });
-            }
+        } else if !self.host.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Host", version });
         }
         if version >= 4 {
             e.put_i32(self.port);
-        } else {
-            if self.port != 0 {
-                return Err(EncodeError::Unsupported { field: "Port", version });
-            }
+        } else if self.port != 0 {
+            return Err(EncodeError::Unsupported { field: "Port", version });
         }
         if version >= 4 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         if version >= 4 {
             e.put_str(self.error_message.as_deref(), flex)?;
@@ -204,6 +186,7 @@ impl Coordinator {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `GetTelemetrySubscriptionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetTelemetrySubscriptionsRequest {
     /// `ClientInstanceId`, versions 0+.
     pub client_instance_id: Uuid,
@@ -18,6 +18,7 @@ impl Default for GetTelemetrySubscriptionsRequest {
 
 impl Message for GetTelemetrySubscriptionsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -29,6 +30,7 @@ impl Message for GetTelemetrySubscriptionsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {

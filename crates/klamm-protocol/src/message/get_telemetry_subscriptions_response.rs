@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `GetTelemetrySubscriptionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetTelemetrySubscriptionsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -44,6 +44,7 @@ impl Default for GetTelemetrySubscriptionsResponse {
 
 impl Message for GetTelemetrySubscriptionsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -70,6 +71,7 @@ impl Message for GetTelemetrySubscriptionsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -84,7 +86,7 @@ impl Message for GetTelemetrySubscriptionsResponse {
         out.client_instance_id = d.uuid()?;
         out.subscription_id = d.i32()?;
         out.accepted_compression_types =
-            d.vec(flex, |d| Ok(d.i8()?))?.ok_or(DecodeError::Null("AcceptedCompressionTypes"))?;
+            d.vec(flex, Decoder::i8)?.ok_or(DecodeError::Null("AcceptedCompressionTypes"))?;
         out.push_interval_ms = d.i32()?;
         out.telemetry_max_bytes = d.i32()?;
         out.delta_temporality = d.bool()?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `HeartbeatRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -29,6 +29,7 @@ impl Default for HeartbeatRequest {
 
 impl Message for HeartbeatRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "HeartbeatRequest", version });
@@ -39,16 +40,15 @@ impl Message for HeartbeatRequest {
         e.put_str(Some(&self.member_id), flex)?;
         if version >= 3 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id.is_some() {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id.is_some() {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "HeartbeatRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `HeartbeatResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for HeartbeatResponse {
 
 impl Message for HeartbeatResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "HeartbeatResponse", version });
@@ -34,6 +35,7 @@ impl Message for HeartbeatResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "HeartbeatResponse", version });

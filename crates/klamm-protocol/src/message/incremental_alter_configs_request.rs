@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `IncrementalAlterConfigsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncrementalAlterConfigsRequest {
     /// `Resources`, versions 0+.
     pub resources: Vec<AlterConfigsResource>,
@@ -20,6 +20,7 @@ impl Default for IncrementalAlterConfigsRequest {
 
 impl Message for IncrementalAlterConfigsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -38,6 +39,7 @@ impl Message for IncrementalAlterConfigsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -48,7 +50,7 @@ impl Message for IncrementalAlterConfigsRequest {
         let flex = version >= 1;
         let mut out = Self::default();
         out.resources = d
-            .vec(flex, |d| Ok(AlterConfigsResource::decode(d, version)?))?
+            .vec(flex, |d| AlterConfigsResource::decode(d, version))?
             .ok_or(DecodeError::Null("Resources"))?;
         out.validate_only = d.bool()?;
         if flex {
@@ -59,7 +61,7 @@ impl Message for IncrementalAlterConfigsRequest {
 }
 
 /// Part of IncrementalAlterConfigsRequest: `AlterConfigsResource`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterConfigsResource {
     /// `ResourceType`, versions 0+.
     pub resource_type: i8,
@@ -89,13 +91,14 @@ impl AlterConfigsResource {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();
         out.resource_type = d.i8()?;
         out.resource_name = d.str(flex)?.ok_or(DecodeError::Null("ResourceName"))?;
         out.configs = d
-            .vec(flex, |d| Ok(AlterableConfig::decode(d, version)?))?
+            .vec(flex, |d| AlterableConfig::decode(d, version))?
             .ok_or(DecodeError::Null("Configs"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -105,7 +108,7 @@ impl AlterConfigsResource {
 }
 
 /// Part of IncrementalAlterConfigsRequest: `AlterableConfig`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterableConfig {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -132,6 +135,7 @@ impl AlterableConfig {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `IncrementalAlterConfigsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncrementalAlterConfigsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for IncrementalAlterConfigsResponse {
 
 impl Message for IncrementalAlterConfigsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -38,6 +39,7 @@ impl Message for IncrementalAlterConfigsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -49,7 +51,7 @@ impl Message for IncrementalAlterConfigsResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.responses = d
-            .vec(flex, |d| Ok(AlterConfigsResourceResponse::decode(d, version)?))?
+            .vec(flex, |d| AlterConfigsResourceResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -59,7 +61,7 @@ impl Message for IncrementalAlterConfigsResponse {
 }
 
 /// Part of IncrementalAlterConfigsResponse: `AlterConfigsResourceResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterConfigsResourceResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -94,6 +96,7 @@ impl AlterConfigsResourceResponse {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 1;
         let mut out = Self::default();

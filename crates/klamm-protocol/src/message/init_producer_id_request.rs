@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `InitProducerIdRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitProducerIdRequest {
     /// `TransactionalId`, versions 0+, nullable 0+.
     pub transactional_id: Option<Str>,
@@ -35,6 +35,7 @@ impl Default for InitProducerIdRequest {
 
 impl Message for InitProducerIdRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "InitProducerIdRequest", version });
@@ -44,37 +45,30 @@ impl Message for InitProducerIdRequest {
         e.put_i32(self.transaction_timeout_ms);
         if version >= 3 {
             e.put_i64(self.producer_id);
-        } else {
-            if self.producer_id != -1 {
-                return Err(EncodeError::Unsupported { field: "ProducerId", version });
-            }
+        } else if self.producer_id != -1 {
+            return Err(EncodeError::Unsupported { field: "ProducerId", version });
         }
         if version >= 3 {
             e.put_i16(self.producer_epoch);
-        } else {
-            if self.producer_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "ProducerEpoch", version });
-            }
+        } else if self.producer_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "ProducerEpoch", version });
         }
         if version >= 6 {
             e.put_bool(self.enable2_pc);
-        } else {
-            if self.enable2_pc {
-                return Err(EncodeError::Unsupported { field: "Enable2Pc", version });
-            }
+        } else if self.enable2_pc {
+            return Err(EncodeError::Unsupported { field: "Enable2Pc", version });
         }
         if version >= 6 {
             e.put_bool(self.keep_prepared_txn);
-        } else {
-            if self.keep_prepared_txn {
-                return Err(EncodeError::Unsupported { field: "KeepPreparedTxn", version });
-            }
+        } else if self.keep_prepared_txn {
+            return Err(EncodeError::Unsupported { field: "KeepPreparedTxn", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "InitProducerIdRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `InitProducerIdResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitProducerIdResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -35,6 +35,7 @@ impl Default for InitProducerIdResponse {
 
 impl Message for InitProducerIdResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "InitProducerIdResponse", version });
@@ -46,23 +47,20 @@ impl Message for InitProducerIdResponse {
         e.put_i16(self.producer_epoch);
         if version >= 6 {
             e.put_i64(self.ongoing_txn_producer_id);
-        } else {
-            if self.ongoing_txn_producer_id != -1 {
-                return Err(EncodeError::Unsupported { field: "OngoingTxnProducerId", version });
-            }
+        } else if self.ongoing_txn_producer_id != -1 {
+            return Err(EncodeError::Unsupported { field: "OngoingTxnProducerId", version });
         }
         if version >= 6 {
             e.put_i16(self.ongoing_txn_producer_epoch);
-        } else {
-            if self.ongoing_txn_producer_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "OngoingTxnProducerEpoch", version });
-            }
+        } else if self.ongoing_txn_producer_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "OngoingTxnProducerEpoch", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "InitProducerIdResponse", version });

@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `JoinGroupRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinGroupRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -42,6 +42,7 @@ impl Default for JoinGroupRequest {
 
 impl Message for JoinGroupRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=9;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "JoinGroupRequest", version });
@@ -55,10 +56,8 @@ impl Message for JoinGroupRequest {
         e.put_str(Some(&self.member_id), flex)?;
         if version >= 5 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id.is_some() {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id.is_some() {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         e.put_str(Some(&self.protocol_type), flex)?;
         e.put_len(Some(self.protocols.len()), flex)?;
@@ -73,6 +72,7 @@ impl Message for JoinGroupRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "JoinGroupRequest", version });
@@ -90,7 +90,7 @@ impl Message for JoinGroupRequest {
         }
         out.protocol_type = d.str(flex)?.ok_or(DecodeError::Null("ProtocolType"))?;
         out.protocols = d
-            .vec(flex, |d| Ok(JoinGroupRequestProtocol::decode(d, version)?))?
+            .vec(flex, |d| JoinGroupRequestProtocol::decode(d, version))?
             .ok_or(DecodeError::Null("Protocols"))?;
         if version >= 8 {
             out.reason = d.str(flex)?;
@@ -103,7 +103,7 @@ impl Message for JoinGroupRequest {
 }
 
 /// Part of JoinGroupRequest: `JoinGroupRequestProtocol`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinGroupRequestProtocol {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -127,6 +127,7 @@ impl JoinGroupRequestProtocol {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();

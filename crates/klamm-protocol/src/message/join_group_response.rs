@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `JoinGroupResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinGroupResponse {
     /// `ThrottleTimeMs`, versions 2+.
     pub throttle_time_ms: i32,
@@ -45,6 +45,7 @@ impl Default for JoinGroupResponse {
 
 impl Message for JoinGroupResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=9;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "JoinGroupResponse", version });
@@ -65,10 +66,8 @@ impl Message for JoinGroupResponse {
         e.put_str(Some(&self.leader), flex)?;
         if version >= 9 {
             e.put_bool(self.skip_assignment);
-        } else {
-            if self.skip_assignment {
-                return Err(EncodeError::Unsupported { field: "SkipAssignment", version });
-            }
+        } else if self.skip_assignment {
+            return Err(EncodeError::Unsupported { field: "SkipAssignment", version });
         }
         e.put_str(Some(&self.member_id), flex)?;
         e.put_len(Some(self.members.len()), flex)?;
@@ -80,6 +79,7 @@ impl Message for JoinGroupResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "JoinGroupResponse", version });
@@ -94,9 +94,10 @@ impl Message for JoinGroupResponse {
         if version >= 7 {
             out.protocol_type = d.str(flex)?;
         }
-        out.protocol_name = match d.str(flex)? {
-            None if !(version >= 7) => return Err(DecodeError::Null("ProtocolName")),
-            value => value,
+        out.protocol_name = if version >= 7 {
+            d.str(flex)?
+        } else {
+            Some(d.str(flex)?.ok_or(DecodeError::Null("ProtocolName"))?)
         };
         out.leader = d.str(flex)?.ok_or(DecodeError::Null("Leader"))?;
         if version >= 9 {
@@ -104,7 +105,7 @@ impl Message for JoinGroupResponse {
         }
         out.member_id = d.str(flex)?.ok_or(DecodeError::Null("MemberId"))?;
         out.members = d
-            .vec(flex, |d| Ok(JoinGroupResponseMember::decode(d, version)?))?
+            .vec(flex, |d| JoinGroupResponseMember::decode(d, version))?
             .ok_or(DecodeError::Null("Members"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -114,7 +115,7 @@ impl Message for JoinGroupResponse {
 }
 
 /// Part of JoinGroupResponse: `JoinGroupResponseMember`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinGroupResponseMember {
     /// `MemberId`, versions 0+.
     pub member_id: Str,
@@ -143,6 +144,7 @@ impl JoinGroupResponseMember {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `LeaveGroupRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaveGroupRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -22,6 +22,7 @@ impl Default for LeaveGroupRequest {
 
 impl Message for LeaveGroupRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "LeaveGroupRequest", version });
@@ -30,26 +31,23 @@ impl Message for LeaveGroupRequest {
         e.put_str(Some(&self.group_id), flex)?;
         if version <= 2 {
             e.put_str(Some(&self.member_id), flex)?;
-        } else {
-            if !self.member_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "MemberId", version });
-            }
+        } else if !self.member_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "MemberId", version });
         }
         if version >= 3 {
             e.put_len(Some(self.members.len()), flex)?;
             for item in &self.members {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.members.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Members", version });
-            }
+        } else if !self.members.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Members", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "LeaveGroupRequest", version });
@@ -62,7 +60,7 @@ impl Message for LeaveGroupRequest {
         }
         if version >= 3 {
             out.members = d
-                .vec(flex, |d| Ok(MemberIdentity::decode(d, version)?))?
+                .vec(flex, |d| MemberIdentity::decode(d, version))?
                 .ok_or(DecodeError::Null("Members"))?;
         }
         if flex {
@@ -73,7 +71,7 @@ impl Message for LeaveGroupRequest {
 }
 
 /// Part of LeaveGroupRequest: `MemberIdentity`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberIdentity {
     /// `MemberId`, versions 3+.
     pub member_id: Str,
@@ -94,17 +92,13 @@ impl MemberIdentity {
         let flex = version >= 4;
         if version >= 3 {
             e.put_str(Some(&self.member_id), flex)?;
-        } else {
-            if !self.member_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "MemberId", version });
-            }
+        } else if !self.member_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "MemberId", version });
         }
         if version >= 3 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id.is_some() {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id.is_some() {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         if version >= 5 {
             e.put_str(self.reason.as_deref(), flex)?;
@@ -114,6 +108,7 @@ impl MemberIdentity {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

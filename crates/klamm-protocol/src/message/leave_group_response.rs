@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `LeaveGroupResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaveGroupResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for LeaveGroupResponse {
 
 impl Message for LeaveGroupResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "LeaveGroupResponse", version });
@@ -36,16 +37,15 @@ impl Message for LeaveGroupResponse {
             for item in &self.members {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.members.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Members", version });
-            }
+        } else if !self.members.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Members", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "LeaveGroupResponse", version });
@@ -58,7 +58,7 @@ impl Message for LeaveGroupResponse {
         out.error_code = d.i16()?;
         if version >= 3 {
             out.members = d
-                .vec(flex, |d| Ok(MemberResponse::decode(d, version)?))?
+                .vec(flex, |d| MemberResponse::decode(d, version))?
                 .ok_or(DecodeError::Null("Members"))?;
         }
         if flex {
@@ -69,7 +69,7 @@ impl Message for LeaveGroupResponse {
 }
 
 /// Part of LeaveGroupResponse: `MemberResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberResponse {
     /// `MemberId`, versions 3+.
     pub member_id: Str,
@@ -90,30 +90,25 @@ impl MemberResponse {
         let flex = version >= 4;
         if version >= 3 {
             e.put_str(Some(&self.member_id), flex)?;
-        } else {
-            if !self.member_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "MemberId", version });
-            }
+        } else if !self.member_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "MemberId", version });
         }
         if version >= 3 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id != Some(Str::default()) {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id != Some(Str::default()) {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         if version >= 3 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

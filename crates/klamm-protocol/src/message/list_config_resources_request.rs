@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListConfigResourcesRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListConfigResourcesRequest {
     /// `ResourceTypes`, versions 1+.
     pub resource_types: Vec<i8>,
@@ -18,6 +18,7 @@ impl Default for ListConfigResourcesRequest {
 
 impl Message for ListConfigResourcesRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListConfigResourcesRequest", version });
@@ -28,14 +29,13 @@ impl Message for ListConfigResourcesRequest {
             for item in &self.resource_types {
                 e.put_i8(*item);
             }
-        } else {
-            if !self.resource_types.is_empty() {
-                return Err(EncodeError::Unsupported { field: "ResourceTypes", version });
-            }
+        } else if !self.resource_types.is_empty() {
+            return Err(EncodeError::Unsupported { field: "ResourceTypes", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListConfigResourcesRequest", version });
@@ -44,7 +44,7 @@ impl Message for ListConfigResourcesRequest {
         let mut out = Self::default();
         if version >= 1 {
             out.resource_types =
-                d.vec(flex, |d| Ok(d.i8()?))?.ok_or(DecodeError::Null("ResourceTypes"))?;
+                d.vec(flex, Decoder::i8)?.ok_or(DecodeError::Null("ResourceTypes"))?;
         }
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListConfigResourcesResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListConfigResourcesResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for ListConfigResourcesResponse {
 
 impl Message for ListConfigResourcesResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListConfigResourcesResponse", version });
@@ -36,6 +37,7 @@ impl Message for ListConfigResourcesResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListConfigResourcesResponse", version });
@@ -45,7 +47,7 @@ impl Message for ListConfigResourcesResponse {
         out.throttle_time_ms = d.i32()?;
         out.error_code = d.i16()?;
         out.config_resources = d
-            .vec(flex, |d| Ok(ConfigResource::decode(d, version)?))?
+            .vec(flex, |d| ConfigResource::decode(d, version))?
             .ok_or(DecodeError::Null("ConfigResources"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -53,7 +55,7 @@ impl Message for ListConfigResourcesResponse {
 }
 
 /// Part of ListConfigResourcesResponse: `ConfigResource`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigResource {
     /// `ResourceName`, versions 0+.
     pub resource_name: Str,
@@ -77,6 +79,7 @@ impl ConfigResource {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

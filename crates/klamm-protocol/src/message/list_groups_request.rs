@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListGroupsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListGroupsRequest {
     /// `StatesFilter`, versions 4+.
     pub states_filter: Vec<Str>,
@@ -20,6 +20,7 @@ impl Default for ListGroupsRequest {
 
 impl Message for ListGroupsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListGroupsRequest", version });
@@ -30,26 +31,23 @@ impl Message for ListGroupsRequest {
             for item in &self.states_filter {
                 e.put_str(Some(item), flex)?;
             }
-        } else {
-            if !self.states_filter.is_empty() {
-                return Err(EncodeError::Unsupported { field: "StatesFilter", version });
-            }
+        } else if !self.states_filter.is_empty() {
+            return Err(EncodeError::Unsupported { field: "StatesFilter", version });
         }
         if version >= 5 {
             e.put_len(Some(self.types_filter.len()), flex)?;
             for item in &self.types_filter {
                 e.put_str(Some(item), flex)?;
             }
-        } else {
-            if !self.types_filter.is_empty() {
-                return Err(EncodeError::Unsupported { field: "TypesFilter", version });
-            }
+        } else if !self.types_filter.is_empty() {
+            return Err(EncodeError::Unsupported { field: "TypesFilter", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListGroupsRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListGroupsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListGroupsResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for ListGroupsResponse {
 
 impl Message for ListGroupsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListGroupsResponse", version });
@@ -40,6 +41,7 @@ impl Message for ListGroupsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListGroupsResponse", version });
@@ -50,9 +52,8 @@ impl Message for ListGroupsResponse {
             out.throttle_time_ms = d.i32()?;
         }
         out.error_code = d.i16()?;
-        out.groups = d
-            .vec(flex, |d| Ok(ListedGroup::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Groups"))?;
+        out.groups =
+            d.vec(flex, |d| ListedGroup::decode(d, version))?.ok_or(DecodeError::Null("Groups"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }
@@ -61,7 +62,7 @@ impl Message for ListGroupsResponse {
 }
 
 /// Part of ListGroupsResponse: `ListedGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedGroup {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -100,6 +101,7 @@ impl ListedGroup {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();

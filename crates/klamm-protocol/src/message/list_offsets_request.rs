@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListOffsetsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListOffsetsRequest {
     /// `ReplicaId`, versions 0+.
     pub replica_id: i32,
@@ -24,6 +24,7 @@ impl Default for ListOffsetsRequest {
 
 impl Message for ListOffsetsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=11;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListOffsetsRequest", version });
@@ -32,10 +33,8 @@ impl Message for ListOffsetsRequest {
         e.put_i32(self.replica_id);
         if version >= 2 {
             e.put_i8(self.isolation_level);
-        } else {
-            if self.isolation_level != 0 {
-                return Err(EncodeError::Unsupported { field: "IsolationLevel", version });
-            }
+        } else if self.isolation_level != 0 {
+            return Err(EncodeError::Unsupported { field: "IsolationLevel", version });
         }
         e.put_len(Some(self.topics.len()), flex)?;
         for item in &self.topics {
@@ -49,6 +48,7 @@ impl Message for ListOffsetsRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListOffsetsRequest", version });
@@ -60,7 +60,7 @@ impl Message for ListOffsetsRequest {
             out.isolation_level = d.i8()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(ListOffsetsTopic::decode(d, version)?))?
+            .vec(flex, |d| ListOffsetsTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if version >= 10 {
             out.timeout_ms = d.i32()?;
@@ -73,7 +73,7 @@ impl Message for ListOffsetsRequest {
 }
 
 /// Part of ListOffsetsRequest: `ListOffsetsTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListOffsetsTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -100,12 +100,13 @@ impl ListOffsetsTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(ListOffsetsPartition::decode(d, version)?))?
+            .vec(flex, |d| ListOffsetsPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -115,7 +116,7 @@ impl ListOffsetsTopic {
 }
 
 /// Part of ListOffsetsRequest: `ListOffsetsPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListOffsetsPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -144,6 +145,7 @@ impl ListOffsetsPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListOffsetsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListOffsetsResponse {
     /// `ThrottleTimeMs`, versions 2+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for ListOffsetsResponse {
 
 impl Message for ListOffsetsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=11;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListOffsetsResponse", version });
@@ -37,6 +38,7 @@ impl Message for ListOffsetsResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListOffsetsResponse", version });
@@ -47,7 +49,7 @@ impl Message for ListOffsetsResponse {
             out.throttle_time_ms = d.i32()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(ListOffsetsTopicResponse::decode(d, version)?))?
+            .vec(flex, |d| ListOffsetsTopicResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -57,7 +59,7 @@ impl Message for ListOffsetsResponse {
 }
 
 /// Part of ListOffsetsResponse: `ListOffsetsTopicResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListOffsetsTopicResponse {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -84,12 +86,13 @@ impl ListOffsetsTopicResponse {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(ListOffsetsPartitionResponse::decode(d, version)?))?
+            .vec(flex, |d| ListOffsetsPartitionResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -99,7 +102,7 @@ impl ListOffsetsTopicResponse {
 }
 
 /// Part of ListOffsetsResponse: `ListOffsetsPartitionResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListOffsetsPartitionResponse {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -128,16 +131,15 @@ impl ListOffsetsPartitionResponse {
         e.put_i64(self.offset);
         if version >= 4 {
             e.put_i32(self.leader_epoch);
-        } else {
-            if self.leader_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "LeaderEpoch", version });
-            }
+        } else if self.leader_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "LeaderEpoch", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListPartitionReassignmentsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPartitionReassignmentsRequest {
     /// `TimeoutMs`, versions 0+.
     pub timeout_ms: i32,
@@ -20,6 +20,7 @@ impl Default for ListPartitionReassignmentsRequest {
 
 impl Message for ListPartitionReassignmentsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -36,6 +37,7 @@ impl Message for ListPartitionReassignmentsRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -46,14 +48,14 @@ impl Message for ListPartitionReassignmentsRequest {
         let flex = true;
         let mut out = Self::default();
         out.timeout_ms = d.i32()?;
-        out.topics = d.vec(flex, |d| Ok(ListPartitionReassignmentsTopics::decode(d, version)?))?;
+        out.topics = d.vec(flex, |d| ListPartitionReassignmentsTopics::decode(d, version))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of ListPartitionReassignmentsRequest: `ListPartitionReassignmentsTopics`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPartitionReassignmentsTopics {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -78,12 +80,13 @@ impl ListPartitionReassignmentsTopics {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partition_indexes =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("PartitionIndexes"))?;
+            d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("PartitionIndexes"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

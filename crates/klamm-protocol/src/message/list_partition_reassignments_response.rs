@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListPartitionReassignmentsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPartitionReassignmentsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -29,6 +29,7 @@ impl Default for ListPartitionReassignmentsResponse {
 
 impl Message for ListPartitionReassignmentsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -47,6 +48,7 @@ impl Message for ListPartitionReassignmentsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -60,7 +62,7 @@ impl Message for ListPartitionReassignmentsResponse {
         out.error_code = d.i16()?;
         out.error_message = d.str(flex)?;
         out.topics = d
-            .vec(flex, |d| Ok(OngoingTopicReassignment::decode(d, version)?))?
+            .vec(flex, |d| OngoingTopicReassignment::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -68,7 +70,7 @@ impl Message for ListPartitionReassignmentsResponse {
 }
 
 /// Part of ListPartitionReassignmentsResponse: `OngoingTopicReassignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OngoingTopicReassignment {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -93,12 +95,13 @@ impl OngoingTopicReassignment {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(OngoingPartitionReassignment::decode(d, version)?))?
+            .vec(flex, |d| OngoingPartitionReassignment::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -106,7 +109,7 @@ impl OngoingTopicReassignment {
 }
 
 /// Part of ListPartitionReassignmentsResponse: `OngoingPartitionReassignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OngoingPartitionReassignment {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -148,15 +151,16 @@ impl OngoingPartitionReassignment {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.partition_index = d.i32()?;
-        out.replicas = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Replicas"))?;
+        out.replicas = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Replicas"))?;
         out.adding_replicas =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("AddingReplicas"))?;
+            d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("AddingReplicas"))?;
         out.removing_replicas =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("RemovingReplicas"))?;
+            d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("RemovingReplicas"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListTransactionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListTransactionsRequest {
     /// `StateFilters`, versions 0+.
     pub state_filters: Vec<Str>,
@@ -29,6 +29,7 @@ impl Default for ListTransactionsRequest {
 
 impl Message for ListTransactionsRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListTransactionsRequest", version });
@@ -44,21 +45,18 @@ impl Message for ListTransactionsRequest {
         }
         if version >= 1 {
             e.put_i64(self.duration_filter);
-        } else {
-            if self.duration_filter != -1 {
-                return Err(EncodeError::Unsupported { field: "DurationFilter", version });
-            }
+        } else if self.duration_filter != -1 {
+            return Err(EncodeError::Unsupported { field: "DurationFilter", version });
         }
         if version >= 2 {
             e.put_str(self.transactional_id_pattern.as_deref(), flex)?;
-        } else {
-            if self.transactional_id_pattern.is_some() {
-                return Err(EncodeError::Unsupported { field: "TransactionalIdPattern", version });
-            }
+        } else if self.transactional_id_pattern.is_some() {
+            return Err(EncodeError::Unsupported { field: "TransactionalIdPattern", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListTransactionsRequest", version });
@@ -69,7 +67,7 @@ impl Message for ListTransactionsRequest {
             .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("StateFilters"))?))?
             .ok_or(DecodeError::Null("StateFilters"))?;
         out.producer_id_filters =
-            d.vec(flex, |d| Ok(d.i64()?))?.ok_or(DecodeError::Null("ProducerIdFilters"))?;
+            d.vec(flex, Decoder::i64)?.ok_or(DecodeError::Null("ProducerIdFilters"))?;
         if version >= 1 {
             out.duration_filter = d.i64()?;
         }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ListTransactionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListTransactionsResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -29,6 +29,7 @@ impl Default for ListTransactionsResponse {
 
 impl Message for ListTransactionsResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ListTransactionsResponse", version });
@@ -47,6 +48,7 @@ impl Message for ListTransactionsResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ListTransactionsResponse", version });
@@ -59,7 +61,7 @@ impl Message for ListTransactionsResponse {
             .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("UnknownStateFilters"))?))?
             .ok_or(DecodeError::Null("UnknownStateFilters"))?;
         out.transaction_states = d
-            .vec(flex, |d| Ok(TransactionState::decode(d, version)?))?
+            .vec(flex, |d| TransactionState::decode(d, version))?
             .ok_or(DecodeError::Null("TransactionStates"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -67,7 +69,7 @@ impl Message for ListTransactionsResponse {
 }
 
 /// Part of ListTransactionsResponse: `TransactionState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionState {
     /// `TransactionalId`, versions 0+.
     pub transactional_id: Str,
@@ -92,6 +94,7 @@ impl TransactionState {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `MetadataRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataRequest {
     /// `Topics`, versions 0+, nullable 1+.
     pub topics: Option<Vec<MetadataRequestTopic>>,
@@ -29,6 +29,7 @@ impl Default for MetadataRequest {
 
 impl Message for MetadataRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=13;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "MetadataRequest", version });
@@ -43,45 +44,44 @@ impl Message for MetadataRequest {
         }
         if version >= 4 {
             e.put_bool(self.allow_auto_topic_creation);
-        } else {
-            if !self.allow_auto_topic_creation {
-                return Err(EncodeError::Unsupported { field: "AllowAutoTopicCreation", version });
-            }
+        } else if !self.allow_auto_topic_creation {
+            return Err(EncodeError::Unsupported { field: "AllowAutoTopicCreation", version });
         }
         if (8..=10).contains(&version) {
             e.put_bool(self.include_cluster_authorized_operations);
-        } else {
-            if self.include_cluster_authorized_operations {
-                return Err(EncodeError::Unsupported {
-                    field: "IncludeClusterAuthorizedOperations",
-                    version,
-                });
-            }
+        } else if self.include_cluster_authorized_operations {
+            return Err(EncodeError::Unsupported {
+                field: "IncludeClusterAuthorizedOperations",
+                version,
+            });
         }
         if version >= 8 {
             e.put_bool(self.include_topic_authorized_operations);
-        } else {
-            if self.include_topic_authorized_operations {
-                return Err(EncodeError::Unsupported {
-                    field: "IncludeTopicAuthorizedOperations",
-                    version,
-                });
-            }
+        } else if self.include_topic_authorized_operations {
+            return Err(EncodeError::Unsupported {
+                field: "IncludeTopicAuthorizedOperations",
+                version,
+            });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "MetadataRequest", version });
         }
         let flex = version >= 9;
         let mut out = Self::default();
-        out.topics = match d.vec(flex, |d| Ok(MetadataRequestTopic::decode(d, version)?))? {
-            None if !(version >= 1) => return Err(DecodeError::Null("Topics")),
-            value => value,
+        out.topics = if version >= 1 {
+            d.vec(flex, |d| MetadataRequestTopic::decode(d, version))?
+        } else {
+            Some(
+                d.vec(flex, |d| MetadataRequestTopic::decode(d, version))?
+                    .ok_or(DecodeError::Null("Topics"))?,
+            )
         };
         if version >= 4 {
             out.allow_auto_topic_creation = d.bool()?;
@@ -100,7 +100,7 @@ impl Message for MetadataRequest {
 }
 
 /// Part of MetadataRequest: `MetadataRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataRequestTopic {
     /// `TopicId`, versions 10+.
     pub topic_id: Uuid,
@@ -129,15 +129,17 @@ impl MetadataRequestTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
         if version >= 10 {
             out.topic_id = d.uuid()?;
         }
-        out.name = match d.str(flex)? {
-            None if !(version >= 10) => return Err(DecodeError::Null("Name")),
-            value => value,
+        out.name = if version >= 10 {
+            d.str(flex)?
+        } else {
+            Some(d.str(flex)?.ok_or(DecodeError::Null("Name"))?)
         };
         if flex {
             d.tagged(|_, _| Ok(false))?;

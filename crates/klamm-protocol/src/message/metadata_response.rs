@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `MetadataResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataResponse {
     /// `ThrottleTimeMs`, versions 3+.
     pub throttle_time_ms: i32,
@@ -38,6 +38,7 @@ impl Default for MetadataResponse {
 
 impl Message for MetadataResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=13;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "MetadataResponse", version });
@@ -62,13 +63,8 @@ impl Message for MetadataResponse {
         }
         if (8..=10).contains(&version) {
             e.put_i32(self.cluster_authorized_operations);
-        } else {
-            if self.cluster_authorized_operations != -2147483648 {
-                return Err(EncodeError::Unsupported {
-                    field: "ClusterAuthorizedOperations",
-                    version,
-                });
-            }
+        } else if self.cluster_authorized_operations != -2147483648 {
+            return Err(EncodeError::Unsupported { field: "ClusterAuthorizedOperations", version });
         }
         if version >= 13 {
             e.put_i16(self.error_code);
@@ -78,6 +74,7 @@ impl Message for MetadataResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "MetadataResponse", version });
@@ -88,7 +85,7 @@ impl Message for MetadataResponse {
             out.throttle_time_ms = d.i32()?;
         }
         out.brokers = d
-            .vec(flex, |d| Ok(MetadataResponseBroker::decode(d, version)?))?
+            .vec(flex, |d| MetadataResponseBroker::decode(d, version))?
             .ok_or(DecodeError::Null("Brokers"))?;
         if version >= 2 {
             out.cluster_id = d.str(flex)?;
@@ -97,7 +94,7 @@ impl Message for MetadataResponse {
             out.controller_id = d.i32()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(MetadataResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| MetadataResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if (8..=10).contains(&version) {
             out.cluster_authorized_operations = d.i32()?;
@@ -113,7 +110,7 @@ impl Message for MetadataResponse {
 }
 
 /// Part of MetadataResponse: `MetadataResponseBroker`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataResponseBroker {
     /// `NodeId`, versions 0+.
     pub node_id: i32,
@@ -145,6 +142,7 @@ impl MetadataResponseBroker {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -162,7 +160,7 @@ impl MetadataResponseBroker {
 }
 
 /// Part of MetadataResponse: `MetadataResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataResponseTopic {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -211,26 +209,23 @@ impl MetadataResponseTopic {
         }
         if version >= 8 {
             e.put_i32(self.topic_authorized_operations);
-        } else {
-            if self.topic_authorized_operations != -2147483648 {
-                return Err(EncodeError::Unsupported {
-                    field: "TopicAuthorizedOperations",
-                    version,
-                });
-            }
+        } else if self.topic_authorized_operations != -2147483648 {
+            return Err(EncodeError::Unsupported { field: "TopicAuthorizedOperations", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
         out.error_code = d.i16()?;
-        out.name = match d.str(flex)? {
-            None if !(version >= 12) => return Err(DecodeError::Null("Name")),
-            value => value,
+        out.name = if version >= 12 {
+            d.str(flex)?
+        } else {
+            Some(d.str(flex)?.ok_or(DecodeError::Null("Name"))?)
         };
         if version >= 10 {
             out.topic_id = d.uuid()?;
@@ -239,7 +234,7 @@ impl MetadataResponseTopic {
             out.is_internal = d.bool()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(MetadataResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| MetadataResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if version >= 8 {
             out.topic_authorized_operations = d.i32()?;
@@ -252,7 +247,7 @@ impl MetadataResponseTopic {
 }
 
 /// Part of MetadataResponse: `MetadataResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataResponsePartition {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -312,6 +307,7 @@ impl MetadataResponsePartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -321,12 +317,11 @@ impl MetadataResponsePartition {
         if version >= 7 {
             out.leader_epoch = d.i32()?;
         }
-        out.replica_nodes =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("ReplicaNodes"))?;
-        out.isr_nodes = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("IsrNodes"))?;
+        out.replica_nodes = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("ReplicaNodes"))?;
+        out.isr_nodes = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("IsrNodes"))?;
         if version >= 5 {
             out.offline_replicas =
-                d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("OfflineReplicas"))?;
+                d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("OfflineReplicas"))?;
         }
         if flex {
             d.tagged(|_, _| Ok(false))?;

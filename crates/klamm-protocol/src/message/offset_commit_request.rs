@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetCommitRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -35,6 +35,7 @@ impl Default for OffsetCommitRequest {
 
 impl Message for OffsetCommitRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=10;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetCommitRequest", version });
@@ -45,10 +46,8 @@ impl Message for OffsetCommitRequest {
         e.put_str(Some(&self.member_id), flex)?;
         if version >= 7 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id.is_some() {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id.is_some() {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         if version <= 4 {
             e.put_i64(self.retention_time_ms);
@@ -62,6 +61,7 @@ impl Message for OffsetCommitRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetCommitRequest", version });
@@ -78,7 +78,7 @@ impl Message for OffsetCommitRequest {
             out.retention_time_ms = d.i64()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(OffsetCommitRequestTopic::decode(d, version)?))?
+            .vec(flex, |d| OffsetCommitRequestTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -88,7 +88,7 @@ impl Message for OffsetCommitRequest {
 }
 
 /// Part of OffsetCommitRequest: `OffsetCommitRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitRequestTopic {
     /// `Name`, versions 0-9.
     pub name: Str,
@@ -122,6 +122,7 @@ impl OffsetCommitRequestTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 8;
         let mut out = Self::default();
@@ -132,7 +133,7 @@ impl OffsetCommitRequestTopic {
             out.topic_id = d.uuid()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(OffsetCommitRequestPartition::decode(d, version)?))?
+            .vec(flex, |d| OffsetCommitRequestPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -142,7 +143,7 @@ impl OffsetCommitRequestTopic {
 }
 
 /// Part of OffsetCommitRequest: `OffsetCommitRequestPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitRequestPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -179,6 +180,7 @@ impl OffsetCommitRequestPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 8;
         let mut out = Self::default();

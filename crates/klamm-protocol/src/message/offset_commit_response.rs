@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetCommitResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitResponse {
     /// `ThrottleTimeMs`, versions 3+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for OffsetCommitResponse {
 
 impl Message for OffsetCommitResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=10;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetCommitResponse", version });
@@ -37,6 +38,7 @@ impl Message for OffsetCommitResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetCommitResponse", version });
@@ -47,7 +49,7 @@ impl Message for OffsetCommitResponse {
             out.throttle_time_ms = d.i32()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(OffsetCommitResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| OffsetCommitResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -57,7 +59,7 @@ impl Message for OffsetCommitResponse {
 }
 
 /// Part of OffsetCommitResponse: `OffsetCommitResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitResponseTopic {
     /// `Name`, versions 0-9.
     pub name: Str,
@@ -91,6 +93,7 @@ impl OffsetCommitResponseTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 8;
         let mut out = Self::default();
@@ -101,7 +104,7 @@ impl OffsetCommitResponseTopic {
             out.topic_id = d.uuid()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(OffsetCommitResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| OffsetCommitResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -111,7 +114,7 @@ impl OffsetCommitResponseTopic {
 }
 
 /// Part of OffsetCommitResponse: `OffsetCommitResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitResponsePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -135,6 +138,7 @@ impl OffsetCommitResponsePartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 8;
         let mut out = Self::default();

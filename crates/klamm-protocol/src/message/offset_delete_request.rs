@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetDeleteRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetDeleteRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -20,6 +20,7 @@ impl Default for OffsetDeleteRequest {
 
 impl Message for OffsetDeleteRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetDeleteRequest", version });
@@ -32,6 +33,7 @@ impl Message for OffsetDeleteRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetDeleteRequest", version });
@@ -40,14 +42,14 @@ impl Message for OffsetDeleteRequest {
         let mut out = Self::default();
         out.group_id = d.str(flex)?.ok_or(DecodeError::Null("GroupId"))?;
         out.topics = d
-            .vec(flex, |d| Ok(OffsetDeleteRequestTopic::decode(d, version)?))?
+            .vec(flex, |d| OffsetDeleteRequestTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         Ok(out)
     }
 }
 
 /// Part of OffsetDeleteRequest: `OffsetDeleteRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetDeleteRequestTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -71,19 +73,20 @@ impl OffsetDeleteRequestTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = false;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(OffsetDeleteRequestPartition::decode(d, version)?))?
+            .vec(flex, |d| OffsetDeleteRequestPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         Ok(out)
     }
 }
 
 /// Part of OffsetDeleteRequest: `OffsetDeleteRequestPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetDeleteRequestPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -100,6 +103,7 @@ impl OffsetDeleteRequestPartition {
         e.put_i32(self.partition_index);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = d.i32()?;

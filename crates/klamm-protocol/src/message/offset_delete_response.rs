@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetDeleteResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetDeleteResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -22,6 +22,7 @@ impl Default for OffsetDeleteResponse {
 
 impl Message for OffsetDeleteResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetDeleteResponse", version });
@@ -35,6 +36,7 @@ impl Message for OffsetDeleteResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetDeleteResponse", version });
@@ -44,14 +46,14 @@ impl Message for OffsetDeleteResponse {
         out.error_code = d.i16()?;
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(OffsetDeleteResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| OffsetDeleteResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         Ok(out)
     }
 }
 
 /// Part of OffsetDeleteResponse: `OffsetDeleteResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetDeleteResponseTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -75,19 +77,20 @@ impl OffsetDeleteResponseTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = false;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(OffsetDeleteResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| OffsetDeleteResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         Ok(out)
     }
 }
 
 /// Part of OffsetDeleteResponse: `OffsetDeleteResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetDeleteResponsePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -107,6 +110,7 @@ impl OffsetDeleteResponsePartition {
         e.put_i16(self.error_code);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = d.i32()?;

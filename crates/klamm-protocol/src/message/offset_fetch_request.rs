@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetFetchRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchRequest {
     /// `GroupId`, versions 0-7.
     pub group_id: Str,
@@ -29,6 +29,7 @@ impl Default for OffsetFetchRequest {
 
 impl Message for OffsetFetchRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=10;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetFetchRequest", version });
@@ -36,10 +37,8 @@ impl Message for OffsetFetchRequest {
         let flex = version >= 6;
         if version <= 7 {
             e.put_str(Some(&self.group_id), flex)?;
-        } else {
-            if !self.group_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "GroupId", version });
-            }
+        } else if !self.group_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "GroupId", version });
         }
         if version <= 7 {
             if self.topics.is_none() && !(version >= 2) {
@@ -49,33 +48,28 @@ impl Message for OffsetFetchRequest {
             for item in self.topics.iter().flatten() {
                 item.encode(e, version)?;
             }
-        } else {
-            if self.topics != Some(Vec::new()) {
-                return Err(EncodeError::Unsupported { field: "Topics", version });
-            }
+        } else if self.topics != Some(Vec::new()) {
+            return Err(EncodeError::Unsupported { field: "Topics", version });
         }
         if version >= 8 {
             e.put_len(Some(self.groups.len()), flex)?;
             for item in &self.groups {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.groups.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Groups", version });
-            }
+        } else if !self.groups.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Groups", version });
         }
         if version >= 7 {
             e.put_bool(self.require_stable);
-        } else {
-            if self.require_stable {
-                return Err(EncodeError::Unsupported { field: "RequireStable", version });
-            }
+        } else if self.require_stable {
+            return Err(EncodeError::Unsupported { field: "RequireStable", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetFetchRequest", version });
@@ -86,14 +80,18 @@ impl Message for OffsetFetchRequest {
             out.group_id = d.str(flex)?.ok_or(DecodeError::Null("GroupId"))?;
         }
         if version <= 7 {
-            out.topics = match d.vec(flex, |d| Ok(OffsetFetchRequestTopic::decode(d, version)?))? {
-                None if !(version >= 2) => return Err(DecodeError::Null("Topics")),
-                value => value,
+            out.topics = if version >= 2 {
+                d.vec(flex, |d| OffsetFetchRequestTopic::decode(d, version))?
+            } else {
+                Some(
+                    d.vec(flex, |d| OffsetFetchRequestTopic::decode(d, version))?
+                        .ok_or(DecodeError::Null("Topics"))?,
+                )
             };
         }
         if version >= 8 {
             out.groups = d
-                .vec(flex, |d| Ok(OffsetFetchRequestGroup::decode(d, version)?))?
+                .vec(flex, |d| OffsetFetchRequestGroup::decode(d, version))?
                 .ok_or(DecodeError::Null("Groups"))?;
         }
         if version >= 7 {
@@ -107,7 +105,7 @@ impl Message for OffsetFetchRequest {
 }
 
 /// Part of OffsetFetchRequest: `OffsetFetchRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchRequestTopic {
     /// `Name`, versions 0-7.
     pub name: Str,
@@ -126,26 +124,23 @@ impl OffsetFetchRequestTopic {
         let flex = version >= 6;
         if version <= 7 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version <= 7 {
             e.put_len(Some(self.partition_indexes.len()), flex)?;
             for item in &self.partition_indexes {
                 e.put_i32(*item);
             }
-        } else {
-            if !self.partition_indexes.is_empty() {
-                return Err(EncodeError::Unsupported { field: "PartitionIndexes", version });
-            }
+        } else if !self.partition_indexes.is_empty() {
+            return Err(EncodeError::Unsupported { field: "PartitionIndexes", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -154,7 +149,7 @@ impl OffsetFetchRequestTopic {
         }
         if version <= 7 {
             out.partition_indexes =
-                d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("PartitionIndexes"))?;
+                d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("PartitionIndexes"))?;
         }
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -164,7 +159,7 @@ impl OffsetFetchRequestTopic {
 }
 
 /// Part of OffsetFetchRequest: `OffsetFetchRequestGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchRequestGroup {
     /// `GroupId`, versions 8+.
     pub group_id: Str,
@@ -192,10 +187,8 @@ impl OffsetFetchRequestGroup {
         let flex = version >= 6;
         if version >= 8 {
             e.put_str(Some(&self.group_id), flex)?;
-        } else {
-            if !self.group_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "GroupId", version });
-            }
+        } else if !self.group_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "GroupId", version });
         }
         if version >= 9 {
             e.put_str(self.member_id.as_deref(), flex)?;
@@ -208,16 +201,15 @@ impl OffsetFetchRequestGroup {
             for item in self.topics.iter().flatten() {
                 item.encode(e, version)?;
             }
-        } else {
-            if self.topics != Some(Vec::new()) {
-                return Err(EncodeError::Unsupported { field: "Topics", version });
-            }
+        } else if self.topics != Some(Vec::new()) {
+            return Err(EncodeError::Unsupported { field: "Topics", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -231,7 +223,7 @@ impl OffsetFetchRequestGroup {
             out.member_epoch = d.i32()?;
         }
         if version >= 8 {
-            out.topics = d.vec(flex, |d| Ok(OffsetFetchRequestTopics::decode(d, version)?))?;
+            out.topics = d.vec(flex, |d| OffsetFetchRequestTopics::decode(d, version))?;
         }
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -241,7 +233,7 @@ impl OffsetFetchRequestGroup {
 }
 
 /// Part of OffsetFetchRequest: `OffsetFetchRequestTopics`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchRequestTopics {
     /// `Name`, versions 8-9.
     pub name: Str,
@@ -271,16 +263,15 @@ impl OffsetFetchRequestTopics {
             for item in &self.partition_indexes {
                 e.put_i32(*item);
             }
-        } else {
-            if !self.partition_indexes.is_empty() {
-                return Err(EncodeError::Unsupported { field: "PartitionIndexes", version });
-            }
+        } else if !self.partition_indexes.is_empty() {
+            return Err(EncodeError::Unsupported { field: "PartitionIndexes", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -292,7 +283,7 @@ impl OffsetFetchRequestTopics {
         }
         if version >= 8 {
             out.partition_indexes =
-                d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("PartitionIndexes"))?;
+                d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("PartitionIndexes"))?;
         }
         if flex {
             d.tagged(|_, _| Ok(false))?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetFetchResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponse {
     /// `ThrottleTimeMs`, versions 3+.
     pub throttle_time_ms: i32,
@@ -24,6 +24,7 @@ impl Default for OffsetFetchResponse {
 
 impl Message for OffsetFetchResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=10;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetFetchResponse", version });
@@ -37,10 +38,8 @@ impl Message for OffsetFetchResponse {
             for item in &self.topics {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.topics.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Topics", version });
-            }
+        } else if !self.topics.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Topics", version });
         }
         if (2..=7).contains(&version) {
             e.put_i16(self.error_code);
@@ -50,16 +49,15 @@ impl Message for OffsetFetchResponse {
             for item in &self.groups {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.groups.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Groups", version });
-            }
+        } else if !self.groups.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Groups", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetFetchResponse", version });
@@ -71,7 +69,7 @@ impl Message for OffsetFetchResponse {
         }
         if version <= 7 {
             out.topics = d
-                .vec(flex, |d| Ok(OffsetFetchResponseTopic::decode(d, version)?))?
+                .vec(flex, |d| OffsetFetchResponseTopic::decode(d, version))?
                 .ok_or(DecodeError::Null("Topics"))?;
         }
         if (2..=7).contains(&version) {
@@ -79,7 +77,7 @@ impl Message for OffsetFetchResponse {
         }
         if version >= 8 {
             out.groups = d
-                .vec(flex, |d| Ok(OffsetFetchResponseGroup::decode(d, version)?))?
+                .vec(flex, |d| OffsetFetchResponseGroup::decode(d, version))?
                 .ok_or(DecodeError::Null("Groups"))?;
         }
         if flex {
@@ -90,7 +88,7 @@ impl Message for OffsetFetchResponse {
 }
 
 /// Part of OffsetFetchResponse: `OffsetFetchResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponseTopic {
     /// `Name`, versions 0-7.
     pub name: Str,
@@ -109,26 +107,23 @@ impl OffsetFetchResponseTopic {
         let flex = version >= 6;
         if version <= 7 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version <= 7 {
             e.put_len(Some(self.partitions.len()), flex)?;
             for item in &self.partitions {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.partitions.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Partitions", version });
-            }
+        } else if !self.partitions.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Partitions", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -137,7 +132,7 @@ impl OffsetFetchResponseTopic {
         }
         if version <= 7 {
             out.partitions = d
-                .vec(flex, |d| Ok(OffsetFetchResponsePartition::decode(d, version)?))?
+                .vec(flex, |d| OffsetFetchResponsePartition::decode(d, version))?
                 .ok_or(DecodeError::Null("Partitions"))?;
         }
         if flex {
@@ -148,7 +143,7 @@ impl OffsetFetchResponseTopic {
 }
 
 /// Part of OffsetFetchResponse: `OffsetFetchResponseGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponseGroup {
     /// `GroupId`, versions 8+.
     pub group_id: Str,
@@ -169,33 +164,28 @@ impl OffsetFetchResponseGroup {
         let flex = version >= 6;
         if version >= 8 {
             e.put_str(Some(&self.group_id), flex)?;
-        } else {
-            if !self.group_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "GroupId", version });
-            }
+        } else if !self.group_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "GroupId", version });
         }
         if version >= 8 {
             e.put_len(Some(self.topics.len()), flex)?;
             for item in &self.topics {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.topics.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Topics", version });
-            }
+        } else if !self.topics.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Topics", version });
         }
         if version >= 8 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -204,7 +194,7 @@ impl OffsetFetchResponseGroup {
         }
         if version >= 8 {
             out.topics = d
-                .vec(flex, |d| Ok(OffsetFetchResponseTopics::decode(d, version)?))?
+                .vec(flex, |d| OffsetFetchResponseTopics::decode(d, version))?
                 .ok_or(DecodeError::Null("Topics"))?;
         }
         if version >= 8 {
@@ -218,7 +208,7 @@ impl OffsetFetchResponseGroup {
 }
 
 /// Part of OffsetFetchResponse: `OffsetFetchResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponsePartition {
     /// `PartitionIndex`, versions 0-7.
     pub partition_index: i32,
@@ -249,40 +239,33 @@ impl OffsetFetchResponsePartition {
         let flex = version >= 6;
         if version <= 7 {
             e.put_i32(self.partition_index);
-        } else {
-            if self.partition_index != 0 {
-                return Err(EncodeError::Unsupported { field: "PartitionIndex", version });
-            }
+        } else if self.partition_index != 0 {
+            return Err(EncodeError::Unsupported { field: "PartitionIndex", version });
         }
         if version <= 7 {
             e.put_i64(self.committed_offset);
-        } else {
-            if self.committed_offset != 0 {
-                return Err(EncodeError::Unsupported { field: "CommittedOffset", version });
-            }
+        } else if self.committed_offset != 0 {
+            return Err(EncodeError::Unsupported { field: "CommittedOffset", version });
         }
         if (5..=7).contains(&version) {
             e.put_i32(self.committed_leader_epoch);
         }
         if version <= 7 {
             e.put_str(self.metadata.as_deref(), flex)?;
-        } else {
-            if self.metadata != Some(Str::default()) {
-                return Err(EncodeError::Unsupported { field: "Metadata", version });
-            }
+        } else if self.metadata != Some(Str::default()) {
+            return Err(EncodeError::Unsupported { field: "Metadata", version });
         }
         if version <= 7 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -309,7 +292,7 @@ impl OffsetFetchResponsePartition {
 }
 
 /// Part of OffsetFetchResponse: `OffsetFetchResponseTopics`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponseTopics {
     /// `Name`, versions 8-9.
     pub name: Str,
@@ -339,16 +322,15 @@ impl OffsetFetchResponseTopics {
             for item in &self.partitions {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.partitions.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Partitions", version });
-            }
+        } else if !self.partitions.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Partitions", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();
@@ -360,7 +342,7 @@ impl OffsetFetchResponseTopics {
         }
         if version >= 8 {
             out.partitions = d
-                .vec(flex, |d| Ok(OffsetFetchResponsePartitions::decode(d, version)?))?
+                .vec(flex, |d| OffsetFetchResponsePartitions::decode(d, version))?
                 .ok_or(DecodeError::Null("Partitions"))?;
         }
         if flex {
@@ -371,7 +353,7 @@ impl OffsetFetchResponseTopics {
 }
 
 /// Part of OffsetFetchResponse: `OffsetFetchResponsePartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponsePartitions {
     /// `PartitionIndex`, versions 8+.
     pub partition_index: i32,
@@ -402,40 +384,33 @@ impl OffsetFetchResponsePartitions {
         let flex = version >= 6;
         if version >= 8 {
             e.put_i32(self.partition_index);
-        } else {
-            if self.partition_index != 0 {
-                return Err(EncodeError::Unsupported { field: "PartitionIndex", version });
-            }
+        } else if self.partition_index != 0 {
+            return Err(EncodeError::Unsupported { field: "PartitionIndex", version });
         }
         if version >= 8 {
             e.put_i64(self.committed_offset);
-        } else {
-            if self.committed_offset != 0 {
-                return Err(EncodeError::Unsupported { field: "CommittedOffset", version });
-            }
+        } else if self.committed_offset != 0 {
+            return Err(EncodeError::Unsupported { field: "CommittedOffset", version });
         }
         if version >= 8 {
             e.put_i32(self.committed_leader_epoch);
         }
         if version >= 8 {
             e.put_str(self.metadata.as_deref(), flex)?;
-        } else {
-            if self.metadata != Some(Str::default()) {
-                return Err(EncodeError::Unsupported { field: "Metadata", version });
-            }
+        } else if self.metadata != Some(Str::default()) {
+            return Err(EncodeError::Unsupported { field: "Metadata", version });
         }
         if version >= 8 {
             e.put_i16(self.error_code);
-        } else {
-            if self.error_code != 0 {
-                return Err(EncodeError::Unsupported { field: "ErrorCode", version });
-            }
+        } else if self.error_code != 0 {
+            return Err(EncodeError::Unsupported { field: "ErrorCode", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 6;
         let mut out = Self::default();

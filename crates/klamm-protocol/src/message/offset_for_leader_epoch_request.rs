@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetForLeaderEpochRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetForLeaderEpochRequest {
     /// `ReplicaId`, versions 3+.
     pub replica_id: i32,
@@ -20,6 +20,7 @@ impl Default for OffsetForLeaderEpochRequest {
 
 impl Message for OffsetForLeaderEpochRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetForLeaderEpochRequest", version });
@@ -37,6 +38,7 @@ impl Message for OffsetForLeaderEpochRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetForLeaderEpochRequest", version });
@@ -47,7 +49,7 @@ impl Message for OffsetForLeaderEpochRequest {
             out.replica_id = d.i32()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(OffsetForLeaderTopic::decode(d, version)?))?
+            .vec(flex, |d| OffsetForLeaderTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -57,7 +59,7 @@ impl Message for OffsetForLeaderEpochRequest {
 }
 
 /// Part of OffsetForLeaderEpochRequest: `OffsetForLeaderTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetForLeaderTopic {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -84,12 +86,13 @@ impl OffsetForLeaderTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(OffsetForLeaderPartition::decode(d, version)?))?
+            .vec(flex, |d| OffsetForLeaderPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -99,7 +102,7 @@ impl OffsetForLeaderTopic {
 }
 
 /// Part of OffsetForLeaderEpochRequest: `OffsetForLeaderPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetForLeaderPartition {
     /// `Partition`, versions 0+.
     pub partition: i32,
@@ -126,6 +129,7 @@ impl OffsetForLeaderPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `OffsetForLeaderEpochResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetForLeaderEpochResponse {
     /// `ThrottleTimeMs`, versions 2+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for OffsetForLeaderEpochResponse {
 
 impl Message for OffsetForLeaderEpochResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=4;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "OffsetForLeaderEpochResponse", version });
@@ -35,6 +36,7 @@ impl Message for OffsetForLeaderEpochResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "OffsetForLeaderEpochResponse", version });
@@ -43,7 +45,7 @@ impl Message for OffsetForLeaderEpochResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(OffsetForLeaderTopicResult::decode(d, version)?))?
+            .vec(flex, |d| OffsetForLeaderTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for OffsetForLeaderEpochResponse {
 }
 
 /// Part of OffsetForLeaderEpochResponse: `OffsetForLeaderTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetForLeaderTopicResult {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -80,12 +82,13 @@ impl OffsetForLeaderTopicResult {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(EpochEndOffset::decode(d, version)?))?
+            .vec(flex, |d| EpochEndOffset::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -95,7 +98,7 @@ impl OffsetForLeaderTopicResult {
 }
 
 /// Part of OffsetForLeaderEpochResponse: `EpochEndOffset`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochEndOffset {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -125,6 +128,7 @@ impl EpochEndOffset {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

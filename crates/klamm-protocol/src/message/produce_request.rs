@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ProduceRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProduceRequest {
     /// `TransactionalId`, versions 3+, nullable 3+.
     pub transactional_id: Option<Str>,
@@ -24,6 +24,7 @@ impl Default for ProduceRequest {
 
 impl Message for ProduceRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 3..=13;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ProduceRequest", version });
@@ -41,6 +42,7 @@ impl Message for ProduceRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ProduceRequest", version });
@@ -51,7 +53,7 @@ impl Message for ProduceRequest {
         out.acks = d.i16()?;
         out.timeout_ms = d.i32()?;
         out.topic_data = d
-            .vec(flex, |d| Ok(TopicProduceData::decode(d, version)?))?
+            .vec(flex, |d| TopicProduceData::decode(d, version))?
             .ok_or(DecodeError::Null("TopicData"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -61,7 +63,7 @@ impl Message for ProduceRequest {
 }
 
 /// Part of ProduceRequest: `TopicProduceData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicProduceData {
     /// `Name`, versions 0-12.
     pub name: Str,
@@ -95,6 +97,7 @@ impl TopicProduceData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -105,7 +108,7 @@ impl TopicProduceData {
             out.topic_id = d.uuid()?;
         }
         out.partition_data = d
-            .vec(flex, |d| Ok(PartitionProduceData::decode(d, version)?))?
+            .vec(flex, |d| PartitionProduceData::decode(d, version))?
             .ok_or(DecodeError::Null("PartitionData"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -115,7 +118,7 @@ impl TopicProduceData {
 }
 
 /// Part of ProduceRequest: `PartitionProduceData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionProduceData {
     /// `Index`, versions 0+.
     pub index: i32,
@@ -139,6 +142,7 @@ impl PartitionProduceData {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();

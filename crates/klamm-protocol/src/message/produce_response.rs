@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ProduceResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProduceResponse {
     /// `Responses`, versions 0+.
     pub responses: Vec<TopicProduceResponse>,
@@ -22,6 +22,7 @@ impl Default for ProduceResponse {
 
 impl Message for ProduceResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 3..=13;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ProduceResponse", version });
@@ -55,6 +56,7 @@ impl Message for ProduceResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ProduceResponse", version });
@@ -62,7 +64,7 @@ impl Message for ProduceResponse {
         let flex = version >= 9;
         let mut out = Self::default();
         out.responses = d
-            .vec(flex, |d| Ok(TopicProduceResponse::decode(d, version)?))?
+            .vec(flex, |d| TopicProduceResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         out.throttle_time_ms = d.i32()?;
         if flex {
@@ -70,7 +72,7 @@ impl Message for ProduceResponse {
                 match tag {
                     0 if version >= 10 => {
                         out.node_endpoints = d
-                            .vec(flex, |d| Ok(NodeEndpoint::decode(d, version)?))?
+                            .vec(flex, |d| NodeEndpoint::decode(d, version))?
                             .ok_or(DecodeError::Null("NodeEndpoints"))?;
                     }
                     _ => return Ok(false),
@@ -83,7 +85,7 @@ impl Message for ProduceResponse {
 }
 
 /// Part of ProduceResponse: `TopicProduceResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicProduceResponse {
     /// `Name`, versions 0-12.
     pub name: Str,
@@ -117,6 +119,7 @@ impl TopicProduceResponse {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -127,7 +130,7 @@ impl TopicProduceResponse {
             out.topic_id = d.uuid()?;
         }
         out.partition_responses = d
-            .vec(flex, |d| Ok(PartitionProduceResponse::decode(d, version)?))?
+            .vec(flex, |d| PartitionProduceResponse::decode(d, version))?
             .ok_or(DecodeError::Null("PartitionResponses"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -137,7 +140,7 @@ impl TopicProduceResponse {
 }
 
 /// Part of ProduceResponse: `NodeEndpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEndpoint {
     /// `NodeId`, versions 10+.
     pub node_id: i32,
@@ -160,37 +163,30 @@ impl NodeEndpoint {
         let flex = version >= 9;
         if version >= 10 {
             e.put_i32(self.node_id);
-        } else {
-            if self.node_id != 0 {
-                return Err(EncodeError::Unsupported { field: "NodeId", version });
-            }
+        } else if self.node_id != 0 {
+            return Err(EncodeError::Unsupported { field: "NodeId", version });
         }
         if version >= 10 {
             e.put_str(Some(&self.host), flex)?;
-        } else {
-            if !self.host.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Host", version });
-            }
+        } else if !self.host.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Host", version });
         }
         if version >= 10 {
             e.put_i32(self.port);
-        } else {
-            if self.port != 0 {
-                return Err(EncodeError::Unsupported { field: "Port", version });
-            }
+        } else if self.port != 0 {
+            return Err(EncodeError::Unsupported { field: "Port", version });
         }
         if version >= 10 {
             e.put_str(self.rack.as_deref(), flex)?;
-        } else {
-            if self.rack.is_some() {
-                return Err(EncodeError::Unsupported { field: "Rack", version });
-            }
+        } else if self.rack.is_some() {
+            return Err(EncodeError::Unsupported { field: "Rack", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -214,7 +210,7 @@ impl NodeEndpoint {
 }
 
 /// Part of ProduceResponse: `PartitionProduceResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionProduceResponse {
     /// `Index`, versions 0+.
     pub index: i32,
@@ -288,6 +284,7 @@ impl PartitionProduceResponse {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -300,7 +297,7 @@ impl PartitionProduceResponse {
         }
         if version >= 8 {
             out.record_errors = d
-                .vec(flex, |d| Ok(BatchIndexAndErrorMessage::decode(d, version)?))?
+                .vec(flex, |d| BatchIndexAndErrorMessage::decode(d, version))?
                 .ok_or(DecodeError::Null("RecordErrors"))?;
         }
         if version >= 8 {
@@ -322,7 +319,7 @@ impl PartitionProduceResponse {
 }
 
 /// Part of ProduceResponse: `BatchIndexAndErrorMessage`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchIndexAndErrorMessage {
     /// `BatchIndex`, versions 8+.
     pub batch_index: i32,
@@ -341,23 +338,20 @@ impl BatchIndexAndErrorMessage {
         let flex = version >= 9;
         if version >= 8 {
             e.put_i32(self.batch_index);
-        } else {
-            if self.batch_index != 0 {
-                return Err(EncodeError::Unsupported { field: "BatchIndex", version });
-            }
+        } else if self.batch_index != 0 {
+            return Err(EncodeError::Unsupported { field: "BatchIndex", version });
         }
         if version >= 8 {
             e.put_str(self.batch_index_error_message.as_deref(), flex)?;
-        } else {
-            if self.batch_index_error_message.is_some() {
-                return Err(EncodeError::Unsupported { field: "BatchIndexErrorMessage", version });
-            }
+        } else if self.batch_index_error_message.is_some() {
+            return Err(EncodeError::Unsupported { field: "BatchIndexErrorMessage", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();
@@ -375,7 +369,7 @@ impl BatchIndexAndErrorMessage {
 }
 
 /// Part of ProduceResponse: `LeaderIdAndEpoch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderIdAndEpoch {
     /// `LeaderId`, versions 10+.
     pub leader_id: i32,
@@ -394,23 +388,20 @@ impl LeaderIdAndEpoch {
         let flex = version >= 9;
         if version >= 10 {
             e.put_i32(self.leader_id);
-        } else {
-            if self.leader_id != -1 {
-                return Err(EncodeError::Unsupported { field: "LeaderId", version });
-            }
+        } else if self.leader_id != -1 {
+            return Err(EncodeError::Unsupported { field: "LeaderId", version });
         }
         if version >= 10 {
             e.put_i32(self.leader_epoch);
-        } else {
-            if self.leader_epoch != -1 {
-                return Err(EncodeError::Unsupported { field: "LeaderEpoch", version });
-            }
+        } else if self.leader_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "LeaderEpoch", version });
         }
         if flex {
             e.put_uvarint(0);
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 9;
         let mut out = Self::default();

@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `PushTelemetryRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushTelemetryRequest {
     /// `ClientInstanceId`, versions 0+.
     pub client_instance_id: Uuid,
@@ -33,6 +33,7 @@ impl Default for PushTelemetryRequest {
 
 impl Message for PushTelemetryRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "PushTelemetryRequest", version });
@@ -46,6 +47,7 @@ impl Message for PushTelemetryRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "PushTelemetryRequest", version });

@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `RenewDelegationTokenRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenewDelegationTokenRequest {
     /// `Hmac`, versions 0+.
     pub hmac: Bytes,
@@ -21,6 +21,7 @@ impl Default for RenewDelegationTokenRequest {
 
 impl Message for RenewDelegationTokenRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "RenewDelegationTokenRequest", version });
@@ -33,6 +34,7 @@ impl Message for RenewDelegationTokenRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "RenewDelegationTokenRequest", version });

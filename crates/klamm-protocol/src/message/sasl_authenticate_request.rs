@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `SaslAuthenticateRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaslAuthenticateRequest {
     /// `AuthBytes`, versions 0+.
     pub auth_bytes: Bytes,
@@ -19,6 +19,7 @@ impl Default for SaslAuthenticateRequest {
 
 impl Message for SaslAuthenticateRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "SaslAuthenticateRequest", version });
@@ -30,6 +31,7 @@ impl Message for SaslAuthenticateRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "SaslAuthenticateRequest", version });

@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `SaslAuthenticateResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaslAuthenticateResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -30,6 +30,7 @@ impl Default for SaslAuthenticateResponse {
 
 impl Message for SaslAuthenticateResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "SaslAuthenticateResponse", version });
@@ -46,6 +47,7 @@ impl Message for SaslAuthenticateResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "SaslAuthenticateResponse", version });

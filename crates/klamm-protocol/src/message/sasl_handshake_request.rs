@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `SaslHandshakeRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaslHandshakeRequest {
     /// `Mechanism`, versions 0+.
     pub mechanism: Str,
@@ -18,6 +18,7 @@ impl Default for SaslHandshakeRequest {
 
 impl Message for SaslHandshakeRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "SaslHandshakeRequest", version });
@@ -26,6 +27,7 @@ impl Message for SaslHandshakeRequest {
         e.put_str(Some(&self.mechanism), flex)?;
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "SaslHandshakeRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `SaslHandshakeResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaslHandshakeResponse {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -20,6 +20,7 @@ impl Default for SaslHandshakeResponse {
 
 impl Message for SaslHandshakeResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "SaslHandshakeResponse", version });
@@ -32,6 +33,7 @@ impl Message for SaslHandshakeResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "SaslHandshakeResponse", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareAcknowledgeRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareAcknowledgeRequest {
     /// `GroupId`, versions 0+, nullable 0+.
     pub group_id: Option<Str>,
@@ -32,6 +32,7 @@ impl Default for ShareAcknowledgeRequest {
 
 impl Message for ShareAcknowledgeRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareAcknowledgeRequest", version });
@@ -42,10 +43,8 @@ impl Message for ShareAcknowledgeRequest {
         e.put_i32(self.share_session_epoch);
         if version >= 2 {
             e.put_bool(self.is_renew_ack);
-        } else {
-            if self.is_renew_ack {
-                return Err(EncodeError::Unsupported { field: "IsRenewAck", version });
-            }
+        } else if self.is_renew_ack {
+            return Err(EncodeError::Unsupported { field: "IsRenewAck", version });
         }
         e.put_len(Some(self.topics.len()), flex)?;
         for item in &self.topics {
@@ -54,6 +53,7 @@ impl Message for ShareAcknowledgeRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareAcknowledgeRequest", version });
@@ -67,7 +67,7 @@ impl Message for ShareAcknowledgeRequest {
             out.is_renew_ack = d.bool()?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(AcknowledgeTopic::decode(d, version)?))?
+            .vec(flex, |d| AcknowledgeTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -75,7 +75,7 @@ impl Message for ShareAcknowledgeRequest {
 }
 
 /// Part of ShareAcknowledgeRequest: `AcknowledgeTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgeTopic {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -100,12 +100,13 @@ impl AcknowledgeTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
         out.partitions = d
-            .vec(flex, |d| Ok(AcknowledgePartition::decode(d, version)?))?
+            .vec(flex, |d| AcknowledgePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -113,7 +114,7 @@ impl AcknowledgeTopic {
 }
 
 /// Part of ShareAcknowledgeRequest: `AcknowledgePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -138,12 +139,13 @@ impl AcknowledgePartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.partition_index = d.i32()?;
         out.acknowledgement_batches = d
-            .vec(flex, |d| Ok(AcknowledgementBatch::decode(d, version)?))?
+            .vec(flex, |d| AcknowledgementBatch::decode(d, version))?
             .ok_or(DecodeError::Null("AcknowledgementBatches"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -151,7 +153,7 @@ impl AcknowledgePartition {
 }
 
 /// Part of ShareAcknowledgeRequest: `AcknowledgementBatch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgementBatch {
     /// `FirstOffset`, versions 0+.
     pub first_offset: i64,
@@ -179,13 +181,14 @@ impl AcknowledgementBatch {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.first_offset = d.i64()?;
         out.last_offset = d.i64()?;
         out.acknowledge_types =
-            d.vec(flex, |d| Ok(d.i8()?))?.ok_or(DecodeError::Null("AcknowledgeTypes"))?;
+            d.vec(flex, Decoder::i8)?.ok_or(DecodeError::Null("AcknowledgeTypes"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

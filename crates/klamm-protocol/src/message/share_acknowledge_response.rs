@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareAcknowledgeResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareAcknowledgeResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -35,6 +35,7 @@ impl Default for ShareAcknowledgeResponse {
 
 impl Message for ShareAcknowledgeResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareAcknowledgeResponse", version });
@@ -57,6 +58,7 @@ impl Message for ShareAcknowledgeResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareAcknowledgeResponse", version });
@@ -70,10 +72,10 @@ impl Message for ShareAcknowledgeResponse {
             out.acquisition_lock_timeout_ms = d.i32()?;
         }
         out.responses = d
-            .vec(flex, |d| Ok(ShareAcknowledgeTopicResponse::decode(d, version)?))?
+            .vec(flex, |d| ShareAcknowledgeTopicResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         out.node_endpoints = d
-            .vec(flex, |d| Ok(NodeEndpoint::decode(d, version)?))?
+            .vec(flex, |d| NodeEndpoint::decode(d, version))?
             .ok_or(DecodeError::Null("NodeEndpoints"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -81,7 +83,7 @@ impl Message for ShareAcknowledgeResponse {
 }
 
 /// Part of ShareAcknowledgeResponse: `ShareAcknowledgeTopicResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareAcknowledgeTopicResponse {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -106,12 +108,13 @@ impl ShareAcknowledgeTopicResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
         out.partitions = d
-            .vec(flex, |d| Ok(PartitionData::decode(d, version)?))?
+            .vec(flex, |d| PartitionData::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -119,7 +122,7 @@ impl ShareAcknowledgeTopicResponse {
 }
 
 /// Part of ShareAcknowledgeResponse: `NodeEndpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEndpoint {
     /// `NodeId`, versions 0+.
     pub node_id: i32,
@@ -147,6 +150,7 @@ impl NodeEndpoint {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -160,7 +164,7 @@ impl NodeEndpoint {
 }
 
 /// Part of ShareAcknowledgeResponse: `PartitionData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionData {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -193,6 +197,7 @@ impl PartitionData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -206,7 +211,7 @@ impl PartitionData {
 }
 
 /// Part of ShareAcknowledgeResponse: `LeaderIdAndEpoch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderIdAndEpoch {
     /// `LeaderId`, versions 0+.
     pub leader_id: i32,
@@ -227,6 +232,7 @@ impl LeaderIdAndEpoch {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.leader_id = d.i32()?;

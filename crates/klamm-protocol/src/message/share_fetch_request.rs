@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareFetchRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareFetchRequest {
     /// `GroupId`, versions 0+, nullable 0+.
     pub group_id: Option<Str>,
@@ -53,6 +53,7 @@ impl Default for ShareFetchRequest {
 
 impl Message for ShareFetchRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareFetchRequest", version });
@@ -71,10 +72,8 @@ impl Message for ShareFetchRequest {
         }
         if version >= 2 {
             e.put_bool(self.is_renew_ack);
-        } else {
-            if self.is_renew_ack {
-                return Err(EncodeError::Unsupported { field: "IsRenewAck", version });
-            }
+        } else if self.is_renew_ack {
+            return Err(EncodeError::Unsupported { field: "IsRenewAck", version });
         }
         e.put_len(Some(self.topics.len()), flex)?;
         for item in &self.topics {
@@ -87,6 +86,7 @@ impl Message for ShareFetchRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareFetchRequest", version });
@@ -107,11 +107,10 @@ impl Message for ShareFetchRequest {
         if version >= 2 {
             out.is_renew_ack = d.bool()?;
         }
-        out.topics = d
-            .vec(flex, |d| Ok(FetchTopic::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Topics"))?;
+        out.topics =
+            d.vec(flex, |d| FetchTopic::decode(d, version))?.ok_or(DecodeError::Null("Topics"))?;
         out.forgotten_topics_data = d
-            .vec(flex, |d| Ok(ForgottenTopic::decode(d, version)?))?
+            .vec(flex, |d| ForgottenTopic::decode(d, version))?
             .ok_or(DecodeError::Null("ForgottenTopicsData"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -119,7 +118,7 @@ impl Message for ShareFetchRequest {
 }
 
 /// Part of ShareFetchRequest: `FetchTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchTopic {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -144,12 +143,13 @@ impl FetchTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
         out.partitions = d
-            .vec(flex, |d| Ok(FetchPartition::decode(d, version)?))?
+            .vec(flex, |d| FetchPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -157,7 +157,7 @@ impl FetchTopic {
 }
 
 /// Part of ShareFetchRequest: `ForgottenTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgottenTopic {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -182,18 +182,19 @@ impl ForgottenTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of ShareFetchRequest: `FetchPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -213,6 +214,9 @@ impl FetchPartition {
     pub(crate) fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flex = true;
         e.put_i32(self.partition_index);
+        if self.partition_max_bytes != 0 {
+            return Err(EncodeError::Unsupported { field: "PartitionMaxBytes", version });
+        }
         e.put_len(Some(self.acknowledgement_batches.len()), flex)?;
         for item in &self.acknowledgement_batches {
             item.encode(e, version)?;
@@ -220,12 +224,13 @@ impl FetchPartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.partition_index = d.i32()?;
         out.acknowledgement_batches = d
-            .vec(flex, |d| Ok(AcknowledgementBatch::decode(d, version)?))?
+            .vec(flex, |d| AcknowledgementBatch::decode(d, version))?
             .ok_or(DecodeError::Null("AcknowledgementBatches"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -233,7 +238,7 @@ impl FetchPartition {
 }
 
 /// Part of ShareFetchRequest: `AcknowledgementBatch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgementBatch {
     /// `FirstOffset`, versions 0+.
     pub first_offset: i64,
@@ -261,13 +266,14 @@ impl AcknowledgementBatch {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.first_offset = d.i64()?;
         out.last_offset = d.i64()?;
         out.acknowledge_types =
-            d.vec(flex, |d| Ok(d.i8()?))?.ok_or(DecodeError::Null("AcknowledgeTypes"))?;
+            d.vec(flex, Decoder::i8)?.ok_or(DecodeError::Null("AcknowledgeTypes"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareFetchResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareFetchResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -35,6 +35,7 @@ impl Default for ShareFetchResponse {
 
 impl Message for ShareFetchResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareFetchResponse", version });
@@ -55,6 +56,7 @@ impl Message for ShareFetchResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareFetchResponse", version });
@@ -66,10 +68,10 @@ impl Message for ShareFetchResponse {
         out.error_message = d.str(flex)?;
         out.acquisition_lock_timeout_ms = d.i32()?;
         out.responses = d
-            .vec(flex, |d| Ok(ShareFetchableTopicResponse::decode(d, version)?))?
+            .vec(flex, |d| ShareFetchableTopicResponse::decode(d, version))?
             .ok_or(DecodeError::Null("Responses"))?;
         out.node_endpoints = d
-            .vec(flex, |d| Ok(NodeEndpoint::decode(d, version)?))?
+            .vec(flex, |d| NodeEndpoint::decode(d, version))?
             .ok_or(DecodeError::Null("NodeEndpoints"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -77,7 +79,7 @@ impl Message for ShareFetchResponse {
 }
 
 /// Part of ShareFetchResponse: `ShareFetchableTopicResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareFetchableTopicResponse {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -102,12 +104,13 @@ impl ShareFetchableTopicResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
         out.partitions = d
-            .vec(flex, |d| Ok(PartitionData::decode(d, version)?))?
+            .vec(flex, |d| PartitionData::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -115,7 +118,7 @@ impl ShareFetchableTopicResponse {
 }
 
 /// Part of ShareFetchResponse: `NodeEndpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEndpoint {
     /// `NodeId`, versions 0+.
     pub node_id: i32,
@@ -143,6 +146,7 @@ impl NodeEndpoint {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -156,7 +160,7 @@ impl NodeEndpoint {
 }
 
 /// Part of ShareFetchResponse: `PartitionData`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionData {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -211,6 +215,7 @@ impl PartitionData {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -220,12 +225,9 @@ impl PartitionData {
         out.acknowledge_error_code = d.i16()?;
         out.acknowledge_error_message = d.str(flex)?;
         out.current_leader = LeaderIdAndEpoch::decode(d, version)?;
-        out.records = match d.records(flex)? {
-            None => return Err(DecodeError::Null("Records")),
-            some => some,
-        };
+        out.records = Some(d.records(flex)?.ok_or(DecodeError::Null("Records"))?);
         out.acquired_records = d
-            .vec(flex, |d| Ok(AcquiredRecords::decode(d, version)?))?
+            .vec(flex, |d| AcquiredRecords::decode(d, version))?
             .ok_or(DecodeError::Null("AcquiredRecords"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -233,7 +235,7 @@ impl PartitionData {
 }
 
 /// Part of ShareFetchResponse: `LeaderIdAndEpoch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderIdAndEpoch {
     /// `LeaderId`, versions 0+.
     pub leader_id: i32,
@@ -254,6 +256,7 @@ impl LeaderIdAndEpoch {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.leader_id = d.i32()?;
@@ -264,7 +267,7 @@ impl LeaderIdAndEpoch {
 }
 
 /// Part of ShareFetchResponse: `AcquiredRecords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcquiredRecords {
     /// `FirstOffset`, versions 0+.
     pub first_offset: i64,
@@ -288,6 +291,7 @@ impl AcquiredRecords {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.first_offset = d.i64()?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareGroupDescribeRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareGroupDescribeRequest {
     /// `GroupIds`, versions 0+.
     pub group_ids: Vec<Str>,
@@ -20,6 +20,7 @@ impl Default for ShareGroupDescribeRequest {
 
 impl Message for ShareGroupDescribeRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareGroupDescribeRequest", version });
@@ -33,6 +34,7 @@ impl Message for ShareGroupDescribeRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareGroupDescribeRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareGroupDescribeResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareGroupDescribeResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for ShareGroupDescribeResponse {
 
 impl Message for ShareGroupDescribeResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareGroupDescribeResponse", version });
@@ -33,6 +34,7 @@ impl Message for ShareGroupDescribeResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareGroupDescribeResponse", version });
@@ -41,7 +43,7 @@ impl Message for ShareGroupDescribeResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.groups = d
-            .vec(flex, |d| Ok(DescribedGroup::decode(d, version)?))?
+            .vec(flex, |d| DescribedGroup::decode(d, version))?
             .ok_or(DecodeError::Null("Groups"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -49,7 +51,7 @@ impl Message for ShareGroupDescribeResponse {
 }
 
 /// Part of ShareGroupDescribeResponse: `TopicPartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartitions {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -77,19 +79,20 @@ impl TopicPartitions {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
         out.topic_name = d.str(flex)?.ok_or(DecodeError::Null("TopicName"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of ShareGroupDescribeResponse: `Assignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// `TopicPartitions`, versions 0+.
     pub topic_partitions: Vec<TopicPartitions>,
@@ -111,11 +114,12 @@ impl Assignment {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_partitions = d
-            .vec(flex, |d| Ok(TopicPartitions::decode(d, version)?))?
+            .vec(flex, |d| TopicPartitions::decode(d, version))?
             .ok_or(DecodeError::Null("TopicPartitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -123,7 +127,7 @@ impl Assignment {
 }
 
 /// Part of ShareGroupDescribeResponse: `DescribedGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedGroup {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -179,6 +183,7 @@ impl DescribedGroup {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -189,9 +194,8 @@ impl DescribedGroup {
         out.group_epoch = d.i32()?;
         out.assignment_epoch = d.i32()?;
         out.assignor_name = d.str(flex)?.ok_or(DecodeError::Null("AssignorName"))?;
-        out.members = d
-            .vec(flex, |d| Ok(Member::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Members"))?;
+        out.members =
+            d.vec(flex, |d| Member::decode(d, version))?.ok_or(DecodeError::Null("Members"))?;
         out.authorized_operations = d.i32()?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -199,7 +203,7 @@ impl DescribedGroup {
 }
 
 /// Part of ShareGroupDescribeResponse: `Member`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// `MemberId`, versions 0+.
     pub member_id: Str,
@@ -247,6 +251,7 @@ impl Member {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

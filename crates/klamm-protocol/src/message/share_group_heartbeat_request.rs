@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareGroupHeartbeatRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareGroupHeartbeatRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -32,6 +32,7 @@ impl Default for ShareGroupHeartbeatRequest {
 
 impl Message for ShareGroupHeartbeatRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareGroupHeartbeatRequest", version });
@@ -48,6 +49,7 @@ impl Message for ShareGroupHeartbeatRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareGroupHeartbeatRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `ShareGroupHeartbeatResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareGroupHeartbeatResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -38,6 +38,7 @@ impl Default for ShareGroupHeartbeatResponse {
 
 impl Message for ShareGroupHeartbeatResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "ShareGroupHeartbeatResponse", version });
@@ -56,6 +57,7 @@ impl Message for ShareGroupHeartbeatResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "ShareGroupHeartbeatResponse", version });
@@ -75,7 +77,7 @@ impl Message for ShareGroupHeartbeatResponse {
 }
 
 /// Part of ShareGroupHeartbeatResponse: `TopicPartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartitions {
     /// `TopicId`, versions 0+.
     pub topic_id: Uuid,
@@ -100,18 +102,19 @@ impl TopicPartitions {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_id = d.uuid()?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of ShareGroupHeartbeatResponse: `Assignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// `TopicPartitions`, versions 0+.
     pub topic_partitions: Vec<TopicPartitions>,
@@ -133,11 +136,12 @@ impl Assignment {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic_partitions = d
-            .vec(flex, |d| Ok(TopicPartitions::decode(d, version)?))?
+            .vec(flex, |d| TopicPartitions::decode(d, version))?
             .ok_or(DecodeError::Null("TopicPartitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

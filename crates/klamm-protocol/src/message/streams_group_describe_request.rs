@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `StreamsGroupDescribeRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamsGroupDescribeRequest {
     /// `GroupIds`, versions 0+.
     pub group_ids: Vec<Str>,
@@ -26,6 +26,7 @@ impl Default for StreamsGroupDescribeRequest {
 
 impl Message for StreamsGroupDescribeRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "StreamsGroupDescribeRequest", version });
@@ -38,17 +39,13 @@ impl Message for StreamsGroupDescribeRequest {
         e.put_bool(self.include_authorized_operations);
         if version >= 1 {
             e.put_bool(self.include_topology_description);
-        } else {
-            if self.include_topology_description {
-                return Err(EncodeError::Unsupported {
-                    field: "IncludeTopologyDescription",
-                    version,
-                });
-            }
+        } else if self.include_topology_description {
+            return Err(EncodeError::Unsupported { field: "IncludeTopologyDescription", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "StreamsGroupDescribeRequest", version });

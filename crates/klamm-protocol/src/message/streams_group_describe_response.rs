@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `StreamsGroupDescribeResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamsGroupDescribeResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for StreamsGroupDescribeResponse {
 
 impl Message for StreamsGroupDescribeResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "StreamsGroupDescribeResponse", version });
@@ -33,6 +34,7 @@ impl Message for StreamsGroupDescribeResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "StreamsGroupDescribeResponse", version });
@@ -41,7 +43,7 @@ impl Message for StreamsGroupDescribeResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.groups = d
-            .vec(flex, |d| Ok(DescribedGroup::decode(d, version)?))?
+            .vec(flex, |d| DescribedGroup::decode(d, version))?
             .ok_or(DecodeError::Null("Groups"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -49,7 +51,7 @@ impl Message for StreamsGroupDescribeResponse {
 }
 
 /// Part of StreamsGroupDescribeResponse: `Endpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `Host`, versions 0+.
     pub host: Str,
@@ -71,6 +73,7 @@ impl Endpoint {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -82,7 +85,7 @@ impl Endpoint {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TaskOffset`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskOffset {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -107,6 +110,7 @@ impl TaskOffset {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -119,7 +123,7 @@ impl TaskOffset {
 }
 
 /// Part of StreamsGroupDescribeResponse: `Assignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// `ActiveTasks`, versions 0+.
     pub active_tasks: Vec<TaskIds>,
@@ -153,17 +157,18 @@ impl Assignment {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.active_tasks = d
-            .vec(flex, |d| Ok(TaskIds::decode(d, version)?))?
+            .vec(flex, |d| TaskIds::decode(d, version))?
             .ok_or(DecodeError::Null("ActiveTasks"))?;
         out.standby_tasks = d
-            .vec(flex, |d| Ok(TaskIds::decode(d, version)?))?
+            .vec(flex, |d| TaskIds::decode(d, version))?
             .ok_or(DecodeError::Null("StandbyTasks"))?;
         out.warmup_tasks = d
-            .vec(flex, |d| Ok(TaskIds::decode(d, version)?))?
+            .vec(flex, |d| TaskIds::decode(d, version))?
             .ok_or(DecodeError::Null("WarmupTasks"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -171,7 +176,7 @@ impl Assignment {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TaskIds`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskIds {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -196,18 +201,19 @@ impl TaskIds {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.subtopology_id = d.str(flex)?.ok_or(DecodeError::Null("SubtopologyId"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of StreamsGroupDescribeResponse: `KeyValue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyValue {
     /// `Key`, versions 0+.
     pub key: Str,
@@ -229,6 +235,7 @@ impl KeyValue {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -240,7 +247,7 @@ impl KeyValue {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TopicInfo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicInfo {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -276,6 +283,7 @@ impl TopicInfo {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -283,7 +291,7 @@ impl TopicInfo {
         out.partitions = d.i32()?;
         out.replication_factor = d.i16()?;
         out.topic_configs = d
-            .vec(flex, |d| Ok(KeyValue::decode(d, version)?))?
+            .vec(flex, |d| KeyValue::decode(d, version))?
             .ok_or(DecodeError::Null("TopicConfigs"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -291,7 +299,7 @@ impl TopicInfo {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TopologyDescription`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescription {
     /// `Subtopologies`, versions 1+.
     pub subtopologies: Vec<TopologyDescriptionSubtopology>,
@@ -313,35 +321,32 @@ impl TopologyDescription {
             for item in &self.subtopologies {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.subtopologies.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Subtopologies", version });
-            }
+        } else if !self.subtopologies.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Subtopologies", version });
         }
         if version >= 1 {
             e.put_len(Some(self.global_stores.len()), flex)?;
             for item in &self.global_stores {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.global_stores.is_empty() {
-                return Err(EncodeError::Unsupported { field: "GlobalStores", version });
-            }
+        } else if !self.global_stores.is_empty() {
+            return Err(EncodeError::Unsupported { field: "GlobalStores", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         if version >= 1 {
             out.subtopologies = d
-                .vec(flex, |d| Ok(TopologyDescriptionSubtopology::decode(d, version)?))?
+                .vec(flex, |d| TopologyDescriptionSubtopology::decode(d, version))?
                 .ok_or(DecodeError::Null("Subtopologies"))?;
         }
         if version >= 1 {
             out.global_stores = d
-                .vec(flex, |d| Ok(TopologyDescriptionGlobalStore::decode(d, version)?))?
+                .vec(flex, |d| TopologyDescriptionGlobalStore::decode(d, version))?
                 .ok_or(DecodeError::Null("GlobalStores"))?;
         }
         d.tagged(|_, _| Ok(false))?;
@@ -350,7 +355,7 @@ impl TopologyDescription {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TopologyDescriptionSubtopology`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescriptionSubtopology {
     /// `SubtopologyId`, versions 1+.
     pub subtopology_id: Str,
@@ -369,24 +374,21 @@ impl TopologyDescriptionSubtopology {
         let flex = true;
         if version >= 1 {
             e.put_str(Some(&self.subtopology_id), flex)?;
-        } else {
-            if !self.subtopology_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "SubtopologyId", version });
-            }
+        } else if !self.subtopology_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "SubtopologyId", version });
         }
         if version >= 1 {
             e.put_len(Some(self.nodes.len()), flex)?;
             for item in &self.nodes {
                 item.encode(e, version)?;
             }
-        } else {
-            if !self.nodes.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Nodes", version });
-            }
+        } else if !self.nodes.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Nodes", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -395,7 +397,7 @@ impl TopologyDescriptionSubtopology {
         }
         if version >= 1 {
             out.nodes = d
-                .vec(flex, |d| Ok(TopologyDescriptionNode::decode(d, version)?))?
+                .vec(flex, |d| TopologyDescriptionNode::decode(d, version))?
                 .ok_or(DecodeError::Null("Nodes"))?;
         }
         d.tagged(|_, _| Ok(false))?;
@@ -404,7 +406,7 @@ impl TopologyDescriptionSubtopology {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TopologyDescriptionNode`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescriptionNode {
     /// `Name`, versions 1+.
     pub name: Str,
@@ -438,58 +440,47 @@ impl TopologyDescriptionNode {
         let flex = true;
         if version >= 1 {
             e.put_str(Some(&self.name), flex)?;
-        } else {
-            if !self.name.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Name", version });
-            }
+        } else if !self.name.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Name", version });
         }
         if version >= 1 {
             e.put_i8(self.node_type);
-        } else {
-            if self.node_type != 0 {
-                return Err(EncodeError::Unsupported { field: "NodeType", version });
-            }
+        } else if self.node_type != 0 {
+            return Err(EncodeError::Unsupported { field: "NodeType", version });
         }
         if version >= 1 {
             e.put_len(Some(self.source_topics.len()), flex)?;
             for item in &self.source_topics {
                 e.put_str(Some(item), flex)?;
             }
-        } else {
-            if !self.source_topics.is_empty() {
-                return Err(EncodeError::Unsupported { field: "SourceTopics", version });
-            }
+        } else if !self.source_topics.is_empty() {
+            return Err(EncodeError::Unsupported { field: "SourceTopics", version });
         }
         if version >= 1 {
             e.put_str(self.sink_topic.as_deref(), flex)?;
-        } else {
-            if self.sink_topic.is_some() {
-                return Err(EncodeError::Unsupported { field: "SinkTopic", version });
-            }
+        } else if self.sink_topic.is_some() {
+            return Err(EncodeError::Unsupported { field: "SinkTopic", version });
         }
         if version >= 1 {
             e.put_len(Some(self.stores.len()), flex)?;
             for item in &self.stores {
                 e.put_str(Some(item), flex)?;
             }
-        } else {
-            if !self.stores.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Stores", version });
-            }
+        } else if !self.stores.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Stores", version });
         }
         if version >= 1 {
             e.put_len(Some(self.successors.len()), flex)?;
             for item in &self.successors {
                 e.put_str(Some(item), flex)?;
             }
-        } else {
-            if !self.successors.is_empty() {
-                return Err(EncodeError::Unsupported { field: "Successors", version });
-            }
+        } else if !self.successors.is_empty() {
+            return Err(EncodeError::Unsupported { field: "Successors", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -523,7 +514,7 @@ impl TopologyDescriptionNode {
 }
 
 /// Part of StreamsGroupDescribeResponse: `TopologyDescriptionGlobalStore`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescriptionGlobalStore {
     /// `Source`, versions 1+.
     pub source: TopologyDescriptionNode,
@@ -544,21 +535,18 @@ impl TopologyDescriptionGlobalStore {
     pub(crate) fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if version >= 1 {
             self.source.encode(e, version)?;
-        } else {
-            if self.source != TopologyDescriptionNode::default() {
-                return Err(EncodeError::Unsupported { field: "Source", version });
-            }
+        } else if self.source != TopologyDescriptionNode::default() {
+            return Err(EncodeError::Unsupported { field: "Source", version });
         }
         if version >= 1 {
             self.processor.encode(e, version)?;
-        } else {
-            if self.processor != TopologyDescriptionNode::default() {
-                return Err(EncodeError::Unsupported { field: "Processor", version });
-            }
+        } else if self.processor != TopologyDescriptionNode::default() {
+            return Err(EncodeError::Unsupported { field: "Processor", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         if version >= 1 {
@@ -573,7 +561,7 @@ impl TopologyDescriptionGlobalStore {
 }
 
 /// Part of StreamsGroupDescribeResponse: `DescribedGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedGroup {
     /// `ErrorCode`, versions 0+.
     pub error_code: i16,
@@ -643,20 +631,13 @@ impl DescribedGroup {
             if let Some(item) = &self.topology_description {
                 item.encode(e, version)?;
             }
-        } else {
-            if self.topology_description.is_some() {
-                return Err(EncodeError::Unsupported { field: "TopologyDescription", version });
-            }
+        } else if self.topology_description.is_some() {
+            return Err(EncodeError::Unsupported { field: "TopologyDescription", version });
         }
         if version >= 1 {
             e.put_i8(self.topology_description_status);
-        } else {
-            if self.topology_description_status != 0 {
-                return Err(EncodeError::Unsupported {
-                    field: "TopologyDescriptionStatus",
-                    version,
-                });
-            }
+        } else if self.topology_description_status != 0 {
+            return Err(EncodeError::Unsupported { field: "TopologyDescriptionStatus", version });
         }
         if version >= 1 {
             e.put_str(self.assignor_name.as_deref(), flex)?;
@@ -664,6 +645,7 @@ impl DescribedGroup {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -674,9 +656,8 @@ impl DescribedGroup {
         out.group_epoch = d.i32()?;
         out.assignment_epoch = d.i32()?;
         out.topology = if d.i8()? < 0 { None } else { Some(Topology::decode(d, version)?) };
-        out.members = d
-            .vec(flex, |d| Ok(Member::decode(d, version)?))?
-            .ok_or(DecodeError::Null("Members"))?;
+        out.members =
+            d.vec(flex, |d| Member::decode(d, version))?.ok_or(DecodeError::Null("Members"))?;
         out.authorized_operations = d.i32()?;
         if version >= 1 {
             out.topology_description =
@@ -694,7 +675,7 @@ impl DescribedGroup {
 }
 
 /// Part of StreamsGroupDescribeResponse: `Topology`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     /// `Epoch`, versions 0+.
     pub epoch: i32,
@@ -719,18 +700,19 @@ impl Topology {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.epoch = d.i32()?;
-        out.subtopologies = d.vec(flex, |d| Ok(Subtopology::decode(d, version)?))?;
+        out.subtopologies = d.vec(flex, |d| Subtopology::decode(d, version))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of StreamsGroupDescribeResponse: `Member`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// `MemberId`, versions 0+.
     pub member_id: Str,
@@ -819,6 +801,7 @@ impl Member {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -832,13 +815,13 @@ impl Member {
         out.process_id = d.str(flex)?.ok_or(DecodeError::Null("ProcessId"))?;
         out.user_endpoint = if d.i8()? < 0 { None } else { Some(Endpoint::decode(d, version)?) };
         out.client_tags = d
-            .vec(flex, |d| Ok(KeyValue::decode(d, version)?))?
+            .vec(flex, |d| KeyValue::decode(d, version))?
             .ok_or(DecodeError::Null("ClientTags"))?;
         out.task_offsets = d
-            .vec(flex, |d| Ok(TaskOffset::decode(d, version)?))?
+            .vec(flex, |d| TaskOffset::decode(d, version))?
             .ok_or(DecodeError::Null("TaskOffsets"))?;
         out.task_end_offsets = d
-            .vec(flex, |d| Ok(TaskOffset::decode(d, version)?))?
+            .vec(flex, |d| TaskOffset::decode(d, version))?
             .ok_or(DecodeError::Null("TaskEndOffsets"))?;
         out.assignment = Assignment::decode(d, version)?;
         out.target_assignment = Assignment::decode(d, version)?;
@@ -849,7 +832,7 @@ impl Member {
 }
 
 /// Part of StreamsGroupDescribeResponse: `Subtopology`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subtopology {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -898,6 +881,7 @@ impl Subtopology {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -909,10 +893,10 @@ impl Subtopology {
             .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("RepartitionSinkTopics"))?))?
             .ok_or(DecodeError::Null("RepartitionSinkTopics"))?;
         out.state_changelog_topics = d
-            .vec(flex, |d| Ok(TopicInfo::decode(d, version)?))?
+            .vec(flex, |d| TopicInfo::decode(d, version))?
             .ok_or(DecodeError::Null("StateChangelogTopics"))?;
         out.repartition_source_topics = d
-            .vec(flex, |d| Ok(TopicInfo::decode(d, version)?))?
+            .vec(flex, |d| TopicInfo::decode(d, version))?
             .ok_or(DecodeError::Null("RepartitionSourceTopics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `StreamsGroupHeartbeatRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamsGroupHeartbeatRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -68,6 +68,7 @@ impl Default for StreamsGroupHeartbeatRequest {
 
 impl Message for StreamsGroupHeartbeatRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "StreamsGroupHeartbeatRequest", version });
@@ -117,6 +118,7 @@ impl Message for StreamsGroupHeartbeatRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "StreamsGroupHeartbeatRequest", version });
@@ -131,14 +133,14 @@ impl Message for StreamsGroupHeartbeatRequest {
         out.rack_id = d.str(flex)?;
         out.rebalance_timeout_ms = d.i32()?;
         out.topology = if d.i8()? < 0 { None } else { Some(Topology::decode(d, version)?) };
-        out.active_tasks = d.vec(flex, |d| Ok(TaskIds::decode(d, version)?))?;
-        out.standby_tasks = d.vec(flex, |d| Ok(TaskIds::decode(d, version)?))?;
-        out.warmup_tasks = d.vec(flex, |d| Ok(TaskIds::decode(d, version)?))?;
+        out.active_tasks = d.vec(flex, |d| TaskIds::decode(d, version))?;
+        out.standby_tasks = d.vec(flex, |d| TaskIds::decode(d, version))?;
+        out.warmup_tasks = d.vec(flex, |d| TaskIds::decode(d, version))?;
         out.process_id = d.str(flex)?;
         out.user_endpoint = if d.i8()? < 0 { None } else { Some(Endpoint::decode(d, version)?) };
-        out.client_tags = d.vec(flex, |d| Ok(KeyValue::decode(d, version)?))?;
-        out.task_offsets = d.vec(flex, |d| Ok(TaskOffset::decode(d, version)?))?;
-        out.task_end_offsets = d.vec(flex, |d| Ok(TaskOffset::decode(d, version)?))?;
+        out.client_tags = d.vec(flex, |d| KeyValue::decode(d, version))?;
+        out.task_offsets = d.vec(flex, |d| TaskOffset::decode(d, version))?;
+        out.task_end_offsets = d.vec(flex, |d| TaskOffset::decode(d, version))?;
         out.shutdown_application = d.bool()?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -146,7 +148,7 @@ impl Message for StreamsGroupHeartbeatRequest {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `KeyValue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyValue {
     /// `Key`, versions 0+.
     pub key: Str,
@@ -168,6 +170,7 @@ impl KeyValue {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -179,7 +182,7 @@ impl KeyValue {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `TopicInfo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicInfo {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -215,6 +218,7 @@ impl TopicInfo {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -222,7 +226,7 @@ impl TopicInfo {
         out.partitions = d.i32()?;
         out.replication_factor = d.i16()?;
         out.topic_configs = d
-            .vec(flex, |d| Ok(KeyValue::decode(d, version)?))?
+            .vec(flex, |d| KeyValue::decode(d, version))?
             .ok_or(DecodeError::Null("TopicConfigs"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -230,7 +234,7 @@ impl TopicInfo {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `Endpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `Host`, versions 0+.
     pub host: Str,
@@ -252,6 +256,7 @@ impl Endpoint {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -263,7 +268,7 @@ impl Endpoint {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `TaskOffset`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskOffset {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -288,6 +293,7 @@ impl TaskOffset {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -300,7 +306,7 @@ impl TaskOffset {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `TaskIds`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskIds {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -325,18 +331,19 @@ impl TaskIds {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.subtopology_id = d.str(flex)?.ok_or(DecodeError::Null("SubtopologyId"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `Topology`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     /// `Epoch`, versions 0+.
     pub epoch: i32,
@@ -361,12 +368,13 @@ impl Topology {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.epoch = d.i32()?;
         out.subtopologies = d
-            .vec(flex, |d| Ok(Subtopology::decode(d, version)?))?
+            .vec(flex, |d| Subtopology::decode(d, version))?
             .ok_or(DecodeError::Null("Subtopologies"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -374,7 +382,7 @@ impl Topology {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `Subtopology`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subtopology {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -437,6 +445,7 @@ impl Subtopology {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -448,16 +457,16 @@ impl Subtopology {
             .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SourceTopicRegex"))?))?
             .ok_or(DecodeError::Null("SourceTopicRegex"))?;
         out.state_changelog_topics = d
-            .vec(flex, |d| Ok(TopicInfo::decode(d, version)?))?
+            .vec(flex, |d| TopicInfo::decode(d, version))?
             .ok_or(DecodeError::Null("StateChangelogTopics"))?;
         out.repartition_sink_topics = d
             .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("RepartitionSinkTopics"))?))?
             .ok_or(DecodeError::Null("RepartitionSinkTopics"))?;
         out.repartition_source_topics = d
-            .vec(flex, |d| Ok(TopicInfo::decode(d, version)?))?
+            .vec(flex, |d| TopicInfo::decode(d, version))?
             .ok_or(DecodeError::Null("RepartitionSourceTopics"))?;
         out.copartition_groups = d
-            .vec(flex, |d| Ok(CopartitionGroup::decode(d, version)?))?
+            .vec(flex, |d| CopartitionGroup::decode(d, version))?
             .ok_or(DecodeError::Null("CopartitionGroups"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -465,7 +474,7 @@ impl Subtopology {
 }
 
 /// Part of StreamsGroupHeartbeatRequest: `CopartitionGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopartitionGroup {
     /// `SourceTopics`, versions 0+.
     pub source_topics: Vec<i16>,
@@ -503,15 +512,15 @@ impl CopartitionGroup {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
-        out.source_topics =
-            d.vec(flex, |d| Ok(d.i16()?))?.ok_or(DecodeError::Null("SourceTopics"))?;
+        out.source_topics = d.vec(flex, Decoder::i16)?.ok_or(DecodeError::Null("SourceTopics"))?;
         out.source_topic_regex =
-            d.vec(flex, |d| Ok(d.i16()?))?.ok_or(DecodeError::Null("SourceTopicRegex"))?;
+            d.vec(flex, Decoder::i16)?.ok_or(DecodeError::Null("SourceTopicRegex"))?;
         out.repartition_source_topics =
-            d.vec(flex, |d| Ok(d.i16()?))?.ok_or(DecodeError::Null("RepartitionSourceTopics"))?;
+            d.vec(flex, Decoder::i16)?.ok_or(DecodeError::Null("RepartitionSourceTopics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

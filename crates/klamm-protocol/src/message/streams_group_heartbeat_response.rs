@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `StreamsGroupHeartbeatResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamsGroupHeartbeatResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -65,6 +65,7 @@ impl Default for StreamsGroupHeartbeatResponse {
 
 impl Message for StreamsGroupHeartbeatResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "StreamsGroupHeartbeatResponse", version });
@@ -78,13 +79,8 @@ impl Message for StreamsGroupHeartbeatResponse {
         e.put_i32(self.heartbeat_interval_ms);
         if version <= 0 {
             e.put_i32(self.acceptable_recovery_lag_legacy);
-        } else {
-            if self.acceptable_recovery_lag_legacy != 0 {
-                return Err(EncodeError::Unsupported {
-                    field: "AcceptableRecoveryLagLegacy",
-                    version,
-                });
-            }
+        } else if self.acceptable_recovery_lag_legacy != 0 {
+            return Err(EncodeError::Unsupported { field: "AcceptableRecoveryLagLegacy", version });
         }
         e.put_i32(self.task_offset_interval_ms);
         if version >= 1 {
@@ -108,13 +104,8 @@ impl Message for StreamsGroupHeartbeatResponse {
         }
         if version >= 1 {
             e.put_bool(self.topology_description_required);
-        } else {
-            if self.topology_description_required {
-                return Err(EncodeError::Unsupported {
-                    field: "TopologyDescriptionRequired",
-                    version,
-                });
-            }
+        } else if self.topology_description_required {
+            return Err(EncodeError::Unsupported { field: "TopologyDescriptionRequired", version });
         }
         e.put_i32(self.endpoint_information_epoch);
         e.put_len(self.partitions_by_user_endpoint.as_ref().map(Vec::len), flex)?;
@@ -124,6 +115,7 @@ impl Message for StreamsGroupHeartbeatResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "StreamsGroupHeartbeatResponse", version });
@@ -143,23 +135,23 @@ impl Message for StreamsGroupHeartbeatResponse {
         if version >= 1 {
             out.acceptable_recovery_lag = d.i64()?;
         }
-        out.status = d.vec(flex, |d| Ok(Status::decode(d, version)?))?;
-        out.active_tasks = d.vec(flex, |d| Ok(TaskIds::decode(d, version)?))?;
-        out.standby_tasks = d.vec(flex, |d| Ok(TaskIds::decode(d, version)?))?;
-        out.warmup_tasks = d.vec(flex, |d| Ok(TaskIds::decode(d, version)?))?;
+        out.status = d.vec(flex, |d| Status::decode(d, version))?;
+        out.active_tasks = d.vec(flex, |d| TaskIds::decode(d, version))?;
+        out.standby_tasks = d.vec(flex, |d| TaskIds::decode(d, version))?;
+        out.warmup_tasks = d.vec(flex, |d| TaskIds::decode(d, version))?;
         if version >= 1 {
             out.topology_description_required = d.bool()?;
         }
         out.endpoint_information_epoch = d.i32()?;
         out.partitions_by_user_endpoint =
-            d.vec(flex, |d| Ok(EndpointToPartitions::decode(d, version)?))?;
+            d.vec(flex, |d| EndpointToPartitions::decode(d, version))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of StreamsGroupHeartbeatResponse: `Status`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// `StatusCode`, versions 0+.
     pub status_code: i8,
@@ -181,6 +173,7 @@ impl Status {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -192,7 +185,7 @@ impl Status {
 }
 
 /// Part of StreamsGroupHeartbeatResponse: `TopicPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPartition {
     /// `Topic`, versions 0+.
     pub topic: Str,
@@ -217,18 +210,19 @@ impl TopicPartition {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.topic = d.str(flex)?.ok_or(DecodeError::Null("Topic"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of StreamsGroupHeartbeatResponse: `TaskIds`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskIds {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -253,18 +247,19 @@ impl TaskIds {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.subtopology_id = d.str(flex)?.ok_or(DecodeError::Null("SubtopologyId"))?;
-        out.partitions = d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("Partitions"))?;
+        out.partitions = d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }
 }
 
 /// Part of StreamsGroupHeartbeatResponse: `Endpoint`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `Host`, versions 0+.
     pub host: Str,
@@ -286,6 +281,7 @@ impl Endpoint {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -297,7 +293,7 @@ impl Endpoint {
 }
 
 /// Part of StreamsGroupHeartbeatResponse: `EndpointToPartitions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointToPartitions {
     /// `UserEndpoint`, versions 0+.
     pub user_endpoint: Endpoint,
@@ -332,15 +328,16 @@ impl EndpointToPartitions {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.user_endpoint = Endpoint::decode(d, version)?;
         out.active_partitions = d
-            .vec(flex, |d| Ok(TopicPartition::decode(d, version)?))?
+            .vec(flex, |d| TopicPartition::decode(d, version))?
             .ok_or(DecodeError::Null("ActivePartitions"))?;
         out.standby_partitions = d
-            .vec(flex, |d| Ok(TopicPartition::decode(d, version)?))?
+            .vec(flex, |d| TopicPartition::decode(d, version))?
             .ok_or(DecodeError::Null("StandbyPartitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `StreamsGroupTopologyDescriptionUpdateRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamsGroupTopologyDescriptionUpdateRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -29,6 +29,7 @@ impl Default for StreamsGroupTopologyDescriptionUpdateRequest {
 
 impl Message for StreamsGroupTopologyDescriptionUpdateRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -44,6 +45,7 @@ impl Message for StreamsGroupTopologyDescriptionUpdateRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {
@@ -63,7 +65,7 @@ impl Message for StreamsGroupTopologyDescriptionUpdateRequest {
 }
 
 /// Part of StreamsGroupTopologyDescriptionUpdateRequest: `TopologyDescription`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescription {
     /// `Subtopologies`, versions 0+.
     pub subtopologies: Vec<TopologyDescriptionSubtopology>,
@@ -91,14 +93,15 @@ impl TopologyDescription {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.subtopologies = d
-            .vec(flex, |d| Ok(TopologyDescriptionSubtopology::decode(d, version)?))?
+            .vec(flex, |d| TopologyDescriptionSubtopology::decode(d, version))?
             .ok_or(DecodeError::Null("Subtopologies"))?;
         out.global_stores = d
-            .vec(flex, |d| Ok(TopologyDescriptionGlobalStore::decode(d, version)?))?
+            .vec(flex, |d| TopologyDescriptionGlobalStore::decode(d, version))?
             .ok_or(DecodeError::Null("GlobalStores"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -106,7 +109,7 @@ impl TopologyDescription {
 }
 
 /// Part of StreamsGroupTopologyDescriptionUpdateRequest: `TopologyDescriptionSubtopology`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescriptionSubtopology {
     /// `SubtopologyId`, versions 0+.
     pub subtopology_id: Str,
@@ -131,12 +134,13 @@ impl TopologyDescriptionSubtopology {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.subtopology_id = d.str(flex)?.ok_or(DecodeError::Null("SubtopologyId"))?;
         out.nodes = d
-            .vec(flex, |d| Ok(TopologyDescriptionNode::decode(d, version)?))?
+            .vec(flex, |d| TopologyDescriptionNode::decode(d, version))?
             .ok_or(DecodeError::Null("Nodes"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -144,7 +148,7 @@ impl TopologyDescriptionSubtopology {
 }
 
 /// Part of StreamsGroupTopologyDescriptionUpdateRequest: `TopologyDescriptionNode`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescriptionNode {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -194,6 +198,7 @@ impl TopologyDescriptionNode {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -215,7 +220,7 @@ impl TopologyDescriptionNode {
 }
 
 /// Part of StreamsGroupTopologyDescriptionUpdateRequest: `TopologyDescriptionGlobalStore`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyDescriptionGlobalStore {
     /// `Source`, versions 0+.
     pub source: TopologyDescriptionNode,
@@ -239,6 +244,7 @@ impl TopologyDescriptionGlobalStore {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.source = TopologyDescriptionNode::decode(d, version)?;

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `StreamsGroupTopologyDescriptionUpdateResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamsGroupTopologyDescriptionUpdateResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -22,6 +22,7 @@ impl Default for StreamsGroupTopologyDescriptionUpdateResponse {
 
 impl Message for StreamsGroupTopologyDescriptionUpdateResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version {
@@ -36,6 +37,7 @@ impl Message for StreamsGroupTopologyDescriptionUpdateResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version {

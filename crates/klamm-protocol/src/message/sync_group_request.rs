@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `SyncGroupRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncGroupRequest {
     /// `GroupId`, versions 0+.
     pub group_id: Str,
@@ -39,6 +39,7 @@ impl Default for SyncGroupRequest {
 
 impl Message for SyncGroupRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "SyncGroupRequest", version });
@@ -49,10 +50,8 @@ impl Message for SyncGroupRequest {
         e.put_str(Some(&self.member_id), flex)?;
         if version >= 3 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id.is_some() {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id.is_some() {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         if version >= 5 {
             e.put_str(self.protocol_type.as_deref(), flex)?;
@@ -69,6 +68,7 @@ impl Message for SyncGroupRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "SyncGroupRequest", version });
@@ -88,7 +88,7 @@ impl Message for SyncGroupRequest {
             out.protocol_name = d.str(flex)?;
         }
         out.assignments = d
-            .vec(flex, |d| Ok(SyncGroupRequestAssignment::decode(d, version)?))?
+            .vec(flex, |d| SyncGroupRequestAssignment::decode(d, version))?
             .ok_or(DecodeError::Null("Assignments"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -98,7 +98,7 @@ impl Message for SyncGroupRequest {
 }
 
 /// Part of SyncGroupRequest: `SyncGroupRequestAssignment`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncGroupRequestAssignment {
     /// `MemberId`, versions 0+.
     pub member_id: Str,
@@ -122,6 +122,7 @@ impl SyncGroupRequestAssignment {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 4;
         let mut out = Self::default();

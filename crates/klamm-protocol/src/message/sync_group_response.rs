@@ -5,7 +5,7 @@ use crate::primitives::*;
 use bytes::Bytes;
 
 /// Message `SyncGroupResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncGroupResponse {
     /// `ThrottleTimeMs`, versions 1+.
     pub throttle_time_ms: i32,
@@ -33,6 +33,7 @@ impl Default for SyncGroupResponse {
 
 impl Message for SyncGroupResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "SyncGroupResponse", version });
@@ -54,6 +55,7 @@ impl Message for SyncGroupResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "SyncGroupResponse", version });

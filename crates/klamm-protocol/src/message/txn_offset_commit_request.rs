@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `TxnOffsetCommitRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxnOffsetCommitRequest {
     /// `TransactionalId`, versions 0+.
     pub transactional_id: Str,
@@ -41,6 +41,7 @@ impl Default for TxnOffsetCommitRequest {
 
 impl Message for TxnOffsetCommitRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "TxnOffsetCommitRequest", version });
@@ -52,27 +53,18 @@ impl Message for TxnOffsetCommitRequest {
         e.put_i16(self.producer_epoch);
         if version >= 3 {
             e.put_i32(self.generation_id_or_member_epoch);
-        } else {
-            if self.generation_id_or_member_epoch != -1 {
-                return Err(EncodeError::Unsupported {
-                    field: "GenerationIdOrMemberEpoch",
-                    version,
-                });
-            }
+        } else if self.generation_id_or_member_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "GenerationIdOrMemberEpoch", version });
         }
         if version >= 3 {
             e.put_str(Some(&self.member_id), flex)?;
-        } else {
-            if !self.member_id.is_empty() {
-                return Err(EncodeError::Unsupported { field: "MemberId", version });
-            }
+        } else if !self.member_id.is_empty() {
+            return Err(EncodeError::Unsupported { field: "MemberId", version });
         }
         if version >= 3 {
             e.put_str(self.group_instance_id.as_deref(), flex)?;
-        } else {
-            if self.group_instance_id.is_some() {
-                return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
-            }
+        } else if self.group_instance_id.is_some() {
+            return Err(EncodeError::Unsupported { field: "GroupInstanceId", version });
         }
         e.put_len(Some(self.topics.len()), flex)?;
         for item in &self.topics {
@@ -83,6 +75,7 @@ impl Message for TxnOffsetCommitRequest {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "TxnOffsetCommitRequest", version });
@@ -103,7 +96,7 @@ impl Message for TxnOffsetCommitRequest {
             out.group_instance_id = d.str(flex)?;
         }
         out.topics = d
-            .vec(flex, |d| Ok(TxnOffsetCommitRequestTopic::decode(d, version)?))?
+            .vec(flex, |d| TxnOffsetCommitRequestTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -113,7 +106,7 @@ impl Message for TxnOffsetCommitRequest {
 }
 
 /// Part of TxnOffsetCommitRequest: `TxnOffsetCommitRequestTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxnOffsetCommitRequestTopic {
     /// `Name`, versions 0-5.
     pub name: Str,
@@ -147,6 +140,7 @@ impl TxnOffsetCommitRequestTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -157,7 +151,7 @@ impl TxnOffsetCommitRequestTopic {
             out.topic_id = d.uuid()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(TxnOffsetCommitRequestPartition::decode(d, version)?))?
+            .vec(flex, |d| TxnOffsetCommitRequestPartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -167,7 +161,7 @@ impl TxnOffsetCommitRequestTopic {
 }
 
 /// Part of TxnOffsetCommitRequest: `TxnOffsetCommitRequestPartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxnOffsetCommitRequestPartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -204,6 +198,7 @@ impl TxnOffsetCommitRequestPartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();

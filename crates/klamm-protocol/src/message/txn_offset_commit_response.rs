@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `TxnOffsetCommitResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxnOffsetCommitResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -20,6 +20,7 @@ impl Default for TxnOffsetCommitResponse {
 
 impl Message for TxnOffsetCommitResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "TxnOffsetCommitResponse", version });
@@ -35,6 +36,7 @@ impl Message for TxnOffsetCommitResponse {
         }
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "TxnOffsetCommitResponse", version });
@@ -43,7 +45,7 @@ impl Message for TxnOffsetCommitResponse {
         let mut out = Self::default();
         out.throttle_time_ms = d.i32()?;
         out.topics = d
-            .vec(flex, |d| Ok(TxnOffsetCommitResponseTopic::decode(d, version)?))?
+            .vec(flex, |d| TxnOffsetCommitResponseTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -53,7 +55,7 @@ impl Message for TxnOffsetCommitResponse {
 }
 
 /// Part of TxnOffsetCommitResponse: `TxnOffsetCommitResponseTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxnOffsetCommitResponseTopic {
     /// `Name`, versions 0-5.
     pub name: Str,
@@ -87,6 +89,7 @@ impl TxnOffsetCommitResponseTopic {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();
@@ -97,7 +100,7 @@ impl TxnOffsetCommitResponseTopic {
             out.topic_id = d.uuid()?;
         }
         out.partitions = d
-            .vec(flex, |d| Ok(TxnOffsetCommitResponsePartition::decode(d, version)?))?
+            .vec(flex, |d| TxnOffsetCommitResponsePartition::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
@@ -107,7 +110,7 @@ impl TxnOffsetCommitResponseTopic {
 }
 
 /// Part of TxnOffsetCommitResponse: `TxnOffsetCommitResponsePartition`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TxnOffsetCommitResponsePartition {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -131,6 +134,7 @@ impl TxnOffsetCommitResponsePartition {
         }
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = version >= 3;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `UnregisterBrokerRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnregisterBrokerRequest {
     /// `BrokerId`, versions 0+.
     pub broker_id: i32,
@@ -18,6 +18,7 @@ impl Default for UnregisterBrokerRequest {
 
 impl Message for UnregisterBrokerRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "UnregisterBrokerRequest", version });
@@ -26,6 +27,7 @@ impl Message for UnregisterBrokerRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "UnregisterBrokerRequest", version });

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `UpdateFeaturesRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateFeaturesRequest {
     /// `timeoutMs`, versions 0+.
     pub timeout_ms: i32,
@@ -22,6 +22,7 @@ impl Default for UpdateFeaturesRequest {
 
 impl Message for UpdateFeaturesRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "UpdateFeaturesRequest", version });
@@ -34,14 +35,13 @@ impl Message for UpdateFeaturesRequest {
         }
         if version >= 1 {
             e.put_bool(self.validate_only);
-        } else {
-            if self.validate_only {
-                return Err(EncodeError::Unsupported { field: "ValidateOnly", version });
-            }
+        } else if self.validate_only {
+            return Err(EncodeError::Unsupported { field: "ValidateOnly", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "UpdateFeaturesRequest", version });
@@ -50,7 +50,7 @@ impl Message for UpdateFeaturesRequest {
         let mut out = Self::default();
         out.timeout_ms = d.i32()?;
         out.feature_updates = d
-            .vec(flex, |d| Ok(FeatureUpdateKey::decode(d, version)?))?
+            .vec(flex, |d| FeatureUpdateKey::decode(d, version))?
             .ok_or(DecodeError::Null("FeatureUpdates"))?;
         if version >= 1 {
             out.validate_only = d.bool()?;
@@ -61,7 +61,7 @@ impl Message for UpdateFeaturesRequest {
 }
 
 /// Part of UpdateFeaturesRequest: `FeatureUpdateKey`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureUpdateKey {
     /// `Feature`, versions 0+.
     pub feature: Str,
@@ -91,21 +91,18 @@ impl FeatureUpdateKey {
         e.put_i16(self.max_version_level);
         if version <= 0 {
             e.put_bool(self.allow_downgrade);
-        } else {
-            if self.allow_downgrade {
-                return Err(EncodeError::Unsupported { field: "AllowDowngrade", version });
-            }
+        } else if self.allow_downgrade {
+            return Err(EncodeError::Unsupported { field: "AllowDowngrade", version });
         }
         if version >= 1 {
             e.put_i8(self.upgrade_type);
-        } else {
-            if self.upgrade_type != 1 {
-                return Err(EncodeError::Unsupported { field: "UpgradeType", version });
-            }
+        } else if self.upgrade_type != 1 {
+            return Err(EncodeError::Unsupported { field: "UpgradeType", version });
         }
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `UpdateFeaturesResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateFeaturesResponse {
     /// `ThrottleTimeMs`, versions 0+.
     pub throttle_time_ms: i32,
@@ -29,6 +29,7 @@ impl Default for UpdateFeaturesResponse {
 
 impl Message for UpdateFeaturesResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "UpdateFeaturesResponse", version });
@@ -46,6 +47,7 @@ impl Message for UpdateFeaturesResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "UpdateFeaturesResponse", version });
@@ -57,7 +59,7 @@ impl Message for UpdateFeaturesResponse {
         out.error_message = d.str(flex)?;
         if version <= 1 {
             out.results = d
-                .vec(flex, |d| Ok(UpdatableFeatureResult::decode(d, version)?))?
+                .vec(flex, |d| UpdatableFeatureResult::decode(d, version))?
                 .ok_or(DecodeError::Null("Results"))?;
         }
         d.tagged(|_, _| Ok(false))?;
@@ -66,7 +68,7 @@ impl Message for UpdateFeaturesResponse {
 }
 
 /// Part of UpdateFeaturesResponse: `UpdatableFeatureResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdatableFeatureResult {
     /// `Feature`, versions 0+.
     pub feature: Str,
@@ -91,6 +93,7 @@ impl UpdatableFeatureResult {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();

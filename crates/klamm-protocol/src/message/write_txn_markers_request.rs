@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `WriteTxnMarkersRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteTxnMarkersRequest {
     /// `Markers`, versions 0+.
     pub markers: Vec<WritableTxnMarker>,
@@ -18,6 +18,7 @@ impl Default for WriteTxnMarkersRequest {
 
 impl Message for WriteTxnMarkersRequest {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "WriteTxnMarkersRequest", version });
@@ -30,6 +31,7 @@ impl Message for WriteTxnMarkersRequest {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "WriteTxnMarkersRequest", version });
@@ -37,7 +39,7 @@ impl Message for WriteTxnMarkersRequest {
         let flex = true;
         let mut out = Self::default();
         out.markers = d
-            .vec(flex, |d| Ok(WritableTxnMarker::decode(d, version)?))?
+            .vec(flex, |d| WritableTxnMarker::decode(d, version))?
             .ok_or(DecodeError::Null("Markers"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -45,7 +47,7 @@ impl Message for WriteTxnMarkersRequest {
 }
 
 /// Part of WriteTxnMarkersRequest: `WritableTxnMarker`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WritableTxnMarker {
     /// `ProducerId`, versions 0+.
     pub producer_id: i64,
@@ -91,6 +93,7 @@ impl WritableTxnMarker {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
@@ -98,7 +101,7 @@ impl WritableTxnMarker {
         out.producer_epoch = d.i16()?;
         out.transaction_result = d.bool()?;
         out.topics = d
-            .vec(flex, |d| Ok(WritableTxnMarkerTopic::decode(d, version)?))?
+            .vec(flex, |d| WritableTxnMarkerTopic::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.coordinator_epoch = d.i32()?;
         if version >= 2 {
@@ -110,7 +113,7 @@ impl WritableTxnMarker {
 }
 
 /// Part of WriteTxnMarkersRequest: `WritableTxnMarkerTopic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WritableTxnMarkerTopic {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -135,12 +138,13 @@ impl WritableTxnMarkerTopic {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partition_indexes =
-            d.vec(flex, |d| Ok(d.i32()?))?.ok_or(DecodeError::Null("PartitionIndexes"))?;
+            d.vec(flex, Decoder::i32)?.ok_or(DecodeError::Null("PartitionIndexes"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use crate::primitives::*;
 
 /// Message `WriteTxnMarkersResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteTxnMarkersResponse {
     /// `Markers`, versions 0+.
     pub markers: Vec<WritableTxnMarkerResult>,
@@ -18,6 +18,7 @@ impl Default for WriteTxnMarkersResponse {
 
 impl Message for WriteTxnMarkersResponse {
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
+
     fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::Version { message: "WriteTxnMarkersResponse", version });
@@ -30,6 +31,7 @@ impl Message for WriteTxnMarkersResponse {
         e.put_uvarint(0);
         Ok(())
     }
+
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
             return Err(DecodeError::Version { message: "WriteTxnMarkersResponse", version });
@@ -37,7 +39,7 @@ impl Message for WriteTxnMarkersResponse {
         let flex = true;
         let mut out = Self::default();
         out.markers = d
-            .vec(flex, |d| Ok(WritableTxnMarkerResult::decode(d, version)?))?
+            .vec(flex, |d| WritableTxnMarkerResult::decode(d, version))?
             .ok_or(DecodeError::Null("Markers"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -45,7 +47,7 @@ impl Message for WriteTxnMarkersResponse {
 }
 
 /// Part of WriteTxnMarkersResponse: `WritableTxnMarkerResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WritableTxnMarkerResult {
     /// `ProducerId`, versions 0+.
     pub producer_id: i64,
@@ -70,12 +72,13 @@ impl WritableTxnMarkerResult {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.producer_id = d.i64()?;
         out.topics = d
-            .vec(flex, |d| Ok(WritableTxnMarkerTopicResult::decode(d, version)?))?
+            .vec(flex, |d| WritableTxnMarkerTopicResult::decode(d, version))?
             .ok_or(DecodeError::Null("Topics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -83,7 +86,7 @@ impl WritableTxnMarkerResult {
 }
 
 /// Part of WriteTxnMarkersResponse: `WritableTxnMarkerTopicResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WritableTxnMarkerTopicResult {
     /// `Name`, versions 0+.
     pub name: Str,
@@ -108,12 +111,13 @@ impl WritableTxnMarkerTopicResult {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let flex = true;
         let mut out = Self::default();
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.partitions = d
-            .vec(flex, |d| Ok(WritableTxnMarkerPartitionResult::decode(d, version)?))?
+            .vec(flex, |d| WritableTxnMarkerPartitionResult::decode(d, version))?
             .ok_or(DecodeError::Null("Partitions"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
@@ -121,7 +125,7 @@ impl WritableTxnMarkerTopicResult {
 }
 
 /// Part of WriteTxnMarkersResponse: `WritableTxnMarkerPartitionResult`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WritableTxnMarkerPartitionResult {
     /// `PartitionIndex`, versions 0+.
     pub partition_index: i32,
@@ -142,6 +146,7 @@ impl WritableTxnMarkerPartitionResult {
         e.put_uvarint(0);
         Ok(())
     }
+
     pub(crate) fn decode(d: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.partition_index = d.i32()?;

@@ -9,7 +9,8 @@ use std::fmt::Write;
 pub(super) fn message_mod(catalogue: &Catalogue) -> String {
     let mut out = format!("{BANNER}//! Every client-facing message of Kafka, one file each.\n\n");
     out.push_str(
-        "#![allow(clippy::derivable_impls, reason = \"every struct spells out the schema's defaults\")]\n\n\
+        "#![allow(clippy::derivable_impls, reason = \"every struct spells out the schema's defaults\")]\n\
+         #![allow(clippy::field_reassign_with_default, reason = \"a version fills the fields it has\")]\n\n\
          use crate::api_key::ApiKey;\nuse crate::primitives::Message;\n\n",
     );
     for m in catalogue.messages() {

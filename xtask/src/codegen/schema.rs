@@ -104,6 +104,16 @@ pub(crate) enum Condition {
     When(String),
 }
 
+/// The opposite of the condition of a [`Condition::When`].
+pub(crate) fn negated(condition: &str) -> String {
+    for (operator, opposite) in [(" >= ", " < "), (" <= ", " > "), (" == ", " != ")] {
+        if condition.contains(operator) {
+            return condition.replace(operator, opposite);
+        }
+    }
+    format!("!{condition}")
+}
+
 impl TryFrom<String> for Versions {
     type Error = String;
 
@@ -163,6 +173,14 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn negation_is_what_a_person_would_write() {
+        assert_eq!(negated("version >= 3"), "version < 3");
+        assert_eq!(negated("version <= 3"), "version > 3");
+        assert_eq!(negated("version == 3"), "version != 3");
+        assert_eq!(negated("(3..=5).contains(&version)"), "!(3..=5).contains(&version)");
+    }
 
     fn versions(text: &str) -> Versions {
         Versions::try_from(text.to_owned()).expect(text)

@@ -42,7 +42,7 @@ impl Message for ConsumerGroupDescribeRequest {
         let flex = true;
         let mut out = Self::default();
         out.group_ids = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("GroupIds"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("GroupIds")))?
             .ok_or(DecodeError::Null("GroupIds"))?;
         out.include_authorized_operations = d.bool()?;
         d.tagged(|_, _| Ok(false))?;

@@ -90,7 +90,7 @@ impl Message for ConsumerGroupHeartbeatRequest {
         out.rack_id = d.str(flex)?;
         out.rebalance_timeout_ms = d.i32()?;
         out.subscribed_topic_names =
-            d.vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SubscribedTopicNames"))?))?;
+            d.vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SubscribedTopicNames")))?;
         if version >= 1 {
             out.subscribed_topic_regex = d.str(flex)?;
         }

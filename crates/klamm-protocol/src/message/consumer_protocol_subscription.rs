@@ -66,7 +66,7 @@ impl Message for ConsumerProtocolSubscription {
         let flex = false;
         let mut out = Self::default();
         out.topics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Topics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Topics")))?
             .ok_or(DecodeError::Null("Topics"))?;
         out.user_data = d.bytes(flex)?;
         if version >= 1 {

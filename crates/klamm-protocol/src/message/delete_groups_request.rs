@@ -41,7 +41,7 @@ impl Message for DeleteGroupsRequest {
         let flex = version >= 2;
         let mut out = Self::default();
         out.groups_names = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("GroupsNames"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("GroupsNames")))?
             .ok_or(DecodeError::Null("GroupsNames"))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;

@@ -62,7 +62,7 @@ impl Message for DeleteTopicsRequest {
         }
         if version <= 5 {
             out.topic_names = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("TopicNames"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("TopicNames")))?
                 .ok_or(DecodeError::Null("TopicNames"))?;
         }
         out.timeout_ms = d.i32()?;

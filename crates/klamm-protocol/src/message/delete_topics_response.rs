@@ -81,7 +81,7 @@ impl Default for DeletableTopicResult {
 impl DeletableTopicResult {
     pub(crate) fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flex = version >= 4;
-        if self.name.is_none() && !(version >= 6) {
+        if self.name.is_none() && version < 6 {
             return Err(EncodeError::Null("Name"));
         }
         e.put_str(self.name.as_deref(), flex)?;

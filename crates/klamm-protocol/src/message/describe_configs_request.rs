@@ -106,7 +106,7 @@ impl DescribeConfigsResource {
         out.resource_type = d.i8()?;
         out.resource_name = d.str(flex)?.ok_or(DecodeError::Null("ResourceName"))?;
         out.configuration_keys =
-            d.vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("ConfigurationKeys"))?))?;
+            d.vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("ConfigurationKeys")))?;
         if flex {
             d.tagged(|_, _| Ok(false))?;
         }

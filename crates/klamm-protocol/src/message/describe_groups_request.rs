@@ -48,7 +48,7 @@ impl Message for DescribeGroupsRequest {
         let flex = version >= 5;
         let mut out = Self::default();
         out.groups = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Groups"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Groups")))?
             .ok_or(DecodeError::Null("Groups"))?;
         if version >= 3 {
             out.include_authorized_operations = d.bool()?;

@@ -39,7 +39,7 @@ impl Message for DescribeTransactionsRequest {
         let flex = true;
         let mut out = Self::default();
         out.transactional_ids = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("TransactionalIds"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("TransactionalIds")))?
             .ok_or(DecodeError::Null("TransactionalIds"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

@@ -111,10 +111,8 @@ impl Message for FetchRequest {
                 })?;
             }
         }
-        if !(version >= 15) {
-            if self.replica_state != ReplicaState::default() {
-                return Err(EncodeError::Unsupported { field: "ReplicaState", version });
-            }
+        if version < 15 && self.replica_state != ReplicaState::default() {
+            return Err(EncodeError::Unsupported { field: "ReplicaState", version });
         }
         Ok(())
     }

@@ -67,10 +67,8 @@ impl Message for FetchResponse {
                 })?;
             }
         }
-        if !(version >= 16) {
-            if !self.node_endpoints.is_empty() {
-                return Err(EncodeError::Unsupported { field: "NodeEndpoints", version });
-            }
+        if version < 16 && !self.node_endpoints.is_empty() {
+            return Err(EncodeError::Unsupported { field: "NodeEndpoints", version });
         }
         Ok(())
     }
@@ -329,20 +327,14 @@ impl PartitionData {
                 })?;
             }
         }
-        if !(version >= 12) {
-            if self.diverging_epoch != EpochEndOffset::default() {
-                return Err(EncodeError::Unsupported { field: "DivergingEpoch", version });
-            }
+        if version < 12 && self.diverging_epoch != EpochEndOffset::default() {
+            return Err(EncodeError::Unsupported { field: "DivergingEpoch", version });
         }
-        if !(version >= 12) {
-            if self.current_leader != LeaderIdAndEpoch::default() {
-                return Err(EncodeError::Unsupported { field: "CurrentLeader", version });
-            }
+        if version < 12 && self.current_leader != LeaderIdAndEpoch::default() {
+            return Err(EncodeError::Unsupported { field: "CurrentLeader", version });
         }
-        if !(version >= 12) {
-            if self.snapshot_id != SnapshotId::default() {
-                return Err(EncodeError::Unsupported { field: "SnapshotId", version });
-            }
+        if version < 12 && self.snapshot_id != SnapshotId::default() {
+            return Err(EncodeError::Unsupported { field: "SnapshotId", version });
         }
         Ok(())
     }

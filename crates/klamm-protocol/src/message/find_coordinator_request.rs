@@ -66,7 +66,7 @@ impl Message for FindCoordinatorRequest {
         }
         if version >= 4 {
             out.coordinator_keys = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("CoordinatorKeys"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("CoordinatorKeys")))?
                 .ok_or(DecodeError::Null("CoordinatorKeys"))?;
         }
         if flex {

@@ -91,7 +91,7 @@ impl Message for GetTelemetrySubscriptionsResponse {
         out.telemetry_max_bytes = d.i32()?;
         out.delta_temporality = d.bool()?;
         out.requested_metrics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("RequestedMetrics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("RequestedMetrics")))?
             .ok_or(DecodeError::Null("RequestedMetrics"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

@@ -59,7 +59,7 @@ impl Message for JoinGroupResponse {
         if version >= 7 {
             e.put_str(self.protocol_type.as_deref(), flex)?;
         }
-        if self.protocol_name.is_none() && !(version >= 7) {
+        if self.protocol_name.is_none() && version < 7 {
             return Err(EncodeError::Null("ProtocolName"));
         }
         e.put_str(self.protocol_name.as_deref(), flex)?;

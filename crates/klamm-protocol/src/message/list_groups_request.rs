@@ -56,12 +56,12 @@ impl Message for ListGroupsRequest {
         let mut out = Self::default();
         if version >= 4 {
             out.states_filter = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("StatesFilter"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("StatesFilter")))?
                 .ok_or(DecodeError::Null("StatesFilter"))?;
         }
         if version >= 5 {
             out.types_filter = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("TypesFilter"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("TypesFilter")))?
                 .ok_or(DecodeError::Null("TypesFilter"))?;
         }
         if flex {

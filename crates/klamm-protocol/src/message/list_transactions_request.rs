@@ -64,7 +64,7 @@ impl Message for ListTransactionsRequest {
         let flex = true;
         let mut out = Self::default();
         out.state_filters = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("StateFilters"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("StateFilters")))?
             .ok_or(DecodeError::Null("StateFilters"))?;
         out.producer_id_filters =
             d.vec(flex, Decoder::i64)?.ok_or(DecodeError::Null("ProducerIdFilters"))?;

@@ -58,7 +58,7 @@ impl Message for ListTransactionsResponse {
         out.throttle_time_ms = d.i32()?;
         out.error_code = d.i16()?;
         out.unknown_state_filters = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("UnknownStateFilters"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("UnknownStateFilters")))?
             .ok_or(DecodeError::Null("UnknownStateFilters"))?;
         out.transaction_states = d
             .vec(flex, |d| TransactionState::decode(d, version))?

@@ -35,7 +35,7 @@ impl Message for MetadataRequest {
             return Err(EncodeError::Version { message: "MetadataRequest", version });
         }
         let flex = version >= 9;
-        if self.topics.is_none() && !(version >= 1) {
+        if self.topics.is_none() && version < 1 {
             return Err(EncodeError::Null("Topics"));
         }
         e.put_len(self.topics.as_ref().map(Vec::len), flex)?;
@@ -120,7 +120,7 @@ impl MetadataRequestTopic {
         if version >= 10 {
             e.put_uuid(self.topic_id);
         }
-        if self.name.is_none() && !(version >= 10) {
+        if self.name.is_none() && version < 10 {
             return Err(EncodeError::Null("Name"));
         }
         e.put_str(self.name.as_deref(), flex)?;

@@ -193,7 +193,7 @@ impl MetadataResponseTopic {
     pub(crate) fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flex = version >= 9;
         e.put_i16(self.error_code);
-        if self.name.is_none() && !(version >= 12) {
+        if self.name.is_none() && version < 12 {
             return Err(EncodeError::Null("Name"));
         }
         e.put_str(self.name.as_deref(), flex)?;

@@ -2,6 +2,7 @@
 //! Every client-facing message of Kafka, one file each.
 
 #![allow(clippy::derivable_impls, reason = "every struct spells out the schema's defaults")]
+#![allow(clippy::field_reassign_with_default, reason = "a version fills the fields it has")]
 
 use crate::api_key::ApiKey;
 use crate::primitives::Message;

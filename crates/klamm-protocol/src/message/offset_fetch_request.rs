@@ -41,7 +41,7 @@ impl Message for OffsetFetchRequest {
             return Err(EncodeError::Unsupported { field: "GroupId", version });
         }
         if version <= 7 {
-            if self.topics.is_none() && !(version >= 2) {
+            if self.topics.is_none() && version < 2 {
                 return Err(EncodeError::Null("Topics"));
             }
             e.put_len(self.topics.as_ref().map(Vec::len), flex)?;

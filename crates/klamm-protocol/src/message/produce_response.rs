@@ -49,10 +49,8 @@ impl Message for ProduceResponse {
                 })?;
             }
         }
-        if !(version >= 10) {
-            if !self.node_endpoints.is_empty() {
-                return Err(EncodeError::Unsupported { field: "NodeEndpoints", version });
-            }
+        if version < 10 && !self.node_endpoints.is_empty() {
+            return Err(EncodeError::Unsupported { field: "NodeEndpoints", version });
         }
         Ok(())
     }
@@ -277,10 +275,8 @@ impl PartitionProduceResponse {
                 })?;
             }
         }
-        if !(version >= 10) {
-            if self.current_leader != LeaderIdAndEpoch::default() {
-                return Err(EncodeError::Unsupported { field: "CurrentLeader", version });
-            }
+        if version < 10 && self.current_leader != LeaderIdAndEpoch::default() {
+            return Err(EncodeError::Unsupported { field: "CurrentLeader", version });
         }
         Ok(())
     }

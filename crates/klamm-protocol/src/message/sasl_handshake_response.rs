@@ -42,7 +42,7 @@ impl Message for SaslHandshakeResponse {
         let mut out = Self::default();
         out.error_code = d.i16()?;
         out.mechanisms = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Mechanisms"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Mechanisms")))?
             .ok_or(DecodeError::Null("Mechanisms"))?;
         Ok(out)
     }

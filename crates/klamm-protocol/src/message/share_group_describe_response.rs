@@ -261,7 +261,7 @@ impl Member {
         out.client_id = d.str(flex)?.ok_or(DecodeError::Null("ClientId"))?;
         out.client_host = d.str(flex)?.ok_or(DecodeError::Null("ClientHost"))?;
         out.subscribed_topic_names = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SubscribedTopicNames"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SubscribedTopicNames")))?
             .ok_or(DecodeError::Null("SubscribedTopicNames"))?;
         out.assignment = Assignment::decode(d, version)?;
         d.tagged(|_, _| Ok(false))?;

@@ -61,7 +61,7 @@ impl Message for ShareGroupHeartbeatRequest {
         out.member_epoch = d.i32()?;
         out.rack_id = d.str(flex)?;
         out.subscribed_topic_names =
-            d.vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SubscribedTopicNames"))?))?;
+            d.vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SubscribedTopicNames")))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)
     }

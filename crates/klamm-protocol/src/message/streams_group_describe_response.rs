@@ -492,7 +492,7 @@ impl TopologyDescriptionNode {
         }
         if version >= 1 {
             out.source_topics = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SourceTopics"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SourceTopics")))?
                 .ok_or(DecodeError::Null("SourceTopics"))?;
         }
         if version >= 1 {
@@ -500,12 +500,12 @@ impl TopologyDescriptionNode {
         }
         if version >= 1 {
             out.stores = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Stores"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Stores")))?
                 .ok_or(DecodeError::Null("Stores"))?;
         }
         if version >= 1 {
             out.successors = d
-                .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Successors"))?))?
+                .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Successors")))?
                 .ok_or(DecodeError::Null("Successors"))?;
         }
         d.tagged(|_, _| Ok(false))?;
@@ -887,10 +887,10 @@ impl Subtopology {
         let mut out = Self::default();
         out.subtopology_id = d.str(flex)?.ok_or(DecodeError::Null("SubtopologyId"))?;
         out.source_topics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SourceTopics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SourceTopics")))?
             .ok_or(DecodeError::Null("SourceTopics"))?;
         out.repartition_sink_topics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("RepartitionSinkTopics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("RepartitionSinkTopics")))?
             .ok_or(DecodeError::Null("RepartitionSinkTopics"))?;
         out.state_changelog_topics = d
             .vec(flex, |d| TopicInfo::decode(d, version))?

@@ -451,16 +451,16 @@ impl Subtopology {
         let mut out = Self::default();
         out.subtopology_id = d.str(flex)?.ok_or(DecodeError::Null("SubtopologyId"))?;
         out.source_topics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SourceTopics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SourceTopics")))?
             .ok_or(DecodeError::Null("SourceTopics"))?;
         out.source_topic_regex = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SourceTopicRegex"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SourceTopicRegex")))?
             .ok_or(DecodeError::Null("SourceTopicRegex"))?;
         out.state_changelog_topics = d
             .vec(flex, |d| TopicInfo::decode(d, version))?
             .ok_or(DecodeError::Null("StateChangelogTopics"))?;
         out.repartition_sink_topics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("RepartitionSinkTopics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("RepartitionSinkTopics")))?
             .ok_or(DecodeError::Null("RepartitionSinkTopics"))?;
         out.repartition_source_topics = d
             .vec(flex, |d| TopicInfo::decode(d, version))?

@@ -205,14 +205,14 @@ impl TopologyDescriptionNode {
         out.name = d.str(flex)?.ok_or(DecodeError::Null("Name"))?;
         out.node_type = d.i8()?;
         out.source_topics = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("SourceTopics"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("SourceTopics")))?
             .ok_or(DecodeError::Null("SourceTopics"))?;
         out.sink_topic = d.str(flex)?;
         out.stores = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Stores"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Stores")))?
             .ok_or(DecodeError::Null("Stores"))?;
         out.successors = d
-            .vec(flex, |d| Ok(d.str(flex)?.ok_or(DecodeError::Null("Successors"))?))?
+            .vec(flex, |d| d.str(flex)?.ok_or(DecodeError::Null("Successors")))?
             .ok_or(DecodeError::Null("Successors"))?;
         d.tagged(|_, _| Ok(false))?;
         Ok(out)

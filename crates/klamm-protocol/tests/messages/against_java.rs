@@ -4,7 +4,7 @@ use crate::codec::CODECS;
 use crate::golden::{Kind, entries};
 use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
-use klamm_protocol::primitives::{Encoder, uvarint_len};
+use klamm_protocol::primitives::Encoder;
 
 #[test]
 fn java_wrote_every_message_in_every_version() {
@@ -90,11 +90,10 @@ fn is_flexible(message: &str, version: i16) -> bool {
 fn unknown_fields() -> Vec<u8> {
     let mut e = Encoder::new();
     e.put_uvarint(2);
-    for (tag, body) in [(10_000, &[0xff; 200][..]), (u32::MAX, &[])] {
+    for (tag, size) in [(10_000, 200), (u32::MAX, 0)] {
         e.put_uvarint(tag);
-        e.put_uvarint(u32::try_from(body.len()).unwrap());
-        e.put_slice(body);
+        e.put_uvarint(size);
+        e.put_slice(&vec![0xff; size as usize]);
     }
-    assert_eq!(e.len(), 1 + uvarint_len(10_000) + 2 + 200 + uvarint_len(u32::MAX) + 1);
     e.into_bytes().to_vec()
 }

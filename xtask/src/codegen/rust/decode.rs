@@ -93,7 +93,9 @@ fn read_sized(kind: &str, name: &str) -> Option<String> {
             let element = element(kind.strip_prefix("[]").map(|_| kind)?);
             match (primitive(element), read_sized(element, name)) {
                 (Some((_, verb)), _) => format!("d.vec(flex, Decoder::{verb})?"),
-                (None, Some(_)) => format!("d.vec(flex, |d| Ok({}))?", read_value(element, name)),
+                (None, Some(read)) => {
+                    format!("d.vec(flex, |d| {read}.ok_or(DecodeError::Null(\"{name}\")))?")
+                }
                 (None, None) => format!("d.vec(flex, |d| {element}::decode(d, version))?"),
             }
         }

@@ -1,6 +1,6 @@
 //! The encoding half of a struct.
 
-use super::super::schema::{Condition, Field, Message, Versions};
+use super::super::schema::{Condition, Field, Message, Versions, negated};
 use super::types::{element, ident, is_not_default, primitive};
 use super::{in_line, tagged, untagged, with_flex};
 use std::fmt::Write;
@@ -45,7 +45,7 @@ fn tail(fields: &[Field], m: &Message) -> String {
             continue;
         }
         if let Condition::When(when) = f.tagged_versions.condition(valid) {
-            let _ = write!(out, "if !({when}) {{ {} }}", refuse(f));
+            out.push_str(&refuse_if(&format!("{} && {}", negated(&when), is_not_default(f)), f));
         }
     }
     out
@@ -80,9 +80,12 @@ fn tag_is_set(f: &Field, valid: Versions) -> String {
 }
 
 fn refuse(f: &Field) -> String {
+    refuse_if(&is_not_default(f), f)
+}
+
+fn refuse_if(condition: &str, f: &Field) -> String {
     format!(
-        "if {} {{ return Err(EncodeError::Unsupported {{ field: \"{}\", version }}); }}",
-        is_not_default(f),
+        "if {condition} {{ return Err(EncodeError::Unsupported {{ field: \"{}\", version }}); }}",
         f.name
     )
 }
@@ -97,7 +100,9 @@ fn write_field(f: &Field, valid: Versions) -> String {
     let check = match &condition {
         Condition::Always => String::new(),
         Condition::Never => format!("if {place}.is_none() {{ {null} }}"),
-        Condition::When(when) => format!("if {place}.is_none() && !({when}) {{ {null} }}"),
+        Condition::When(when) => {
+            format!("if {place}.is_none() && {} {{ {null} }}", negated(when))
+        }
     };
     check + &write_nullable(&f.kind, &place, &condition)
 }

@@ -155,7 +155,7 @@ fn untagged(f: &Field) -> Versions {
 }
 
 /// The fields that may be written in line, in the order of the wire.
-fn in_line<'a>(fields: &'a [Field], valid: Versions) -> impl Iterator<Item = &'a Field> {
+fn in_line(fields: &[Field], valid: Versions) -> impl Iterator<Item = &Field> {
     fields.iter().filter(move |f| f.tag.is_none() || !untagged(f).intersect(valid).is_empty())
 }
 

@@ -14,6 +14,16 @@ impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
+
+    /// A failure that has been told already: the command ends with its status and no further word.
+    pub(crate) fn reported() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether there is nothing left to say.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Display for Failure {

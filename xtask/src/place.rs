@@ -29,6 +29,11 @@ impl Place {
         &self.root
     }
 
+    /// Cargo's target directory.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// A directory under `target/xtask/`, made when it is missing.
     pub(crate) fn dir(&self, name: &str) -> Result<PathBuf> {
         let dir = self.target.join("xtask").join(name);

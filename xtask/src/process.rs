@@ -1,8 +1,9 @@
 //! Running other programs: to the terminal, into a string, or into a file.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::failure::{Doing, Failure, Result};
 
@@ -23,6 +24,22 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     } else {
         Err(Failure::new(format!("{status} from: {}", shown(command))))
     }
+}
+
+/// Runs with this terminal's output and hands every line of standard output to `see` as well.
+pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<ExitStatus> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().doing(format_args!("cannot run {program}"))?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.doing(format_args!("cannot read the output of {program}"))?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            see(&line);
+        }
+    }
+    child.wait().doing(format_args!("cannot wait for {program}"))
 }
 
 /// Runs quietly and returns standard output; on a status other than 0 the error carries what was printed.

@@ -224,9 +224,67 @@ impl Cluster {
         facts
     }
 
+    /// The jars it runs, which hold Kafka's own tools and clients too.
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+
+    /// A topic made by Kafka's own tool; what had the name is deleted by [`Cluster::up`] alone.
+    pub(crate) fn create_topic(
+        &self,
+        name: &str,
+        partitions: u16,
+        copies: u16,
+        settings: &[&str],
+    ) -> Result<()> {
+        let mut tool = self.artifacts.java();
+        tool.arg(if self.spec.version.at_least(3, 5) {
+            "org.apache.kafka.tools.TopicCommand"
+        } else {
+            "kafka.admin.TopicCommand"
+        });
+        tool.args(["--bootstrap-server", &self.bootstrap(), "--create", "--topic", name]);
+        tool.args(["--partitions", &partitions.to_string()]);
+        tool.args(["--replication-factor", &copies.to_string()]);
+        tool.args(settings.iter().flat_map(|setting| ["--config", setting]));
+        process::capture(&mut tool).map(drop)
+    }
+
     /// `host:port,…` of the plain listeners.
     pub(crate) fn bootstrap(&self) -> String {
         self.spec.addresses(Listener::Plaintext)
+    }
+}
+
+/// A cluster that is taken down when this value goes.
+#[derive(Debug)]
+pub(crate) struct Running(Cluster);
+
+impl Running {
+    /// [`Cluster::up`], and down again in the end.
+    pub(crate) fn up(place: &Place, spec: Spec) -> Result<Self> {
+        Cluster::up(place, spec).map(Self)
+    }
+
+    /// The cluster.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.0
+    }
+
+    /// What tests find a real Kafka by: every fact as `KLAMM_TEST_<NAME>`.
+    pub(crate) fn test_environment(&self) -> impl Iterator<Item = (String, String)> {
+        let named = |(name, value): (String, String)| {
+            (format!("KLAMM_TEST_{}", name.to_uppercase()), value)
+        };
+        self.0.facts().into_iter().map(named)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(failure) = self.0.down() {
+            eprintln!("cannot stop the cluster {}: {failure}", self.0.spec.name);
+        }
     }
 }
 

@@ -98,7 +98,7 @@ fn status(place: &Place, only: Option<&str>) -> Result<()> {
     };
     for name in names {
         let cluster = Cluster::open(place, &name)?;
-        let running: Vec<&str> = cluster.running().map(super::Node::name).collect();
+        let running: Vec<&str> = cluster.running().map(super::node::Node::name).collect();
         let state = if running.is_empty() { "down".to_owned() } else { running.join(" ") };
         println!("{name}: Kafka {}: {state}", cluster.spec().version);
         if !running.is_empty() {

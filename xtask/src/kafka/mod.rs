@@ -14,5 +14,6 @@ mod security;
 mod spec;
 mod zookeeper;
 
+pub(crate) use self::cluster::{Cluster, Running};
 pub(crate) use self::command::run;
-pub(crate) use self::node::Node;
+pub(crate) use self::spec::{Spec, Version};

@@ -1,0 +1,187 @@
+//! The driver: a cluster, the program under test, and somebody who keeps hurting a broker.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::ledger::Entry;
+use super::verdict::Verdict;
+use crate::failure::{Doing, Failure, Result};
+use crate::flags::Flags;
+use crate::interop::{Java, Reader};
+use crate::kafka::{Cluster, Running, Spec};
+use crate::place::Place;
+use crate::process;
+use crate::test::Counts;
+
+const HELP: &str = "\
+cargo xtask chaos [--rounds N] [--pauses N] [--every SECONDS] [--pause-for SECONDS] [--rate N] [--version V]
+     three brokers; one after the other is killed with SIGKILL and started again, N rounds, then paused with
+     SIGSTOP for longer than the producer's request timeout; afterwards every outcome is checked
+";
+const TOPIC: &str = "chaos";
+const PARTITIONS: u16 = 12;
+/// What the producer's `request.timeout.ms` is set to, so that a pause can outlast it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long the program may take to settle its last records after the last blow.
+const SETTLE: Duration = Duration::from_secs(150);
+
+/// How much to hurt.
+struct Plan {
+    rounds: u32,
+    pauses: u32,
+    every: Duration,
+    pause: Duration,
+    rate: u32,
+}
+
+/// How a broker is hurt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    Kill,
+    Pause,
+}
+
+/// Runs `cargo xtask chaos` with `args`.
+pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
+    let values = ["rounds", "pauses", "every", "pause-for", "rate", "version"];
+    let flags = Flags::parse(args, &values, &["help"])?;
+    if flags.has("help") {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let plan = Plan {
+        rounds: flags.number("rounds", 20)?,
+        pauses: flags.number("pauses", 5)?,
+        every: Duration::from_secs(flags.number("every", 5)?),
+        pause: Duration::from_secs(flags.number("pause-for", 8)?),
+        rate: flags.number("rate", 5000)?,
+    };
+    let version = flags.number("version", Spec::default().version)?;
+    let counts = both(place, &plan, version)?;
+    match counts.failed {
+        0 => Ok(()),
+        failed => Err(Failure::new(format!("{failed} of 2 runs failed"))),
+    }
+}
+
+/// The form for every test run.
+pub(crate) fn short(place: &Place, rounds: u32) -> Result<Counts> {
+    let plan = Plan {
+        rounds,
+        pauses: 1,
+        every: Duration::from_secs(5),
+        pause: Duration::from_secs(8),
+        rate: 2000,
+    };
+    both(place, &plan, Spec::default().version)
+}
+
+fn both(place: &Place, plan: &Plan, version: crate::kafka::Version) -> Result<Counts> {
+    let program = build(place)?;
+    let name = "chaos".to_owned();
+    let spec = Spec { name, brokers: 3, port_base: 21800, version, ..Spec::default() };
+    let kafka = Running::up(place, spec)?;
+    let mut counts = Counts::default();
+    for (blow, times) in [(Blow::Kill, plan.rounds), (Blow::Pause, plan.pauses)] {
+        if times == 0 {
+            continue;
+        }
+        println!("{times} rounds of {blow:?}");
+        let verdict = one(place, kafka.cluster(), &program, plan, blow, times)?;
+        print!("{verdict}");
+        match verdict.holds() && verdict.delivered > 0 {
+            true => counts.passed += 1,
+            false => counts.failed += 1,
+        }
+    }
+    Ok(counts)
+}
+
+fn build(place: &Place) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place.root()).args(["build", "-p", "klamm", "--example", "ledger"]);
+    process::run(&mut cargo)?;
+    Ok(place.target().join("debug/examples/ledger"))
+}
+
+fn one(
+    place: &Place,
+    cluster: &Cluster,
+    program: &Path,
+    plan: &Plan,
+    blow: Blow,
+    times: u32,
+) -> Result<Verdict> {
+    let topic = format!("{TOPIC}-{blow:?}").to_lowercase();
+    cluster.create_topic(&topic, PARTITIONS, 3, &["min.insync.replicas=2"])?;
+    let ledger = place.dir("chaos")?.join(format!("{topic}.ledger"));
+    let each = plan.every + if blow == Blow::Pause { plan.pause } else { Duration::ZERO };
+    let mut sender = start(program, cluster, &topic, &ledger, plan, each * (times + 1))?;
+    let hurt = (0..times).try_for_each(|round| {
+        std::thread::sleep(plan.every);
+        strike(cluster, plan, blow, 1 + (round % 3) as u16)
+    });
+    let ended = hurt.and_then(|()| finish(&mut sender, each * 2 + SETTLE));
+    if ended.is_err() {
+        // Best effort: the first error is the one to report.
+        let _ = sender.kill().and_then(|()| sender.wait());
+    }
+    ended?;
+    cluster.wait_ready()?;
+    let text = std::fs::read_to_string(&ledger).doing(format_args!("{}", ledger.display()))?;
+    let entries = text.lines().map(Entry::read).collect::<Result<Vec<_>>>()?;
+    let rows = Java::new(place).read(cluster, &topic)?;
+    Ok(Verdict::judge(&entries, &rows, true))
+}
+
+fn start(
+    program: &Path,
+    cluster: &Cluster,
+    topic: &str,
+    ledger: &Path,
+    plan: &Plan,
+    time: Duration,
+) -> Result<Child> {
+    let mut sender = Command::new(program);
+    sender.args(["--bootstrap-server", &cluster.bootstrap(), "--topic", topic]);
+    sender.arg("--out").arg(ledger);
+    for (flag, number) in [
+        ("--seconds", time.as_secs()),
+        ("--tasks", 8),
+        ("--rate", u64::from(plan.rate)),
+        ("--request-timeout-ms", REQUEST_TIMEOUT.as_millis() as u64),
+    ] {
+        sender.arg(flag).arg(number.to_string());
+    }
+    sender.stdin(Stdio::null()).spawn().doing("cannot start the ledger program")
+}
+
+fn strike(cluster: &Cluster, plan: &Plan, blow: Blow, id: u16) -> Result<()> {
+    println!("{blow:?} {}", cluster.node(id)?.name());
+    match blow {
+        Blow::Kill => {
+            cluster.node(id)?.kill()?;
+            cluster.start(id)
+        }
+        Blow::Pause => {
+            cluster.node(id)?.pause()?;
+            std::thread::sleep(plan.pause);
+            cluster.node(id)?.resume()
+        }
+    }
+}
+
+fn finish(sender: &mut Child, limit: Duration) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match sender.try_wait().doing("cannot wait for the ledger program")? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(Failure::new(format!("the ledger program: {status}"))),
+            None if Instant::now() > deadline => {
+                return Err(Failure::new(format!("the ledger program still runs after {limit:?}")));
+            }
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask interop`: klamm against a real Kafka, and other clients against what klamm wrote.
+//!
+//! `readers` are Java, kcat (librdkafka), franz-go and confluent-kafka, each printing a topic the same way;
+//! `rows` is that way; `checks` are the comparisons.
+
+mod checks;
+mod input;
+mod readers;
+mod rows;
+
+pub(crate) use self::readers::{Java, Reader};
+pub(crate) use self::rows::Row;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{Failure, Result};
+use crate::flags::Flags;
+use crate::kafka::{Cluster, Running, Spec};
+use crate::place::Place;
+use crate::process;
+use crate::test::Counts;
+
+const HELP: &str = "\
+cargo xtask interop [--version V] [--file FILE] [--keep]
+     runs the tests that need a real Kafka, then lets Java, kcat, franz-go and confluent-kafka read what
+     klamm wrote; FILE is sent line by line with every codec instead of a made-up text
+";
+
+/// Runs `cargo xtask interop` with `args`.
+pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
+    let flags = Flags::parse(args, &["version", "file"], &["help"])?;
+    if flags.has("help") {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let version = flags.number("version", Spec::default().version)?;
+    let secure = version.at_least(3, 5);
+    let name = "interop".to_owned();
+    let spec = Spec { name, port_base: 21600, secure, version, ..Spec::default() };
+    let kafka = Running::up(place, spec)?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place.root()).args(["test", "-p", "klamm", "-p", "klamm-cli", "--tests"]);
+    process::run(cargo.envs(kafka.test_environment()))?;
+    let klamm = build(place)?;
+    let counts = match flags.value("file") {
+        Some(file) => checks::file(place, kafka.cluster(), &klamm, Path::new(file))?,
+        None => readers(place, kafka.cluster(), &klamm)?,
+    };
+    for skip in &counts.skipped {
+        println!("skipped {}: {}", skip.name, skip.reason);
+    }
+    let skipped = counts.skipped.len();
+    println!("{} passed, {} failed, {skipped} skipped", counts.passed, counts.failed);
+    match counts.failed {
+        0 => Ok(()),
+        failed => Err(Failure::new(format!("{failed} comparisons failed"))),
+    }
+}
+
+/// Every comparison of what klamm wrote with what the others read.
+pub(crate) fn readers(place: &Place, cluster: &Cluster, klamm: &Path) -> Result<Counts> {
+    let text = input::text(place)?;
+    let mut counts = checks::file(place, cluster, klamm, &text)?;
+    counts.add(checks::records(place, cluster, klamm)?);
+    Ok(counts)
+}
+
+/// The `klamm` of this worktree.
+pub(crate) fn build(place: &Place) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    process::run(cargo.current_dir(place.root()).args(["build", "-p", "klamm-cli"]))?;
+    Ok(place.target().join("debug/klamm"))
+}

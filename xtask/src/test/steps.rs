@@ -74,7 +74,7 @@ fn tidy(context: &mut Context) -> Result<Counts> {
 }
 
 fn codegen(context: &mut Context) -> Result<Counts> {
-    codegen::run(context.place.root(), &["--check".to_owned()])?;
+    codegen::run(&context.place, &["--check".to_owned()])?;
     Ok(Counts::one())
 }
 

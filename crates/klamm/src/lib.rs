@@ -1,10 +1,26 @@
 //! Kafka at full speed: an asynchronous client in pure Rust.
+//!
+//! Start with [`Client::connect`]; everything else is made from a client.
 
+mod client;
 pub mod config;
+mod connection;
 mod error;
-mod producer;
+mod io_thread;
+mod metadata;
+pub mod producer;
 mod record;
 
-pub use self::config::{Acks, ClientConfig, ProducerConfig};
+pub use self::client::{Client, ClientError};
+pub use self::config::{
+    Acks, BatchReport, ClientConfig, ConfigError, ProducerConfig, SaslConfig, TlsConfig, TlsRoots,
+};
+pub use self::connection::{ConnectError, ConnectStage, Token, TokenError, TokenProvider};
 pub use self::error::ErrorKind;
+pub use self::metadata::MetadataError;
+pub use self::producer::{
+    Delivered, Delivery, DeliveryError, EnqueueError, Producer, SendError, TryEnqueueError,
+};
 pub use self::record::{Header, Payload, Record};
+pub use klamm_protocol::compression::Codec;
+pub use klamm_protocol::error_code::ErrorCode;

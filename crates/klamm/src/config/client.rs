@@ -1,3 +1,7 @@
+use super::ConfigError;
+use super::security::{Identity, SaslConfig, SecurityText, TlsConfig};
+use crate::connection::ConnectionSettings;
+use secrecy::ExposeSecret;
 use std::time::Duration;
 
 /// Settings of a [`Client`](crate::Client): where the cluster is and how to talk to it.
@@ -8,23 +12,145 @@ pub struct ClientConfig {
     pub(crate) request_timeout: Duration,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
+    pub(crate) reconnect_backoff: Duration,
+    pub(crate) reconnect_backoff_max: Duration,
     pub(crate) metadata_max_age: Duration,
+    pub(crate) connection_setup_timeout: Duration,
+    pub(crate) connections_max_idle: Duration,
+    pub(crate) receive_max_bytes: usize,
+    pub(crate) send_buffer_bytes: Option<usize>,
+    pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) allow_auto_create_topics: bool,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) sasl: Option<SaslConfig>,
+    pub(crate) security: SecurityText,
 }
 
 impl ClientConfig {
     /// Settings with Kafka's defaults for the brokers in a comma-separated list of `host:port`.
     pub fn new(bootstrap_servers: impl AsRef<str>) -> Self {
-        let servers =
-            bootstrap_servers.as_ref().split(',').map(str::trim).filter(|s| !s.is_empty());
         Self {
-            bootstrap_servers: servers.map(str::to_owned).collect(),
+            bootstrap_servers: split_servers(bootstrap_servers.as_ref()),
             client_id: "klamm".to_owned(),
             request_timeout: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(1),
             metadata_max_age: Duration::from_secs(300),
+            connection_setup_timeout: Duration::from_secs(10),
+            connections_max_idle: Duration::from_secs(540),
+            receive_max_bytes: 100 * 1024 * 1024,
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
             allow_auto_create_topics: false,
+            tls: None,
+            sasl: None,
+            security: SecurityText::default(),
         }
     }
+
+    /// Sets the name that brokers log and count requests under. Default: `klamm`.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = id.into();
+        self
+    }
+
+    /// Sets how long a request may go without an answer. Default: 30 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// Encrypts connections. Default: no TLS.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Authenticates connections. Default: no authentication.
+    pub fn sasl(mut self, sasl: SaslConfig) -> Self {
+        self.sasl = Some(sasl);
+        self
+    }
+
+    /// Lets the cluster create topics when they are first used, if it allows that. Default: no.
+    pub fn allow_auto_create_topics(mut self, allow: bool) -> Self {
+        self.allow_auto_create_topics = allow;
+        self
+    }
+
+    /// What connections are made with; the text settings are checked against each other here.
+    pub(crate) fn connection_settings(&self) -> Result<ConnectionSettings, ConfigError> {
+        let (tls, sasl) = self.security()?;
+        let tls = match tls {
+            None => None,
+            Some(tls) => Some(
+                crate::connection::tls_client_config(&tls)
+                    .map_err(|e| ConfigError::Conflict(e.to_string()))?,
+            ),
+        };
+        Ok(ConnectionSettings {
+            client_id: self.client_id.clone(),
+            setup_timeout: self.connection_setup_timeout,
+            max_idle: self.connections_max_idle,
+            receive_max_bytes: self.receive_max_bytes,
+            send_buffer_bytes: self.send_buffer_bytes,
+            receive_buffer_bytes: self.receive_buffer_bytes,
+            tls,
+            sasl: sasl.map(|s| s.0),
+        })
+    }
+
+    fn security(&self) -> Result<(Option<TlsConfig>, Option<SaslConfig>), ConfigError> {
+        let text = &self.security;
+        let (wants_tls, wants_sasl) = match text.protocol.as_deref() {
+            None => (self.tls.is_some(), self.sasl.is_some() || text.mechanism.is_some()),
+            Some("PLAINTEXT") => (false, false),
+            Some("SSL") => (true, false),
+            Some("SASL_PLAINTEXT") => (false, true),
+            Some("SASL_SSL") => (true, true),
+            Some(_) => {
+                let takes = "one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL";
+                return Err(ConfigError::invalid("security.protocol", takes));
+            }
+        };
+        let mut tls = wants_tls.then(|| self.tls.clone().unwrap_or_default());
+        if let (Some(tls), Some(chain)) = (&mut tls, &text.certificate_chain) {
+            let key = text.private_key.as_ref().ok_or(ConfigError::missing("ssl.keystore.key"))?;
+            tls.identity = Some(Identity::from_pem(chain.clone(), key.expose_secret()));
+        }
+        let sasl = match (wants_sasl, &self.sasl) {
+            (false, _) => None,
+            (true, Some(sasl)) => Some(sasl.clone()),
+            (true, None) => Some(self.sasl_from_text()?),
+        };
+        Ok((tls, sasl))
+    }
+
+    fn sasl_from_text(&self) -> Result<SaslConfig, ConfigError> {
+        let text = &self.security;
+        let username = text
+            .username
+            .clone()
+            .ok_or(ConfigError::missing("sasl.jaas.config (or sasl.username)"));
+        let password = text.password.as_ref().map(|p| p.expose_secret().to_owned());
+        let password = password.ok_or(ConfigError::missing("sasl.jaas.config (or sasl.password)"));
+        match text.mechanism.as_deref() {
+            Some("PLAIN") => Ok(SaslConfig::plain(username?, password?)),
+            Some("SCRAM-SHA-256") => Ok(SaslConfig::scram_sha_256(username?, password?)),
+            Some("SCRAM-SHA-512") => Ok(SaslConfig::scram_sha_512(username?, password?)),
+            Some("OAUTHBEARER") => Err(ConfigError::Conflict(
+                "sasl.mechanism=OAUTHBEARER takes a TokenProvider from code".to_owned(),
+            )),
+            Some(_) | None => Err(ConfigError::invalid(
+                "sasl.mechanism",
+                "one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",
+            )),
+        }
+    }
+}
+
+pub(super) fn split_servers(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
 }

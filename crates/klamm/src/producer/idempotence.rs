@@ -74,7 +74,8 @@ pub(crate) enum NextSend {
     Again(u64),
     /// A batch that has never been sent.
     New,
-    /// Nothing until [`PartitionSequence::adopt`] brings a new producer id: the epochs are used up.
+    /// Nothing until [`PartitionSequence::adopt`] brings a producer id: there is none yet, or its
+    /// epochs are used up.
     NeedsProducerId,
 }
 
@@ -117,18 +118,13 @@ pub(crate) struct PartitionSequence<B> {
 }
 
 impl<B: Sequenced> PartitionSequence<B> {
-    /// A sequence that starts at zero; `producer_id` is ignored without idempotence.
-    pub(crate) fn new(
-        idempotent: bool,
-        max_in_flight: usize,
-        producer_id: i64,
-        epoch: i16,
-    ) -> Self {
+    /// A sequence without a producer id; with idempotence it asks for one before anything is sent.
+    pub(crate) fn new(idempotent: bool, max_in_flight: usize) -> Self {
         Self {
             idempotent,
             max_in_flight: max_in_flight.max(1),
-            producer_id,
-            epoch,
+            producer_id: -1,
+            epoch: -1,
             next_sequence: 0,
             next_id: 0,
             unresolved: VecDeque::new(),
@@ -141,11 +137,18 @@ impl<B: Sequenced> PartitionSequence<B> {
     }
 
     /// Batches that wait for an answer.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
+    /// The producer id in use, or -1.
+    pub(crate) fn producer_id(&self) -> i64 {
+        self.producer_id
+    }
+
     /// Whether no stamped batch is without an outcome.
+    #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         self.unresolved.is_empty()
     }
@@ -156,23 +159,14 @@ impl<B: Sequenced> PartitionSequence<B> {
     }
 
     /// The stamped batches without an outcome, in sequence.
+    #[cfg(test)]
     pub(crate) fn unresolved(&self) -> impl Iterator<Item = &Stamped<B>> {
         self.unresolved.iter()
     }
 
-    /// The stamped batch with this id, if it still has no outcome.
-    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Stamped<B>> {
-        let at = self.position(id)?;
-        self.unresolved.get_mut(at)
-    }
-
     /// Decides what goes to `leader` next, starting a new epoch when one is due and nothing is in
     /// flight; batches that the new epoch leaves behind are pushed to `resolved`.
-    pub(crate) fn poll_send(
-        &mut self,
-        leader: i32,
-        resolved: &mut Vec<Resolution<B>>,
-    ) -> NextSend {
+    pub(crate) fn poll_send(&mut self, leader: i32, resolved: &mut Vec<Resolution<B>>) -> NextSend {
         if self.in_flight > 0 && (self.draining || leader != self.leader) {
             return NextSend::Nothing;
         }
@@ -180,6 +174,9 @@ impl<B: Sequenced> PartitionSequence<B> {
         if leader != self.leader {
             self.leader = leader;
             self.confirmed = false;
+        }
+        if self.idempotent && self.producer_id < 0 {
+            return NextSend::NeedsProducerId;
         }
         if self.needs_epoch {
             if self.in_flight > 0 {
@@ -204,7 +201,12 @@ impl<B: Sequenced> PartitionSequence<B> {
     }
 
     /// Continues under a producer id of its own after [`NextSend::NeedsProducerId`].
-    pub(crate) fn adopt(&mut self, producer_id: i64, epoch: i16, resolved: &mut Vec<Resolution<B>>) {
+    pub(crate) fn adopt(
+        &mut self,
+        producer_id: i64,
+        epoch: i16,
+        resolved: &mut Vec<Resolution<B>>,
+    ) {
         self.restart(producer_id, epoch, resolved);
     }
 
@@ -300,7 +302,14 @@ impl<B: Sequenced> PartitionSequence<B> {
                     let count = batch.record_count();
                     let id = self.next_id;
                     self.next_id += 1;
-                    let child = Stamped { id, batch, stamp, status: Status::Waiting, may_be_appended: false, expired: false };
+                    let child = Stamped {
+                        id,
+                        batch,
+                        stamp,
+                        status: Status::Waiting,
+                        may_be_appended: false,
+                        expired: false,
+                    };
                     self.unresolved.insert(at + i, child);
                     if self.idempotent {
                         stamp.base_sequence = sequence_after(stamp.base_sequence, count);
@@ -346,7 +355,8 @@ impl<B: Sequenced> PartitionSequence<B> {
     pub(crate) fn handle_topic_recreated(&mut self) {
         self.confirmed = false;
         self.draining = true;
-        self.needs_epoch |= self.idempotent && (self.next_sequence != 0 || !self.unresolved.is_empty());
+        self.needs_epoch |=
+            self.idempotent && (self.next_sequence != 0 || !self.unresolved.is_empty());
     }
 
     fn position(&self, id: u64) -> Option<usize> {

@@ -65,8 +65,10 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        let mut client = PartitionSequence::new(true, 5);
+        client.adopt(7, 0, &mut Vec::new());
         Self {
-            client: PartitionSequence::new(true, 5, 7, 0),
+            client,
             broker: Broker::default(),
             resolved: Vec::new(),
             next_value: 0,
@@ -137,7 +139,9 @@ impl Pair {
                 let in_log = self.broker.log.contains(&value);
                 match resolution {
                     Resolution::Delivered(_) => assert!(in_log, "lost {value}"),
-                    Resolution::NotDelivered(_) => assert!(!in_log, "{value} is there all the same"),
+                    Resolution::NotDelivered(_) => {
+                        assert!(!in_log, "{value} is there all the same")
+                    }
                     Resolution::Unknown(_) => {}
                 }
             }
@@ -339,6 +343,15 @@ fn exhausted_epoch_asks_for_a_new_producer_id() {
 }
 
 #[test]
+fn nothing_is_sent_before_there_is_a_producer_id() {
+    let mut client = PartitionSequence::<Batch>::new(true, 5);
+    let mut resolved = Vec::new();
+    assert_eq!(client.poll_send(1, &mut resolved), NextSend::NeedsProducerId);
+    client.adopt(7, 0, &mut resolved);
+    assert_eq!(client.poll_send(1, &mut resolved), NextSend::New);
+}
+
+#[test]
 fn sequence_wraps_to_zero() {
     assert_eq!(sequence_after(i32::MAX, 1), 0);
     assert_eq!(sequence_after(i32::MAX - 10, 11), 0);
@@ -361,9 +374,8 @@ fn split_children_reuse_the_parents_range_before_any_later_batch() {
     let mut pair = Pair::confirmed();
     let (a, stamp, _) = pair.send_new(4);
     let (b, b_stamp, b_batch) = pair.send_new(2);
-    let halve = |b: Batch| {
-        Ok([Batch { count: 1, ..b }, Batch { first: b.first + 1, count: b.count - 1 }])
-    };
+    let halve =
+        |b: Batch| Ok([Batch { count: 1, ..b }, Batch { first: b.first + 1, count: b.count - 1 }]);
     pair.client.handle_too_large(a, halve, &mut pair.resolved);
     let verdict = pair.broker.append(b_stamp, b_batch);
     pair.reply(b, verdict);
@@ -458,7 +470,7 @@ fn abandoned_batches_are_unknown_only_if_they_may_have_been_sent() {
 
 #[test]
 fn without_idempotence_nothing_is_stamped_and_no_epoch_starts() {
-    let mut client = PartitionSequence::new(false, 3, 7, 0);
+    let mut client = PartitionSequence::new(false, 3);
     let mut resolved = Vec::new();
     let mut ids = Vec::new();
     for first in 0..3 {

@@ -1,0 +1,411 @@
+//! Batches: open while records are appended, closed once they may be sent.
+//!
+//! Records are encoded once, by the caller, into the bytes that go over the wire. A batch is a list
+//! of pieces: filled chunks, and large values by reference between them. Only its header waits,
+//! because the sequence is not known before the batch is sent; see [`Batch::seal`].
+
+use super::buffer_pool::{BufferPool, Chunk, Lease};
+use super::delivery::BatchState;
+use super::error::Cause;
+use super::idempotence::{Sequenced, Stamp};
+use crate::record::{Payload, Record};
+use bytes::Bytes;
+use klamm_protocol::compression::{Codec, Compression};
+use klamm_protocol::primitives::Records;
+use klamm_protocol::record_batch::{
+    Attributes, BATCH_HEADER_LEN, BatchHeader, Header, RecordParts, encode_record,
+    encode_record_head, encode_record_tail, encoded_record_len,
+};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Values from this size on are sent from where they are; smaller ones are cheaper to copy.
+const REFERENCE_FROM_BYTES: usize = 4 * 1024;
+
+/// A batch that records are appended to.
+#[derive(Debug)]
+pub(crate) struct OpenBatch {
+    pub(crate) state: Arc<BatchState>,
+    pub(crate) opened: Instant,
+    /// Send it whatever its size and age: a flush, or memory is short.
+    pub(crate) forced: bool,
+    chunk: Chunk,
+    used: usize,
+    /// Values that belong between the bytes of `chunk`, with their positions.
+    references: Vec<(usize, Bytes)>,
+    parts: Vec<Bytes>,
+    leases: Vec<Lease>,
+    body_len: usize,
+    count: i32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+/// Why a record was not appended; the batch is as before.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// This many bytes of budget are needed first.
+    NeedsMemory(usize),
+}
+
+impl OpenBatch {
+    /// Opens a batch in `chunk`; `now_ms` is the time of its first record unless that brings one.
+    pub(crate) fn new(state: Arc<BatchState>, chunk: Chunk, opened: Instant) -> Self {
+        Self {
+            state,
+            opened,
+            forced: false,
+            chunk,
+            used: 0,
+            references: Vec::new(),
+            parts: Vec::new(),
+            leases: Vec::new(),
+            body_len: 0,
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: i64::MIN,
+        }
+    }
+
+    /// Bytes it takes on the wire so far, before compression.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        BATCH_HEADER_LEN + self.body_len
+    }
+
+    /// Appends a record and returns its index; `lease` is budget the caller has waited for.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<u32, Refused> {
+        if self.count == 0 {
+            self.base_timestamp = timestamp_ms;
+        }
+        let value = record.value.as_ref().map(Payload::as_slice);
+        let headers = record.headers.is_empty();
+        if headers && value.is_none_or(|v| v.len() < REFERENCE_FROM_BYTES) {
+            let parts = RecordParts {
+                timestamp_delta: timestamp_ms - self.base_timestamp,
+                offset_delta: self.count,
+                key: record.key.as_ref().map(Payload::as_slice),
+                value,
+                headers: &[],
+            };
+            if let Some(n) = encode_record(&mut self.chunk.buf[self.used..], &parts) {
+                self.used += n;
+                return Ok(self.appended(n, timestamp_ms));
+            }
+        }
+        self.append_slowly(record, timestamp_ms, pool, lease)
+    }
+
+    #[inline]
+    fn appended(&mut self, encoded: usize, timestamp_ms: i64) -> u32 {
+        let index = self.count as u32;
+        self.body_len += encoded;
+        self.count += 1;
+        self.max_timestamp = self.max_timestamp.max(timestamp_ms);
+        index
+    }
+
+    /// Everything that is not "fits into the chunk as it is".
+    #[cold]
+    fn append_slowly(
+        &mut self,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<u32, Refused> {
+        let headers: Vec<Header<'_>> = record
+            .headers
+            .iter()
+            .map(|h| Header { key: h.key, value: h.value.as_ref().map(Payload::as_slice) })
+            .collect();
+        let parts = RecordParts {
+            timestamp_delta: timestamp_ms - self.base_timestamp,
+            offset_delta: self.count,
+            key: record.key.as_ref().map(Payload::as_slice),
+            value: record.value.as_ref().map(Payload::as_slice),
+            headers: &headers,
+        };
+        match &record.value {
+            Some(value) if value.as_slice().len() >= REFERENCE_FROM_BYTES => {
+                self.append_reference(&parts, value, timestamp_ms, pool, lease)
+            }
+            _ => self.append_copy(&parts, timestamp_ms, pool, lease),
+        }
+    }
+
+    /// Copies a record whole, into the next chunk if need be, or into a buffer of its own.
+    fn append_copy(
+        &mut self,
+        parts: &RecordParts<'_>,
+        timestamp_ms: i64,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<u32, Refused> {
+        let len = encoded_record_len(parts);
+        if len > self.chunk.buf.len() {
+            // Long keys or headers: rare enough for a buffer made to measure.
+            self.reserve(len, pool, lease)?;
+            let mut own = vec![0; len];
+            if encode_record(&mut own, parts).is_some() {
+                self.references.push((self.used, own.into()));
+            }
+            return Ok(self.appended(len, timestamp_ms));
+        }
+        self.make_room(len, pool, lease)?;
+        if let Some(n) = encode_record(&mut self.chunk.buf[self.used..], parts) {
+            self.used += n;
+        }
+        Ok(self.appended(len, timestamp_ms))
+    }
+
+    /// Writes what surrounds a large value and keeps the value by reference.
+    fn append_reference(
+        &mut self,
+        parts: &RecordParts<'_>,
+        value: &Payload<'_>,
+        timestamp_ms: i64,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<u32, Refused> {
+        let value_len = value.as_slice().len();
+        let len = encoded_record_len(parts);
+        let around = len - value_len;
+        if around > self.chunk.buf.len() {
+            return self.append_copy(parts, timestamp_ms, pool, lease);
+        }
+        let own = pool_lease(value_len, pool, lease)?;
+        if let Err(refused) = self.make_room(around, pool, lease) {
+            drop(own);
+            let Refused::NeedsMemory(more) = refused;
+            return Err(Refused::NeedsMemory(value_len + more));
+        }
+        self.leases.push(own);
+        let shared = match value {
+            Payload::Shared(bytes) => bytes.clone(),
+            Payload::Borrowed(slice) => Bytes::copy_from_slice(slice),
+        };
+        self.used += encode_record_head(&mut self.chunk.buf[self.used..], parts).unwrap_or(0);
+        self.references.push((self.used, shared));
+        self.used +=
+            encode_record_tail(&mut self.chunk.buf[self.used..], parts.headers).unwrap_or(0);
+        Ok(self.appended(len, timestamp_ms))
+    }
+
+    fn reserve(
+        &mut self,
+        bytes: usize,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<(), Refused> {
+        self.leases.push(pool_lease(bytes, pool, lease)?);
+        Ok(())
+    }
+
+    /// Makes sure that `len` bytes fit behind `used`, in a fresh chunk if they do not.
+    fn make_room(
+        &mut self,
+        len: usize,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<(), Refused> {
+        if self.chunk.buf.len() - self.used >= len {
+            return Ok(());
+        }
+        let next = pool.try_chunk(lease).ok_or(Refused::NeedsMemory(self.chunk.buf.len()))?;
+        let full = std::mem::replace(&mut self.chunk, next);
+        self.take_parts(full);
+        Ok(())
+    }
+
+    /// Cuts a chunk at the values that belong between its bytes.
+    fn take_parts(&mut self, chunk: Chunk) {
+        let mut rest = chunk.freeze(self.used);
+        let mut taken = 0;
+        for (at, value) in self.references.drain(..) {
+            self.parts.push(rest.split_to(at - taken));
+            self.parts.push(value);
+            taken = at;
+        }
+        self.parts.push(rest);
+        self.used = 0;
+    }
+
+    /// Ends appending.
+    pub(crate) fn close(mut self) -> Batch {
+        let mut parts = std::mem::take(&mut self.parts);
+        let mut rest = self.chunk.freeze(self.used);
+        let mut taken = 0;
+        for (at, value) in self.references {
+            parts.push(rest.split_to(at - taken));
+            parts.push(value);
+            taken = at;
+        }
+        parts.push(rest);
+        parts.retain(|p| !p.is_empty());
+        Batch {
+            state: self.state,
+            opened: self.opened,
+            body: parts,
+            leases: self.leases,
+            count: self.count,
+            codec: Codec::None,
+            uncompressed_len: self.body_len,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            attempts: Mutex::new(Attempts::default()),
+        }
+    }
+}
+
+fn pool_lease(
+    bytes: usize,
+    pool: &Arc<BufferPool>,
+    lease: &mut Option<Lease>,
+) -> Result<Lease, Refused> {
+    if let Some(own) = lease.as_mut().and_then(|l| l.split(bytes)) {
+        return Ok(own);
+    }
+    pool.try_lease(bytes).ok_or(Refused::NeedsMemory(bytes))
+}
+
+/// A closed batch: records, order and bytes are final.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) state: Arc<BatchState>,
+    pub(crate) opened: Instant,
+    body: Vec<Bytes>,
+    #[allow(dead_code, reason = "held for its Drop: the budget of the referenced values")]
+    leases: Vec<Lease>,
+    count: i32,
+    codec: Codec,
+    uncompressed_len: usize,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    attempts: Mutex<Attempts>,
+}
+
+/// What the tries so far have come to.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Attempts {
+    pub(crate) failed: u32,
+    pub(crate) last: Option<Arc<Cause>>,
+}
+
+impl Sequenced for Arc<Batch> {
+    fn record_count(&self) -> i32 {
+        self.count
+    }
+}
+
+impl Batch {
+    /// Records in it.
+    pub(crate) fn count(&self) -> i32 {
+        self.count
+    }
+
+    /// Bytes it takes on the wire.
+    pub(crate) fn len(&self) -> usize {
+        BATCH_HEADER_LEN + self.body.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Bytes of its records before compression.
+    pub(crate) fn uncompressed_len(&self) -> usize {
+        self.uncompressed_len
+    }
+
+    /// The tries so far.
+    pub(crate) fn attempts(&self) -> Attempts {
+        self.attempts.lock().clone()
+    }
+
+    /// Notes a failed try; returns how many there were.
+    pub(crate) fn note_failure(&self, cause: Cause) -> u32 {
+        let mut attempts = self.attempts.lock();
+        attempts.failed += 1;
+        attempts.last = Some(Arc::new(cause));
+        attempts.failed
+    }
+
+    /// Compresses the records; the buffers they were in are free afterwards.
+    pub(crate) fn compress(mut self, compression: Compression) -> Result<Self, (Self, Cause)> {
+        let mut out = Vec::with_capacity(self.uncompressed_len / 2 + 64);
+        if let Err(e) = compression.compress(&self.body, &mut out) {
+            let cause = Cause::Compression(e.to_string().into());
+            return Err((self, cause));
+        }
+        self.body = vec![out.into()];
+        self.leases.clear();
+        self.codec = compression.codec();
+        Ok(self)
+    }
+
+    /// Puts the header before the records: the same stamp always gives the same bytes.
+    pub(crate) fn seal(&self, stamp: Stamp) -> Records {
+        let mut header = BatchHeader {
+            base_offset: 0,
+            partition_leader_epoch: -1,
+            attributes: Attributes::new(self.codec),
+            last_offset_delta: self.count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: stamp.producer_id,
+            producer_epoch: stamp.producer_epoch,
+            base_sequence: stamp.base_sequence,
+            records_count: self.count,
+            ..BatchHeader::default()
+        };
+        let sealed = header.seal(&self.body);
+        let head = Bytes::copy_from_slice(&sealed);
+        Records::from_parts(std::iter::once(head).chain(self.body.iter().cloned()))
+    }
+
+    /// Divides the records into two batches of about half the size, or hands the batch back when
+    /// it has only one.
+    pub(crate) fn split(self: Arc<Self>) -> Result<[Arc<Batch>; 2], Arc<Batch>> {
+        super::split::split(&self).ok_or(self)
+    }
+
+    pub(super) fn body(&self) -> &[Bytes] {
+        &self.body
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    pub(super) fn base_timestamp(&self) -> i64 {
+        self.base_timestamp
+    }
+
+    /// A part of a divided batch; its records were encoded anew.
+    pub(super) fn part_of(
+        parent: &Batch,
+        state: Arc<BatchState>,
+        body: Vec<u8>,
+        uncompressed_len: usize,
+        count: i32,
+        timestamps: (i64, i64),
+    ) -> Self {
+        Self {
+            state,
+            opened: parent.opened,
+            body: vec![body.into()],
+            leases: Vec::new(),
+            count,
+            codec: parent.codec,
+            uncompressed_len,
+            base_timestamp: timestamps.0,
+            max_timestamp: timestamps.1,
+            attempts: Mutex::new(parent.attempts()),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The outcome of a batch, and the futures of its records.
+//!
+//! A batch has one outcome cell and one list of wakers, however many records wait for it; a record's
+//! delivery is the batch and an index. Awaiting deliveries in the order of their sends costs a few
+//! nanoseconds each; `FuturesUnordered` and `join_all` add ten times that of their own.
+
+use super::error::{DeliveryError, Failure};
+use super::partition::Partition;
+use parking_lot::Mutex;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+/// How a batch ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// In the log. The offset is missing when the broker answered "duplicate" or was not asked.
+    Delivered {
+        base_offset: Option<i64>,
+        log_append_time_ms: Option<i64>,
+    },
+    NotDelivered(Arc<Failure>),
+    Unknown(Arc<Failure>),
+    /// Divided because it was too large: first record index of each part, and the part.
+    Split(Vec<(u32, Arc<BatchState>)>),
+}
+
+/// What a batch shares with the deliveries of its records.
+#[derive(Debug)]
+pub(crate) struct BatchState {
+    pub(crate) partition: Arc<Partition>,
+    outcome: OnceLock<Outcome>,
+    wakers: Mutex<Vec<Waker>>,
+    awaited: AtomicBool,
+}
+
+impl BatchState {
+    pub(crate) fn new(partition: Arc<Partition>) -> Self {
+        Self {
+            partition,
+            outcome: OnceLock::new(),
+            wakers: Mutex::new(Vec::new()),
+            awaited: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether somebody waits for one of its records.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+
+    /// Sets the outcome, once, and wakes whoever waits; a second outcome is ignored.
+    pub(crate) fn complete(&self, outcome: Outcome) {
+        if self.outcome.set(outcome).is_err() {
+            return;
+        }
+        // Taken after the outcome is set: whoever registers later sees the outcome first.
+        let wakers = std::mem::take(&mut *self.wakers.lock());
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// Waits for the outcome; a split batch is followed into its parts.
+    pub(crate) async fn wait(self: &Arc<Self>) {
+        let mut pending = vec![Arc::clone(self)];
+        while let Some(state) = pending.pop() {
+            let mut slot = NO_SLOT;
+            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut slot).map(|_| ())).await;
+            if let Some(Outcome::Split(parts)) = state.outcome() {
+                pending.extend(parts.iter().map(|(_, part)| Arc::clone(part)));
+            }
+        }
+    }
+
+    fn poll_outcome(&self, cx: &mut Context<'_>, slot: &mut u32) -> Poll<&Outcome> {
+        if let Some(outcome) = self.outcome.get() {
+            return Poll::Ready(outcome);
+        }
+        {
+            let mut wakers = self.wakers.lock();
+            if let Some(outcome) = self.outcome.get() {
+                return Poll::Ready(outcome);
+            }
+            register(&mut wakers, cx.waker(), slot);
+        }
+        // A lone awaited record must not sit out the linger.
+        if !self.awaited.load(Ordering::Relaxed) && !self.awaited.swap(true, Ordering::Relaxed) {
+            self.partition.expedite();
+        }
+        Poll::Pending
+    }
+}
+
+const NO_SLOT: u32 = u32::MAX;
+
+/// Keeps one waker per waiting task, nearly: neighbours polled by one task share one, and a
+/// delivery polled again by the same task finds its own. A slot may be shared, so it is never
+/// overwritten: a delivery that moved to another task appends.
+fn register(wakers: &mut Vec<Waker>, waker: &Waker, slot: &mut u32) {
+    let known = |w: Option<&Waker>| w.is_some_and(|w| w.will_wake(waker));
+    if known(wakers.get(*slot as usize)) {
+        return;
+    }
+    if !known(wakers.last()) {
+        wakers.push(waker.clone());
+    }
+    *slot = wakers.len() as u32 - 1;
+}
+
+/// A record's place in the log.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    batch: Arc<BatchState>,
+    index: u32,
+    create_time_ms: i64,
+}
+
+impl Delivered {
+    /// Topic it was appended to.
+    pub fn topic(&self) -> &str {
+        &self.batch.partition.topic
+    }
+
+    /// Partition it was appended to.
+    pub fn partition(&self) -> i32 {
+        self.batch.partition.index
+    }
+
+    /// Its offset; `None` when the broker only said that it has the batch already
+    /// (DUPLICATE_SEQUENCE_NUMBER), or was not asked (`acks=0`).
+    pub fn offset(&self) -> Option<i64> {
+        match self.batch.outcome() {
+            Some(Outcome::Delivered { base_offset: Some(base), .. }) => {
+                Some(base + i64::from(self.index))
+            }
+            _ => None,
+        }
+    }
+
+    /// Milliseconds since the epoch: the broker's append time if the topic keeps that, else the
+    /// record's create time.
+    pub fn timestamp_ms(&self) -> i64 {
+        match self.batch.outcome() {
+            Some(Outcome::Delivered { log_append_time_ms: Some(at), .. }) => *at,
+            _ => self.create_time_ms,
+        }
+    }
+}
+
+/// Resolves to the outcome of one accepted record.
+///
+/// Dropping it changes nothing about the record: it is sent all the same.
+///
+/// # Cancel safety
+/// Safe: the outcome is kept with the batch, and another poll returns it.
+///
+/// # Panics
+/// When polled again after it was ready, like every future.
+#[derive(Debug)]
+#[must_use = "a delivery says whether the record arrived; drop it explicitly to send without looking"]
+pub struct Delivery {
+    batch: Option<Arc<BatchState>>,
+    index: u32,
+    slot: u32,
+    create_time_ms: i64,
+}
+
+impl Delivery {
+    #[inline]
+    pub(crate) fn new(batch: Arc<BatchState>, index: u32, create_time_ms: i64) -> Self {
+        Self { batch: Some(batch), index, slot: NO_SLOT, create_time_ms }
+    }
+
+    /// Whether the outcome is known, so that awaiting it will not wait.
+    pub fn is_ready(&self) -> bool {
+        let mut state = self.batch.as_ref();
+        while let Some(batch) = state {
+            match batch.outcome() {
+                None => return false,
+                Some(Outcome::Split(parts)) => state = part_of(parts, self.index).map(|(_, s)| s),
+                Some(_) => return true,
+            }
+        }
+        true
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<Delivered, DeliveryError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            let Some(batch) = this.batch.take() else {
+                panic!("a Delivery was polled after it was ready");
+            };
+            let result = match batch.poll_outcome(cx, &mut this.slot) {
+                Poll::Pending => {
+                    this.batch = Some(batch);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Outcome::Delivered { .. }) => Ok(()),
+                Poll::Ready(Outcome::NotDelivered(f)) => {
+                    Err(DeliveryError::NotDelivered(Arc::clone(f)))
+                }
+                Poll::Ready(Outcome::Unknown(f)) => Err(DeliveryError::Unknown(Arc::clone(f))),
+                Poll::Ready(Outcome::Split(parts)) => {
+                    if let Some((first, part)) = part_of(parts, this.index) {
+                        this.batch = Some(Arc::clone(part));
+                        this.index -= first;
+                        this.slot = NO_SLOT;
+                    }
+                    continue;
+                }
+            };
+            let (index, create_time_ms) = (this.index, this.create_time_ms);
+            return Poll::Ready(result.map(|()| Delivered { batch, index, create_time_ms }));
+        }
+    }
+}
+
+fn part_of(parts: &[(u32, Arc<BatchState>)], index: u32) -> Option<(u32, &Arc<BatchState>)> {
+    parts.iter().rev().find(|(first, _)| *first <= index).map(|(first, part)| (*first, part))
+}

@@ -70,7 +70,8 @@ pub(crate) enum Work {
     },
     /// A batch to compress; hand it back with [`Partition::compressed`].
     Compress(Batch),
-    /// There is no producer id yet, or its epochs are used up.
+    /// There is no producer id yet, or its epochs are used up; the partition stays in the sender's
+    /// hands.
     NeedsProducerId,
     /// Something, but not before this; the partition stays in the sender's hands.
     Later(Instant),
@@ -262,7 +263,10 @@ impl Partition {
         queue.signalled = false;
         match queue.sequence.poll_send(leader, resolved) {
             NextSend::Nothing => Work::Nothing,
-            NextSend::NeedsProducerId => Work::NeedsProducerId,
+            NextSend::NeedsProducerId => {
+                queue.signalled = true;
+                Work::NeedsProducerId
+            }
             NextSend::Again(id) => match queue.sequence.send_again(id) {
                 Some(sent) => Work::Send { id, stamp: sent.stamp, batch: Arc::clone(&sent.batch) },
                 None => Work::Nothing,

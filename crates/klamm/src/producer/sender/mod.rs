@@ -104,7 +104,6 @@ impl Sender {
         loop {
             self.accumulator.signals.read_clock();
             if self.take_signals() {
-                self.abandon();
                 return Poll::Ready(());
             }
             self.poll_producer_id(cx);
@@ -242,5 +241,13 @@ impl Sender {
     fn has_work(&self) -> bool {
         !(self.parked.is_empty() && self.delayed.is_empty() && self.unidentified.is_empty())
             || self.brokers.values().any(|b| !b.is_idle() || !b.pending.is_empty())
+    }
+}
+
+/// However the sender ends - closed, or its thread gone - nobody waits for ever.
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.accumulator.close();
+        self.abandon();
     }
 }

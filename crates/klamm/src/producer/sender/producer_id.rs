@@ -32,9 +32,7 @@ impl Sender {
                 let mut resolved = Vec::new();
                 partition.with_sequence(|s| s.adopt(id, epoch, &mut resolved));
                 self.resolve(resolved);
-                if partition.claim() {
-                    self.route(partition);
-                }
+                self.route(partition);
             }
             _ => {
                 self.producer_id.current = None;

@@ -462,6 +462,14 @@ impl ApiKey {
         }
     }
 
+    /// The versions a broker offers by default: without a newest one that may still change.
+    pub fn stable_versions(self) -> RangeInclusive<i16> {
+        match self {
+            ApiKey::InitProducerId => 0..=5,
+            _ => self.versions(),
+        }
+    }
+
     /// Whether this version has compact lengths and tagged fields (KIP-482).
     pub fn is_flexible(self, version: i16) -> bool {
         match self {

@@ -108,19 +108,24 @@ mod tests {
     use super::*;
     use crate::message::{ApiVersionsRequest, ApiVersionsResponse, MetadataRequest};
 
+    fn body(frame: &Frame) -> Bytes {
+        let bytes = Bytes::from(frame.parts().concat());
+        assert_eq!(bytes.len(), frame.len());
+        assert_eq!(bytes[..4], u32::try_from(bytes.len() - 4).unwrap().to_be_bytes());
+        bytes.slice(4..)
+    }
+
     #[test]
-    fn request_survives_the_round_trip() {
+    fn requests_survive_in_old_and_in_flexible_versions() {
+        // Null means all topics; version 0 has no null, so it is not among these.
         let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
-        for version in [0, 8, 9, 13] {
-            if version == 0 {
-                continue;
-            }
+        for version in [1, 8, 9, 13] {
             let frame = encode_request(&request, version, 42, "me").unwrap();
-            let bytes = Bytes::from(frame.parts().concat()).slice(4..);
-            let (header, mut d) = decode_request_header(bytes).unwrap();
+            let (header, mut d) = decode_request_header(body(&frame)).unwrap();
+            let client_id = Some(Str::from_static("me"));
             assert_eq!(
-                (header.api_key, header.api_version, header.correlation_id),
-                (3, version, 42)
+                header,
+                RequestHeader { api_key: 3, api_version: version, correlation_id: 42, client_id }
             );
             assert_eq!(MetadataRequest::decode(&mut d, version).unwrap(), request);
             d.finish().unwrap();
@@ -128,13 +133,51 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_these_bytes() {
+        let request = ApiVersionsRequest::default();
+        let old = encode_request(&request, 0, 1, "ab").unwrap();
+        assert_eq!(body(&old)[..], [0, 18, 0, 0, 0, 0, 0, 1, 0, 2, b'a', b'b']);
+        // One byte for no tagged fields ends the header, two empty strings and another are the body.
+        let flexible = encode_request(&request, 3, 1, "ab").unwrap();
+        assert_eq!(body(&flexible)[..], [0, 18, 0, 3, 0, 0, 0, 1, 0, 2, b'a', b'b', 0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn headers_of_unknown_apis_and_versions_are_read_as_far_as_the_client_id() {
+        for (api_key, api_version) in [(9999, 0), (18, 99), (-1, -1)] {
+            let mut e = Encoder::new();
+            e.put_i16(api_key);
+            e.put_i16(api_version);
+            e.put_i32(5);
+            e.put_str(None, false).unwrap();
+            e.put_slice(&[1, 2, 3]);
+            let (header, d) = decode_request_header(e.into_bytes()).unwrap();
+            let expected =
+                RequestHeader { api_key, api_version, correlation_id: 5, client_id: None };
+            assert_eq!((header, d.remaining()), (expected, 3));
+        }
+    }
+
+    #[test]
+    fn part_of_a_header_is_an_error() {
+        let frame = body(&encode_request(&ApiVersionsRequest::default(), 3, 1, "ab").unwrap());
+        for len in 0..13 {
+            assert!(decode_request_header(frame.slice(..len)).is_err(), "{len} bytes");
+            assert_eq!(correlation_id(&frame.slice(..len)).is_ok(), len >= 4);
+        }
+        assert!(decode_response::<ApiVersionsRequest>(Bytes::new(), 3).is_err());
+    }
+
+    #[test]
     fn api_versions_response_has_the_old_header_in_every_version() {
-        let frame =
-            encode_response::<ApiVersionsRequest>(&ApiVersionsResponse::default(), 3, 7).unwrap();
-        let bytes = Bytes::from(frame.parts().concat());
-        // size, correlation id, then at once the error code: no tagged fields in between
-        assert_eq!(&bytes[4..10], &[0, 0, 0, 7, 0, 0]);
-        let (id, _) = decode_response::<ApiVersionsRequest>(bytes.slice(4..), 3).unwrap();
-        assert_eq!(id, 7);
+        let response = ApiVersionsResponse::default();
+        for version in ApiKey::ApiVersions.versions() {
+            let frame = encode_response::<ApiVersionsRequest>(&response, version, 7).unwrap();
+            let bytes = body(&frame);
+            // The correlation id, then at once the error code: no tagged fields in between.
+            assert_eq!(bytes[..6], [0, 0, 0, 7, 0, 0]);
+            let decoded = decode_response::<ApiVersionsRequest>(bytes, version).unwrap();
+            assert_eq!(decoded, (7, response.clone()));
+        }
     }
 }

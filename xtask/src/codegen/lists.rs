@@ -76,6 +76,7 @@ pub(super) fn api_key(catalogue: &Catalogue) -> String {
         |m| format!("{}..={}", m.valid_versions.min, m.valid_versions.max),
         &mut out,
     );
+    stable_versions(&requests, &mut out);
     by_api(
         "/// Whether this version has compact lengths and tagged fields (KIP-482).\npub fn is_flexible(self, version: i16) -> bool",
         &requests,
@@ -115,6 +116,18 @@ fn by_api(head: &str, requests: &[&Message], value: impl Fn(&Message) -> String,
         let _ = write!(out, "ApiKey::{} => {},", m.api_name(), value(m));
     }
     out.push_str("} }\n\n");
+}
+
+fn stable_versions(requests: &[&Message], out: &mut String) {
+    out.push_str(
+        "/// The versions a broker offers by default: without a newest one that may still change.\n\
+         pub fn stable_versions(self) -> RangeInclusive<i16> { match self {",
+    );
+    for m in requests.iter().filter(|m| m.latest_version_unstable) {
+        let Versions { min, max } = m.valid_versions;
+        let _ = write!(out, "ApiKey::{} => {min}..={},", m.api_name(), max - 1);
+    }
+    out.push_str("_ => self.versions(), } }\n\n");
 }
 
 fn flexible(m: &Message) -> String {

@@ -29,6 +29,8 @@ const API_KEY: &str = "crates/klamm-protocol/src/api_key.rs";
 const WIRE_MESSAGES: &str = "testdata/wire/messages.bin";
 /// Code, name and retriability of Java's `Errors`.
 const ERROR_CODES: &str = "testdata/wire/error_codes.txt";
+/// The versions of every API and of their headers in Java's `ApiMessageType`.
+const API_VERSIONS: &str = "testdata/wire/api_versions.txt";
 
 /// Generates, or with `--check` compares.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
@@ -69,7 +71,9 @@ fn write_test_data(jar: &ClientsJar, catalogue: &Catalogue, output: &Output) -> 
     let bytes = output.path(WIRE_MESSAGES);
     output.make_parent(&bytes)?;
     jar.run("WireMessages.java", &[&bytes], &classes)?;
-    jar.run("ErrorCodes.java", &[&output.path(ERROR_CODES)], &[]).map(drop)
+    jar.run("ErrorCodes.java", &[&output.path(ERROR_CODES)], &[])?;
+    let apis: Vec<String> = catalogue.requests().iter().map(|m| m.api_name().to_owned()).collect();
+    jar.run("ApiVersions.java", &[&output.path(API_VERSIONS)], &apis).map(drop)
 }
 
 /// A directory below `target/` that mirrors the paths of the repository.
@@ -103,7 +107,7 @@ impl Output {
     /// The generated files, as paths in the repository.
     fn names(&self) -> Result<BTreeSet<String>> {
         let mut names: BTreeSet<String> =
-            [API_KEY, WIRE_MESSAGES, ERROR_CODES].map(str::to_owned).into();
+            [API_KEY, WIRE_MESSAGES, ERROR_CODES, API_VERSIONS].map(str::to_owned).into();
         names.extend(messages_in(&self.dir)?);
         Ok(names)
     }

@@ -17,6 +17,8 @@ pub(crate) struct Message {
     #[serde(default)]
     pub(crate) flexible_versions: Versions,
     #[serde(default)]
+    pub(crate) latest_version_unstable: bool,
+    #[serde(default)]
     pub(crate) fields: Vec<Field>,
     #[serde(default)]
     pub(crate) common_structs: Vec<Struct>,

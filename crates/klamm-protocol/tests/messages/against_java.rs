@@ -1,4 +1,4 @@
-//! Byte for byte what Kafka's own message classes write.
+//! Byte for byte what Kafka's own message classes write, and the versions they know.
 
 use crate::codec::CODECS;
 use crate::golden::{Kind, entries};
@@ -21,6 +21,21 @@ fn java_wrote_every_message_in_every_version() {
             }
         }
     }
+}
+
+#[test]
+fn versions_and_headers_are_java_s() {
+    let java =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/wire/api_versions.txt"));
+    let ours = ApiKey::ALL.iter().flat_map(|key| {
+        key.versions().map(|v| {
+            let headers = (key.request_header_version(v), key.response_header_version(v));
+            let stable = key.stable_versions().contains(&v);
+            assert_eq!(ApiKey::from_i16(*key as i16), Some(*key));
+            format!("{} {} {v} {} {} {stable}", *key as i16, key.name(), headers.0, headers.1)
+        })
+    });
+    assert_eq!(ours.collect::<Vec<_>>(), java.lines().collect::<Vec<_>>());
 }
 
 #[test]

@@ -48,6 +48,12 @@ impl Decoder {
         Ok(from)
     }
 
+    /// Takes `bytes` of memory out of the budget.
+    fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
+        self.budget = self.budget.checked_sub(bytes).ok_or(DecodeError::OverBudget(bytes))?;
+        Ok(())
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let from = self.advance(N)?;
         let mut out = [0; N];
@@ -172,12 +178,15 @@ impl Decoder {
         }
     }
 
-    /// Reads a string; null is `None`.
+    /// Reads a string of at most 32,767 bytes, in every version; null is `None`.
     ///
     /// # Errors
     /// Those of a length, and [`DecodeError::Utf8`].
     pub fn str(&mut self, flexible: bool) -> Result<Option<Str>, DecodeError> {
         let n = if flexible { i64::from(self.uvarint()?) - 1 } else { i64::from(self.i16()?) };
+        if n > i64::from(i16::MAX) {
+            return Err(DecodeError::Length(n));
+        }
         match self.checked_len(n)? {
             Some(n) => Ok(Some(Str::from_utf8(self.take(n)?)?)),
             None => Ok(None),
@@ -198,9 +207,11 @@ impl Decoder {
     /// Reads record batches with their length; null is `None`.
     ///
     /// # Errors
-    /// Those of a length.
+    /// Those of a length, and [`DecodeError::OverBudget`].
     pub fn records(&mut self, flexible: bool) -> Result<Option<Records>, DecodeError> {
-        Ok(self.bytes(flexible)?.map(Records::from))
+        let Some(bytes) = self.bytes(flexible)? else { return Ok(None) };
+        self.charge(size_of::<Bytes>())?;
+        Ok(Some(Records::from(bytes)))
     }
 
     /// Reads an array; null is `None`. The elements' memory is charged to the budget before any of
@@ -214,8 +225,7 @@ impl Decoder {
         mut element: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
         let Some(count) = self.len(flexible)? else { return Ok(None) };
-        let cost = count.saturating_mul(size_of::<T>());
-        self.budget = self.budget.checked_sub(cost).ok_or(DecodeError::OverBudget(cost))?;
+        self.charge(count.saturating_mul(size_of::<T>()))?;
         let mut out = Vec::with_capacity(count);
         for _ in 0..count {
             out.push(element(self)?);
@@ -248,5 +258,91 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primitives::Encoder;
+
+    fn decoder(bytes: &[u8]) -> Decoder {
+        Decoder::new(Bytes::copy_from_slice(bytes))
+    }
+
+    #[test]
+    fn uvarints_are_32_bits_in_at_most_five_bytes() {
+        for v in [0, 1, 127, 128, 16_383, 16_384, u32::MAX >> 1, u32::MAX] {
+            let mut e = Encoder::new();
+            e.put_uvarint(v);
+            assert_eq!(decoder(&e.into_bytes()).uvarint(), Ok(v));
+        }
+        let too_large = [0xff, 0xff, 0xff, 0xff, 0x1f];
+        assert_eq!(decoder(&too_large).uvarint(), Err(DecodeError::Varint(32)));
+        assert_eq!(decoder(&[0x80; 6]).uvarint(), Err(DecodeError::Varint(32)));
+        assert!(matches!(decoder(&[0x80; 4]).uvarint(), Err(DecodeError::Truncated { .. })));
+    }
+
+    #[test]
+    fn lengths_below_null_and_beyond_the_input_are_refused() {
+        assert_eq!(decoder(&[0xff; 4]).len(false), Ok(None));
+        assert_eq!(decoder(&[0xff, 0xff, 0xff, 0xfe]).len(false), Err(DecodeError::Length(-2)));
+        assert_eq!(decoder(&[0, 0, 0, 2, 7]).len(false), Err(DecodeError::Length(2)));
+        assert_eq!(decoder(&[0, 0, 0, 1, 7]).len(false), Ok(Some(1)));
+        assert_eq!(decoder(&[0]).len(true), Ok(None));
+        assert_eq!(decoder(&[3, 7]).len(true), Err(DecodeError::Length(2)));
+    }
+
+    #[test]
+    fn strings_are_utf8_of_at_most_32767_bytes() {
+        assert_eq!(decoder(&[3, 0xc3, 0x28]).str(true), Err(DecodeError::Utf8));
+        for (len, fits) in [(32_767, true), (32_768, false)] {
+            let mut e = Encoder::new();
+            e.put_len(Some(len), true).unwrap();
+            e.put_slice(&vec![b'x'; len]);
+            assert_eq!(Decoder::new(e.into_bytes()).str(true).is_ok(), fits, "{len}");
+        }
+    }
+
+    #[test]
+    fn arrays_are_refused_before_they_take_more_memory_than_their_input_earns() {
+        const COUNT: usize = 1 << 20;
+        let mut e = Encoder::new();
+        e.put_len(Some(COUNT), false).unwrap();
+        e.put_slice(&vec![0; COUNT]);
+        let bytes = e.into_bytes();
+        let read = |d: &mut Decoder| d.vec(false, |d| d.i8().map(|_| [0u64; 4]));
+        let cost = COUNT * 32;
+        assert_eq!(read(&mut Decoder::new(bytes.clone())), Err(DecodeError::OverBudget(cost)));
+        let ok = Decoder::new(bytes).vec(false, Decoder::i8).unwrap().unwrap();
+        assert_eq!((ok.len(), ok.capacity()), (COUNT, COUNT));
+    }
+
+    #[test]
+    fn the_budget_is_one_for_all_arrays_of_a_message() {
+        // Empty record fields cost a byte of input and a handle of memory each.
+        let count = BUDGET_FLOOR_BYTES;
+        let mut d = decoder(&vec![1; count]);
+        let budget = count * BUDGET_PER_INPUT_BYTE + BUDGET_FLOOR_BYTES;
+        let read = (0..count).take_while(|_| d.records(true).is_ok()).count();
+        assert_eq!(read, budget / size_of::<Bytes>());
+    }
+
+    #[test]
+    fn tagged_fields_share_the_budget_and_are_in_order() {
+        let mut d = decoder(&[2, 1, 1, 9, 4, 2, 8, 7]);
+        let mut seen = Vec::new();
+        let before = d.budget;
+        d.tagged(|tag, body| {
+            seen.push((tag, body.remaining()));
+            body.charge(100)?;
+            body.take(body.remaining()).map(|_| true)
+        })
+        .unwrap();
+        assert_eq!((seen, before - d.budget), (vec![(1, 1), (4, 2)], 200));
+        let twice = decoder(&[2, 1, 0, 1, 0]).tagged(|_, _| Ok(false));
+        assert_eq!(twice, Err(DecodeError::Invalid("order of tagged fields")));
+        let left_over = decoder(&[1, 0, 2, 8, 7]).tagged(|_, body| body.i8().map(|_| true));
+        assert_eq!(left_over, Err(DecodeError::Trailing(1)));
     }
 }

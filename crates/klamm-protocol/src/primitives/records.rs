@@ -42,7 +42,9 @@ impl Records {
 
 impl From<Bytes> for Records {
     fn from(bytes: Bytes) -> Self {
-        Self::from_parts([bytes])
+        // Not by way of `from_parts`, whose vector would have room for four.
+        let parts = if bytes.is_empty() { Vec::new() } else { vec![bytes] };
+        Self { parts }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Reading wire forms out of one frame, within its bounds and its memory budget.
+
 use super::{DecodeError, Records, Str, Uuid};
 use bytes::Bytes;
 

@@ -1,3 +1,5 @@
+//! Writing wire forms into one frame; large payloads stay where they are.
+
 use super::{EncodeError, Records, Uuid};
 use bytes::Bytes;
 

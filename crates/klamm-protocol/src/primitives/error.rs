@@ -1,3 +1,5 @@
+//! Why bytes are no value, and why a value has no bytes.
+
 use thiserror::Error;
 
 /// Why bytes could not be read as the value they were said to be.

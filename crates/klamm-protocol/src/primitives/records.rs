@@ -1,3 +1,5 @@
+//! Record batches as a message carries them: bytes in pieces.
+
 use bytes::Bytes;
 
 /// The `records` field of Produce and Fetch: one or more whole record batches, in pieces.

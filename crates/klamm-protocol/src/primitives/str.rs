@@ -1,3 +1,5 @@
+//! Strings that share the frame they came in.
+
 use super::DecodeError;
 use bytes::Bytes;
 use std::{borrow::Borrow, fmt, ops::Deref};

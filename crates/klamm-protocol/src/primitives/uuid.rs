@@ -1,3 +1,5 @@
+//! Topic and directory ids.
+
 use std::fmt;
 
 /// A topic or directory id; all zeroes means "none". Shown as Kafka shows it: URL-safe base64.

@@ -9,15 +9,17 @@ use super::verdict::Verdict;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{Java, Reader};
-use crate::kafka::{Cluster, Running, Spec};
+use crate::kafka::{Cluster, Running, Spec, Version};
 use crate::place::Place;
 use crate::process;
 use crate::test::Counts;
 
 const HELP: &str = "\
 cargo xtask chaos [--rounds N] [--pauses N] [--every SECONDS] [--pause-for SECONDS] [--rate N] [--version V]
+                  [--program FILE]
      three brokers; one after the other is killed with SIGKILL and started again, N rounds, then paused with
-     SIGSTOP for longer than the producer's request timeout; afterwards every outcome is checked
+     SIGSTOP for longer than the producer's request timeout; afterwards every outcome is checked. FILE takes the place of klamm's example `ledger`, for instance to
+     see how another client fares or that the checks find what is wrong
 ";
 const TOPIC: &str = "chaos";
 const PARTITIONS: u16 = 12;
@@ -44,7 +46,7 @@ enum Blow {
 
 /// Runs `cargo xtask chaos` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let values = ["rounds", "pauses", "every", "pause-for", "rate", "version"];
+    let values = ["rounds", "pauses", "every", "pause-for", "rate", "version", "program"];
     let flags = Flags::parse(args, &values, &["help"])?;
     if flags.has("help") {
         print!("{HELP}");
@@ -58,7 +60,11 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
         rate: flags.number("rate", 5000)?,
     };
     let version = flags.number("version", Spec::default().version)?;
-    let counts = both(place, &plan, version)?;
+    let program = match flags.value("program") {
+        Some(program) => PathBuf::from(program),
+        None => build(place)?,
+    };
+    let counts = both(place, &plan, version, &program)?;
     match counts.failed {
         0 => Ok(()),
         failed => Err(Failure::new(format!("{failed} of 2 runs failed"))),
@@ -74,11 +80,10 @@ pub(crate) fn short(place: &Place, rounds: u32) -> Result<Counts> {
         pause: Duration::from_secs(8),
         rate: 2000,
     };
-    both(place, &plan, Spec::default().version)
+    both(place, &plan, Spec::default().version, &build(place)?)
 }
 
-fn both(place: &Place, plan: &Plan, version: crate::kafka::Version) -> Result<Counts> {
-    let program = build(place)?;
+fn both(place: &Place, plan: &Plan, version: Version, program: &Path) -> Result<Counts> {
     let name = "chaos".to_owned();
     let spec = Spec { name, brokers: 3, port_base: 21800, version, ..Spec::default() };
     let kafka = Running::up(place, spec)?;
@@ -88,7 +93,7 @@ fn both(place: &Place, plan: &Plan, version: crate::kafka::Version) -> Result<Co
             continue;
         }
         println!("{times} rounds of {blow:?}");
-        let verdict = one(place, kafka.cluster(), &program, plan, blow, times)?;
+        let verdict = one(place, kafka.cluster(), program, plan, blow, times)?;
         print!("{verdict}");
         match verdict.holds() && verdict.delivered > 0 {
             true => counts.passed += 1,

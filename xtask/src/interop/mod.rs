@@ -22,14 +22,15 @@ use crate::process;
 use crate::test::Counts;
 
 const HELP: &str = "\
-cargo xtask interop [--version V] [--file FILE] [--keep]
+cargo xtask interop [--version V] [--file FILE] [--readers-only] [--program KLAMM]
      runs the tests that need a real Kafka, then lets Java, kcat, franz-go and confluent-kafka read what
-     klamm wrote; FILE is sent line by line with every codec instead of a made-up text
+     klamm wrote; FILE is sent line by line with every codec instead of a made-up text, KLAMM takes the
+     place of the program that is otherwise built
 ";
 
 /// Runs `cargo xtask interop` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let flags = Flags::parse(args, &["version", "file"], &["help"])?;
+    let flags = Flags::parse(args, &["version", "file", "program"], &["help", "readers-only"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
@@ -39,10 +40,15 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let name = "interop".to_owned();
     let spec = Spec { name, port_base: 21600, secure, version, ..Spec::default() };
     let kafka = Running::up(place, spec)?;
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(place.root()).args(["test", "-p", "klamm", "-p", "klamm-cli", "--tests"]);
-    process::run(cargo.envs(kafka.test_environment()))?;
-    let klamm = build(place)?;
+    if !flags.has("readers-only") {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(place.root()).args(["test", "-p", "klamm", "-p", "klamm-cli"]);
+        process::run(cargo.arg("--tests").envs(kafka.test_environment()))?;
+    }
+    let klamm = match flags.value("program") {
+        Some(program) => PathBuf::from(program),
+        None => build(place)?,
+    };
     let counts = match flags.value("file") {
         Some(file) => checks::file(place, kafka.cluster(), &klamm, Path::new(file))?,
         None => readers(place, kafka.cluster(), &klamm)?,

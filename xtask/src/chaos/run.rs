@@ -18,7 +18,8 @@ const HELP: &str = "\
 cargo xtask chaos [--rounds N] [--pauses N] [--every SECONDS] [--pause-for SECONDS] [--rate N] [--version V]
                   [--program FILE]
      three brokers; one after the other is killed with SIGKILL and started again, N rounds, then paused with
-     SIGSTOP for longer than the producer's request timeout; afterwards every outcome is checked. FILE takes the place of klamm's example `ledger`, for instance to
+     SIGSTOP for longer than the producer's request timeout; last, the producer itself is killed. After each,
+     every outcome is checked. FILE takes the place of klamm's example `ledger`, for instance to
      see how another client fares or that the checks find what is wrong
 ";
 const TOPIC: &str = "chaos";
@@ -37,11 +38,25 @@ struct Plan {
     rate: u32,
 }
 
-/// How a broker is hurt.
+impl Plan {
+    fn times(&self, blow: Blow) -> u32 {
+        match blow {
+            Blow::Kill => self.rounds,
+            Blow::Pause => self.pauses,
+            Blow::Producer => 1,
+        }
+    }
+}
+
+const BLOWS: [Blow; 3] = [Blow::Kill, Blow::Pause, Blow::Producer];
+
+/// Who is hurt, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
     Kill,
     Pause,
+    /// Not the broker: the producer is killed in the middle of its work.
+    Producer,
 }
 
 /// Runs `cargo xtask chaos` with `args`.
@@ -67,7 +82,7 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let counts = both(place, &plan, version, &program)?;
     match counts.failed {
         0 => Ok(()),
-        failed => Err(Failure::new(format!("{failed} of 2 runs failed"))),
+        failed => Err(Failure::new(format!("{failed} of {} runs failed", BLOWS.len()))),
     }
 }
 
@@ -88,7 +103,7 @@ fn both(place: &Place, plan: &Plan, version: Version, program: &Path) -> Result<
     let spec = Spec { name, brokers: 3, port_base: 21800, version, ..Spec::default() };
     let kafka = Running::up(place, spec)?;
     let mut counts = Counts::default();
-    for (blow, times) in [(Blow::Kill, plan.rounds), (Blow::Pause, plan.pauses)] {
+    for (blow, times) in BLOWS.map(|blow| (blow, plan.times(blow))) {
         if times == 0 {
             continue;
         }
@@ -127,17 +142,25 @@ fn one(
         std::thread::sleep(plan.every);
         strike(cluster, plan, blow, 1 + (round % 3) as u16)
     });
-    let ended = hurt.and_then(|()| finish(&mut sender, each * 2 + SETTLE));
-    if ended.is_err() {
-        // Best effort: the first error is the one to report.
-        let _ = sender.kill().and_then(|()| sender.wait());
-    }
+    let ended = match blow {
+        Blow::Producer => hurt,
+        _ => hurt.and_then(|()| finish(&mut sender, each * 2 + SETTLE)),
+    };
+    // Whatever has gone wrong, it does not outlive this; a producer that has ended is only collected.
+    let collected = sender.kill().and_then(|()| sender.wait());
     ended?;
+    collected.doing("cannot stop the ledger program")?;
     cluster.wait_ready()?;
-    let text = std::fs::read_to_string(&ledger).doing(format_args!("{}", ledger.display()))?;
-    let entries = text.lines().map(Entry::read).collect::<Result<Vec<_>>>()?;
+    let entries = read_ledger(&ledger)?;
     let rows = Java::new(place).read(cluster, &topic)?;
-    Ok(Verdict::judge(&entries, &rows, true))
+    Ok(Verdict::judge(&entries, &rows, blow != Blow::Producer))
+}
+
+/// Every whole line; a producer that was killed may have left half of one.
+fn read_ledger(file: &Path) -> Result<Vec<Entry>> {
+    let text = std::fs::read_to_string(file).doing(format_args!("{}", file.display()))?;
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    text[..whole].lines().map(Entry::read).collect()
 }
 
 fn start(
@@ -163,8 +186,12 @@ fn start(
 }
 
 fn strike(cluster: &Cluster, plan: &Plan, blow: Blow, id: u16) -> Result<()> {
-    println!("{blow:?} {}", cluster.node(id)?.name());
+    if blow != Blow::Producer {
+        println!("{blow:?} {}", cluster.node(id)?.name());
+    }
     match blow {
+        // The caller does it.
+        Blow::Producer => Ok(()),
         Blow::Kill => {
             cluster.node(id)?.kill()?;
             cluster.start(id)

@@ -21,7 +21,8 @@ const WINDOW: usize = 50_000;
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(run())
 }
 
@@ -45,7 +46,12 @@ async fn run() -> Result<(), Failed> {
     let ledger = Arc::new(Mutex::new(out));
     let sending: Vec<_> = (0..tasks)
         .map(|task| {
-            let sender = Sender { producer: producer.clone(), topic: Arc::clone(&topic), ledger: Arc::clone(&ledger), task };
+            let sender = Sender {
+                producer: producer.clone(),
+                topic: Arc::clone(&topic),
+                ledger: Arc::clone(&ledger),
+                task,
+            };
             tokio::spawn(sender.run(until, rate.div_ceil(tasks.max(1))))
         })
         .collect();
@@ -106,7 +112,9 @@ impl Sender {
                     let offset = d.offset().map_or("-".to_owned(), |o| o.to_string());
                     (format!("Delivered {} {offset}", d.partition()), 0)
                 }
-                Err(DeliveryError::NotDelivered(f)) => (format!("NotDelivered {} -", f.partition()), 1),
+                Err(DeliveryError::NotDelivered(f)) => {
+                    (format!("NotDelivered {} -", f.partition()), 1)
+                }
                 Err(DeliveryError::Unknown(f)) => (format!("Unknown {} -", f.partition()), 2),
             };
             counts[kind] += 1;

@@ -746,7 +746,7 @@ mod tests {
         assert_eq!(
             page,
             reference(),
-            "write it anew: cargo run -p klamm-cli -- settings > docs/configuration.md"
+            "write it anew: cargo run -p klamm --example settings > docs/configuration.md"
         );
     }
 }

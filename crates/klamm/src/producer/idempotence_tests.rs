@@ -484,7 +484,7 @@ fn without_idempotence_nothing_is_stamped_and_no_epoch_starts() {
         client.handle_reply(id, Verdict::OutOfSequence, &mut resolved);
     }
     assert!(matches!(client.poll_send(1, &mut resolved), NextSend::Again(_)));
-    assert_eq!(client.epoch, 0);
+    assert_eq!(client.epoch, -1);
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 //! A partition has one lock. Callers hold it while they encode a record - some twenty nanoseconds -
 //! and the sender while it takes a batch or notes an answer.
 
-use super::batch::{Batch, OpenBatch, Refused};
+use super::batch::{Batch, OpenBatch, Refused, Stage, stage};
 use super::buffer_pool::{BufferPool, Lease};
 use super::delivery::{BatchState, Delivery};
 use super::idempotence::{NextSend, PartitionSequence, Resolution, Stamp};
@@ -41,6 +41,8 @@ pub(crate) struct Partition {
 
 struct Queue {
     open: Option<OpenBatch>,
+    /// The staging block, between two batches.
+    stage: Option<Stage>,
     /// Closed and never sent; compressed if they are to be.
     closed: VecDeque<ClosedBatch>,
     compressing: bool,
@@ -100,6 +102,7 @@ impl Partition {
     ) -> Self {
         let queue = Queue {
             open: None,
+            stage: None,
             closed: VecDeque::new(),
             compressing: false,
             signalled: false,
@@ -151,13 +154,15 @@ impl Partition {
         if let Some(open) = &mut queue.open {
             let before = open.len();
             if before + record_upper_bound(record) <= limits.batch_max_bytes {
+                // Counted up before the record is written: a locked instruction right behind the write
+                // would wait until the write has left the core.
+                let state = Arc::clone(&open.state);
                 let index = open.append(record, timestamp_ms, pool, lease)?;
-                let delivery = Delivery::new(Arc::clone(&open.state), index, timestamp_ms);
-                let crossed = before < limits.ready_bytes && open.len() >= limits.ready_bytes;
-                if crossed {
+                if before < limits.ready_bytes && open.len() >= limits.ready_bytes {
                     self.announce(&mut queue);
                 }
-                return Ok(delivery);
+                drop(queue);
+                return Ok(Delivery::new(state, index, timestamp_ms));
             }
         }
         self.append_to_new(queue, record, limits, pool, lease)
@@ -176,14 +181,17 @@ impl Partition {
         let chunk =
             pool.try_chunk(lease).ok_or(Refused::NeedsMemory(super::buffer_pool::CHUNK_BYTES))?;
         let state = Arc::new(BatchState::new(Arc::clone(self)));
-        let mut fresh = OpenBatch::new(Arc::clone(&state), chunk, Instant::now());
+        let stage = (record.key.is_some() && record.partition.is_none())
+            .then(|| queue.stage.take().unwrap_or_else(stage));
+        let mut fresh = OpenBatch::new(Arc::clone(&state), chunk, stage, Instant::now());
         // The sender's clock may have stood still while nothing was open.
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.signals.read_clock());
         let index = fresh.append(record, timestamp_ms, pool, lease)?;
         let announce = fresh.len() >= limits.ready_bytes || queue.open.is_some();
         if let Some(full) = queue.open.replace(fresh) {
             self.backlog.fetch_add(full.len(), Ordering::Relaxed);
-            queue.closed.push_back(ClosedBatch::new(full.close(), limits.compressed));
+            let closed = queue.close(full, limits.compressed);
+            queue.closed.push_back(closed);
         }
         while queue.outstanding.front().is_some_and(|s| s.outcome().is_some()) {
             queue.outstanding.pop_front();
@@ -287,7 +295,8 @@ impl Partition {
                 Some(closed)
             }
             None if queue.open_is_ready(limits, readiness) => {
-                queue.open.take().map(|open| ClosedBatch::new(open.close(), limits.compressed))
+                let open = queue.open.take();
+                open.map(|open| queue.close(open, limits.compressed))
             }
             None => None,
         };
@@ -360,13 +369,20 @@ impl Partition {
             }
         }
         if queue.open.as_ref().is_some_and(|open| all || is_due(open.opened)) {
-            due.extend(queue.open.take().map(OpenBatch::close));
+            due.extend(queue.open.take().map(|open| open.close().0));
         }
         due
     }
 }
 
 impl Queue {
+    /// Closes a batch, keeping its staging block for the next one.
+    fn close(&mut self, open: OpenBatch, compress: bool) -> ClosedBatch {
+        let (batch, stage) = open.close();
+        self.stage = self.stage.take().or(stage);
+        if compress { ClosedBatch::Raw(batch) } else { ClosedBatch::Ready(Arc::new(batch)) }
+    }
+
     fn has_work(&self, limits: &Limits, readiness: Readiness) -> bool {
         self.sequence.has_waiting()
             || !self.closed.is_empty()
@@ -380,12 +396,6 @@ impl Queue {
                 || readiness.now.saturating_duration_since(open.opened) >= limits.linger
                 || (readiness.broker_is_idle && open.state.is_awaited())
         })
-    }
-}
-
-impl ClosedBatch {
-    fn new(batch: Batch, compress: bool) -> Self {
-        if compress { ClosedBatch::Raw(batch) } else { ClosedBatch::Ready(Arc::new(batch)) }
     }
 }
 

@@ -1,51 +1,62 @@
 //! Decompression with a cap on what comes out.
 
-use super::{Codec, CodecError, snappy, zstd};
+use super::output::Output;
+use super::{Codec, CodecError, lz4, snappy, zstd};
 use bytes::Bytes;
-use std::io::Read;
+use flate2::read::MultiGzDecoder;
 
-/// Output grows in steps of at most this, so that memory follows what was really decompressed.
-const STEP_BYTES: usize = 64 * 1024;
+/// What a batch may decompress to unless the caller says otherwise: 256 MiB.
+pub const DECOMPRESSED_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// Decompresses one batch's records to at most `cap` bytes.
+///
+/// Memory grows with what really comes out, to twice that at most, whatever the input claims; what
+/// zstd needs for its window, up to 128 MiB, comes on top.
 ///
 /// # Errors
 /// [`CodecError::TooLarge`] as soon as the cap is passed, [`CodecError::Corrupt`] for anything the
 /// codec does not write.
 pub fn decompress(codec: Codec, input: &Bytes, cap: usize) -> Result<Bytes, CodecError> {
-    let out = match codec {
-        Codec::None => return Ok(input.clone()),
-        Codec::Snappy => snappy::decompress(input, cap)?,
-        Codec::Gzip => read_all(flate2::read::MultiGzDecoder::new(&input[..]), codec, cap)?,
-        Codec::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(&input[..]), codec, cap)?,
-        Codec::Zstd => read_all(zstd::reader(input)?, codec, cap)?,
-    };
-    Ok(out.into())
+    expand(codec, input, cap, true)
 }
 
-fn read_all(mut reader: impl Read, codec: Codec, cap: usize) -> Result<Vec<u8>, CodecError> {
-    let mut out = Vec::new();
-    loop {
-        let from = out.len();
-        out.resize(from + STEP_BYTES, 0);
-        let n = reader
-            .read(&mut out[from..])
-            .map_err(|e| CodecError::Corrupt { codec, reason: e.to_string() })?;
-        out.truncate(from + n);
-        if out.len() > cap {
-            return Err(CodecError::TooLarge(cap));
-        }
-        if n == 0 {
-            return Ok(out);
-        }
-    }
-}
-
+/// The same for what is within a compressed message of format v0 or v1 (`magic`).
 pub(crate) fn decompress_message_set(
     codec: Codec,
     input: &Bytes,
     cap: usize,
-    _magic: i8,
+    magic: i8,
 ) -> Result<Bytes, CodecError> {
-    decompress(codec, input, cap)
+    expand(codec, input, cap, magic != 0)
+}
+
+fn expand(
+    codec: Codec,
+    input: &Bytes,
+    cap: usize,
+    lz4_checks_header: bool,
+) -> Result<Bytes, CodecError> {
+    if codec == Codec::None {
+        return if input.len() > cap { Err(CodecError::TooLarge(cap)) } else { Ok(input.clone()) };
+    }
+    let mut out = Output::new(input, cap);
+    match codec {
+        Codec::None => {}
+        Codec::Snappy => snappy::decompress(input, &mut out)?,
+        Codec::Lz4 => lz4::decompress(input, lz4_checks_header, &mut out)?,
+        Codec::Zstd => zstd::decompress(input, &mut out)?,
+        Codec::Gzip => gunzip(input, &mut out)?,
+    }
+    Ok(out.into_vec().into())
+}
+
+/// Reads all members; each ends with the low 32 bits of its size, the last of which is a good guess.
+fn gunzip(input: &[u8], out: &mut Output) -> Result<(), CodecError> {
+    if let Some(size) = input.last_chunk() {
+        out.expect(u32::from_le_bytes(*size) as usize);
+    }
+    out.fill(MultiGzDecoder::new(input), |e| CodecError::Corrupt {
+        codec: Codec::Gzip,
+        reason: e.to_string(),
+    })
 }

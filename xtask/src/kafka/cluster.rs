@@ -1,5 +1,6 @@
 //! A cluster: its nodes, its directory, and the order in which they are formatted, started and stopped.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -79,7 +80,20 @@ impl Cluster {
         Self { spec, home, artifacts, brokers, zookeeper }
     }
 
+    /// Somebody else's broker on one of our ports would answer in place of ours, and look ready.
+    fn check_ports(&self) -> Result<()> {
+        let listeners = self.spec.listeners();
+        let ports = (1..=self.spec.brokers)
+            .flat_map(|id| listeners.iter().map(move |&listener| self.spec.port(id, listener)));
+        for port in ports {
+            TcpListener::bind(("127.0.0.1", port))
+                .doing(format_args!("port {port} is not free (--port-base moves all of them)"))?;
+        }
+        Ok(())
+    }
+
     fn create(&self) -> Result<()> {
+        self.check_ports()?;
         if let Some(node) = &self.zookeeper {
             let data = data_dir(node)?;
             zookeeper::configure(node, &data)?;

@@ -22,8 +22,16 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// What the protocol crate may depend on: code without a clock, a runtime or an operating system.
-const PROTOCOL: [&str; 7] =
-    ["bytes", "crc-fast", "flate2", "lz4_flex", "snap", "structured-zstd", "thiserror"];
+const PROTOCOL: [&str; 8] = [
+    "bytes",
+    "crc-fast",
+    "flate2",
+    "lz4_flex",
+    "snap",
+    "structured-zstd",
+    "thiserror",
+    "twox-hash",
+];
 
 /// What the client must never bring along: C, or a second opinion about errors.
 const NEVER: [&str; 8] = [

@@ -2,6 +2,7 @@
 //!
 //! Start with [`Client::connect`]; everything else is made from a client.
 
+pub mod admin;
 mod client;
 pub mod config;
 mod connection;
@@ -11,6 +12,7 @@ mod metadata;
 pub mod producer;
 mod record;
 
+pub use self::admin::{Admin, AdminError};
 pub use self::client::{Client, ClientError};
 pub use self::config::{
     Acks, BatchReport, ClientConfig, ConfigError, ProducerConfig, SaslConfig, TlsConfig, TlsRoots,

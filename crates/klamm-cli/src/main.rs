@@ -1,1 +1,53 @@
-fn main() {}
+//! The `klamm` command: arguments in, library calls, text or JSON out.
+
+mod args;
+mod connect;
+mod failure;
+mod perf;
+mod produce;
+mod topics;
+
+use args::{Args, Command, PerfCommand};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log(args.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("klamm: no runtime: {e}");
+            return ExitCode::from(failure::INTERNAL);
+        }
+    };
+    match runtime.block_on(run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("klamm: {failure}");
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Failure> {
+    let global = &args.global;
+    match args.command {
+        Command::Topics(command) => topics::run(global, command).await,
+        Command::Produce(produce) => produce::run(global, produce).await,
+        Command::Perf { command: PerfCommand::Produce(perf) } => perf::run(global, perf).await,
+        Command::Settings => {
+            print!("{}", klamm::config::reference());
+            Ok(())
+        }
+    }
+}
+
+/// Log lines go to standard error; `RUST_LOG` overrides the switch.
+fn start_log(verbose: u8) {
+    let level = ["warn", "info", "debug"].get(usize::from(verbose)).copied().unwrap_or("trace");
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

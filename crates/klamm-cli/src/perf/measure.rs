@@ -1,0 +1,209 @@
+//! What is measured.
+
+use hdrhistogram::Histogram;
+use klamm::{BatchReport, DeliveryError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Latencies above this count as this.
+const LATENCY_MAX_US: u64 = 600_000_000;
+
+/// What batches came to; filled by the producer's callback.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    batches: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    uncompressed_bytes: AtomicU64,
+}
+
+impl Totals {
+    pub(super) fn count(&self, report: &BatchReport<'_>) {
+        if report.outcome.is_ok() {
+            self.batches.fetch_add(1, Ordering::Relaxed);
+            self.records.fetch_add(report.records as u64, Ordering::Relaxed);
+            self.bytes.fetch_add(report.bytes as u64, Ordering::Relaxed);
+            self.uncompressed_bytes.fetch_add(report.uncompressed_bytes as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Latencies and counts so far, and of the window since the last report.
+#[derive(Debug)]
+pub(super) struct Meter {
+    state: Mutex<State>,
+    warmup: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    started: Instant,
+    cpu_at_start: Duration,
+    last_outcome: Instant,
+    seen: u64,
+    total: Window,
+    window: Window,
+    window_started: Instant,
+    first_error: Option<String>,
+}
+
+/// Counts and latencies of a stretch of time.
+#[derive(Debug)]
+struct Window {
+    delivered: u64,
+    failed: u64,
+    sum_us: u64,
+    latencies: Histogram<u64>,
+}
+
+impl Window {
+    fn new() -> Self {
+        // Three significant digits up to ten minutes: the bounds are constants, so this cannot fail.
+        #[allow(clippy::expect_used, reason = "constant bounds")]
+        let latencies = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("constant bounds");
+        Self { delivered: 0, failed: 0, sum_us: 0, latencies }
+    }
+
+    fn record(&mut self, latency_us: u64, delivered: u64, failed: u64) {
+        self.delivered += delivered;
+        self.failed += failed;
+        self.sum_us += latency_us * delivered;
+        self.latencies.saturating_record_n(latency_us, delivered);
+    }
+}
+
+/// What a window or the whole run came to; latencies in milliseconds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Summary {
+    pub(super) sent: u64,
+    pub(super) failed: u64,
+    pub(super) secs: f64,
+    pub(super) rate: f64,
+    pub(super) avg_ms: f64,
+    pub(super) max_ms: f64,
+    pub(super) percentiles_ms: [f64; 4],
+    pub(super) cpu_us_per_record: f64,
+    pub(super) peak_rss_bytes: u64,
+    pub(super) records_per_batch: f64,
+    pub(super) compression_ratio: f64,
+    pub(super) bytes: u64,
+    pub(super) batches: u64,
+    pub(super) first_error: Option<String>,
+}
+
+/// The percentiles of [`Summary::percentiles_ms`].
+pub(super) const PERCENTILES: [f64; 4] = [50.0, 95.0, 99.0, 99.9];
+
+impl Meter {
+    pub(super) fn new(warmup: u64) -> Self {
+        let now = Instant::now();
+        let state = State {
+            started: now,
+            cpu_at_start: cpu(),
+            last_outcome: now,
+            seen: 0,
+            total: Window::new(),
+            window: Window::new(),
+            window_started: now,
+            first_error: None,
+        };
+        Self { state: Mutex::new(state), warmup }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        let mut guard = match self.state.lock() {
+            Ok(guard) => guard,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        f(&mut guard)
+    }
+
+    /// Notes outcomes of records that were due at the same moment.
+    pub(super) fn record(&self, due: Instant, now: Instant, delivered: u64, failed: u64) {
+        let us = now.saturating_duration_since(due).as_micros().max(1);
+        let us = u64::try_from(us).unwrap_or(LATENCY_MAX_US).min(LATENCY_MAX_US);
+        self.with(|s| {
+            s.window.record(us, delivered, failed);
+            s.last_outcome = s.last_outcome.max(now);
+            let warm = s.seen >= self.warmup;
+            s.seen += delivered + failed;
+            if warm {
+                s.total.record(us, delivered, failed);
+            } else if s.seen >= self.warmup {
+                (s.started, s.cpu_at_start) = (now, cpu());
+            }
+        });
+    }
+
+    /// Keeps the first error: it is the one that explains the others.
+    pub(super) fn note_error(&self, error: &DeliveryError) {
+        self.with(|s| {
+            s.first_error.get_or_insert_with(|| error.to_string());
+        });
+    }
+
+    /// The window since the last call.
+    pub(super) fn take_window(&self) -> Summary {
+        self.with(|s| {
+            let window = std::mem::replace(&mut s.window, Window::new());
+            let started = std::mem::replace(&mut s.window_started, Instant::now());
+            summarize(&window, s.window_started.saturating_duration_since(started))
+        })
+    }
+
+    /// Delivered and failed so far.
+    pub(super) fn progress(&self) -> u64 {
+        self.with(|s| s.seen)
+    }
+
+    /// The whole run after the warm-up.
+    pub(super) fn finish(&self, totals: &Totals) -> Summary {
+        let mut summary = self.with(|s| {
+            let mut summary =
+                summarize(&s.total, s.last_outcome.saturating_duration_since(s.started));
+            let cpu = cpu().saturating_sub(s.cpu_at_start).as_secs_f64();
+            summary.cpu_us_per_record = cpu * 1e6 / (s.total.delivered.max(1) as f64);
+            summary.first_error = s.first_error.take();
+            summary
+        });
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        summary.batches = load(&totals.batches);
+        summary.bytes = load(&totals.bytes);
+        summary.records_per_batch = load(&totals.records) as f64 / summary.batches.max(1) as f64;
+        summary.compression_ratio =
+            load(&totals.uncompressed_bytes) as f64 / summary.bytes.max(1) as f64;
+        summary.peak_rss_bytes = peak_rss_bytes();
+        summary
+    }
+}
+
+fn summarize(window: &Window, time: Duration) -> Summary {
+    let secs = time.as_secs_f64().max(1e-9);
+    let ms = |us: u64| us as f64 / 1e3;
+    Summary {
+        sent: window.delivered,
+        failed: window.failed,
+        secs,
+        rate: window.delivered as f64 / secs,
+        avg_ms: ms(window.sum_us) / window.delivered.max(1) as f64,
+        max_ms: ms(if window.delivered == 0 { 0 } else { window.latencies.max() }),
+        percentiles_ms: PERCENTILES.map(|p| ms(window.latencies.value_at_percentile(p))),
+        ..Summary::default()
+    }
+}
+
+/// CPU time of this process.
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
+}
+
+/// The most memory this process ever had, where the system tells.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}

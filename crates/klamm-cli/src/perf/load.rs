@@ -128,11 +128,11 @@ async fn drain(mut chunks: mpsc::Receiver<Chunk>, meter: Arc<Meter>) {
         let (mut delivered, mut failed) = (0, 0);
         let mut now = None;
         for delivery in chunk.deliveries {
-            if !delivery.is_ready() {
-                if let Some(now) = now.take() {
-                    meter.record(chunk.due, now, delivered, failed);
-                    (delivered, failed) = (0, 0);
-                }
+            if !delivery.is_ready()
+                && let Some(now) = now.take()
+            {
+                meter.record(chunk.due, now, delivered, failed);
+                (delivered, failed) = (0, 0);
             }
             match delivery.await {
                 Ok(_) => delivered += 1,

@@ -29,7 +29,7 @@ pub(super) struct Parsed<'a> {
     timestamp_ms: Option<i64>,
     key: Option<Cow<'a, [u8]>>,
     value: Option<Cow<'a, [u8]>>,
-    headers: Vec<(Cow<'a, str>, Option<Cow<'a, [u8]>>)>,
+    headers: Headers<'a>,
 }
 
 impl Parsed<'_> {

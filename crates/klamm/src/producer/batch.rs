@@ -395,11 +395,11 @@ impl Batch {
     }
 
     /// Compresses the records; the buffers they were in are free afterwards.
-    pub(crate) fn compress(mut self, compression: Compression) -> Result<Self, (Self, Cause)> {
+    pub(crate) fn compress(mut self, compression: Compression) -> Result<Self, Box<(Self, Cause)>> {
         let mut out = Vec::with_capacity(self.uncompressed_len / 2 + 64);
         if let Err(e) = compression.compress(&self.body, &mut out) {
             let cause = Cause::Compression(e.to_string().into());
-            return Err((self, cause));
+            return Err(Box::new((self, cause)));
         }
         self.body = vec![out.into()];
         self.leases.clear();

@@ -111,7 +111,8 @@ impl Sender {
         tokio::task::spawn_blocking(move || {
             let compressed = match batch.compress(compression) {
                 Ok(batch) => Some(Arc::new(batch)),
-                Err((batch, cause)) => {
+                Err(failed) => {
+                    let (batch, cause) = *failed;
                     completion.not_delivered(Arc::new(batch), cause);
                     None
                 }

@@ -103,6 +103,7 @@ impl Cluster {
         if self.spec.secure {
             certificates::make(&self.tls_dir())?;
         }
+        std::fs::write(self.log_settings(), LOG4J).doing("cannot write log4j.properties")?;
         for (id, node) in (1..).zip(&self.brokers) {
             self.configure(id, node)?;
         }
@@ -160,8 +161,15 @@ impl Cluster {
             ["showDateTime=true", "defaultLogLevel=info"]
                 .map(|setting| format!("-Dorg.slf4j.simpleLogger.{setting}")),
         );
+        if !self.spec.version.at_least(4, 0) {
+            java.arg(format!("-Dlog4j.configuration=file:{}", self.log_settings().display()));
+        }
         java.arg("kafka.Kafka").arg(node.config());
         java
+    }
+
+    fn log_settings(&self) -> PathBuf {
+        self.home.join("log4j.properties")
     }
 
     /// Waits until every broker answers and knows all the others.
@@ -188,8 +196,14 @@ impl Cluster {
     }
 
     /// Starts node `id` again on the data it has; returns before it answers.
+    ///
+    /// With ZooKeeper it first waits until the session of a killed broker has ended: the new process would find its
+    /// id taken and give up.
     pub(crate) fn start(&self, id: u16) -> Result<()> {
         let node = self.node(id)?;
+        if self.spec.version.needs_zookeeper() {
+            std::thread::sleep(properties::ZOOKEEPER_SESSION + Duration::from_secs(1));
+        }
         node.start(&mut self.java(node))
     }
 
@@ -301,6 +315,14 @@ impl Drop for Running {
         }
     }
 }
+
+/// What the brokers before 4.0 need in order to say anything.
+const LOG4J: &str = "\
+log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d %p %m (%c)%n
+";
 
 const CLUSTERS: &str = "clusters";
 const SPEC: &str = "cluster.txt";

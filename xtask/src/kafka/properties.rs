@@ -1,8 +1,12 @@
 //! `server.properties` of one node.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::spec::{Listener, Spec};
+
+/// How long ZooKeeper takes a broker that is silent to be alive.
+pub(crate) const ZOOKEEPER_SESSION: Duration = Duration::from_secs(3);
 
 /// The settings of node `id` with its data under `data`; of two with one name the later wins.
 pub(crate) fn server(spec: &Spec, id: u16, data: &Path) -> Vec<(String, String)> {
@@ -12,7 +16,7 @@ pub(crate) fn server(spec: &Spec, id: u16, data: &Path) -> Vec<(String, String)>
         settings.put("broker.id", id);
         settings.put("zookeeper.connect", format!("127.0.0.1:{zookeeper}"));
         // A broker killed and started again must wait until its old session is gone.
-        settings.put("zookeeper.session.timeout.ms", 3000);
+        settings.put("zookeeper.session.timeout.ms", ZOOKEEPER_SESSION.as_millis());
     } else {
         quorum(&mut settings, spec, id);
     }

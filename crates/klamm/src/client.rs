@@ -1,18 +1,21 @@
 //! The client: one I/O thread, the metadata of one cluster, and its connections.
 
 use crate::config::{ClientConfig, ConfigError};
-use crate::connection::{ConnectError, ConnectStage, Connection, ConnectionSettings, RequestError};
+use crate::connection::{
+    ConnectError, ConnectStage, Connection, ConnectionSettings, ReconnectBackoff, RequestError,
+    Slot,
+};
 use crate::error::ErrorKind;
 use crate::io_thread::IoThread;
 use crate::metadata::{self, Metadata, Refresher};
-use klamm_protocol::message::{MetadataRequest, MetadataResponse, Request};
+use klamm_protocol::message::{MetadataResponse, Request};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::time::Instant;
 
 /// A connection to a Kafka cluster, shared by everything made from it.
 ///
@@ -63,21 +66,11 @@ pub(crate) struct ClientInner {
     settings: Arc<ConnectionSettings>,
     pub(crate) metadata: Arc<Metadata>,
     slots: Mutex<BTreeMap<(i32, ConnectionClass), Arc<Slot>>>,
-    bootstrap: Arc<Slot>,
+    bootstrap: Slot,
+    /// The brokers known so far are not to be asked (KIP-1102).
+    start_over: AtomicBool,
+    closed: AtomicBool,
     pub(crate) io: IoThread,
-}
-
-/// The place of one connection; whoever holds the lock connects, the others wait for it.
-#[derive(Debug, Default)]
-struct Slot {
-    state: tokio::sync::Mutex<SlotState>,
-}
-
-#[derive(Debug, Default)]
-struct SlotState {
-    connection: Option<Connection>,
-    failures: u32,
-    not_before: Option<Instant>,
 }
 
 impl Client {
@@ -94,13 +87,18 @@ impl Client {
         if config.bootstrap_servers.is_empty() {
             return Err(ConfigError::missing("bootstrap.servers").into());
         }
-        let io = IoThread::start().map_err(|e| ClientError::Thread(e.to_string().into()))?;
+        let io = match &config.runtime {
+            Some(runtime) => IoThread::on(runtime.clone()),
+            None => IoThread::start().map_err(|e| ClientError::Thread(e.to_string().into()))?,
+        };
         let inner = Arc::new(ClientInner {
             config,
             settings,
             metadata: Arc::new(Metadata::new()),
             slots: Mutex::new(BTreeMap::new()),
-            bootstrap: Arc::default(),
+            bootstrap: Slot::default(),
+            start_over: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             io,
         });
         let first = Arc::clone(&inner);
@@ -111,8 +109,40 @@ impl Client {
         Ok(Client { inner })
     }
 
+    /// Closes every connection and waits until they are closed, one second at the longest.
+    ///
+    /// Whatever else is made from this client stops working: close producers first, so that their
+    /// records are sent. A client that is only dropped closes its connections in the background.
+    ///
+    /// # Cancel safety
+    /// The connections close even when the future is dropped after its first poll.
+    pub async fn close(self) {
+        let inner = Arc::clone(&self.inner);
+        let closing = self.inner.io.run(async move {
+            for connection in inner.retire_all() {
+                connection.closed().await;
+            }
+        });
+        let bounded = {
+            // The caller need not be on a runtime with timers.
+            let _guard = self.inner.io.enter();
+            tokio::time::timeout(CLOSE_TIMEOUT, closing)
+        };
+        let _ = bounded.await;
+    }
+
     pub(crate) fn inner(&self) -> &Arc<ClientInner> {
         &self.inner
+    }
+}
+
+/// How long [`Client::close`] waits for connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Drop for ClientInner {
+    fn drop(&mut self) {
+        // On the caller's runtime the refresher has to notice by itself.
+        self.metadata.request_refresh();
     }
 }
 
@@ -124,9 +154,38 @@ impl ClientInner {
         let answer = connection.request(&request, METADATA_VERSIONS, self.config.request_timeout);
         let answer = answer.await.map_err(|e| {
             let address = connection.address().into();
-            ConnectError::new(&address, ConnectStage::Metadata, e.kind(), e.to_string())
+            let mut reason = e.to_string();
+            if self.settings.sasl.is_none() && matches!(e, RequestError::Lost { .. }) {
+                reason.push_str("; a listener that wants SASL does so (sasl.mechanism is not set)");
+            }
+            ConnectError::new(&address, ConnectStage::Metadata, e.kind(), reason)
         })?;
+        if answer.brokers.is_empty() {
+            let reason = "the broker knows no brokers: it is starting, or not part of a cluster";
+            let (stage, kind) = (ConnectStage::Metadata, ErrorKind::Retriable);
+            return Err(ConnectError::new(&connection.address().into(), stage, kind, reason).into());
+        }
         self.metadata.learn(&answer);
+        Ok(())
+    }
+
+    /// Ends every connection and lets no new one be made.
+    fn retire_all(&self) -> Vec<Connection> {
+        self.closed.store(true, Ordering::Relaxed);
+        self.metadata.close();
+        let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
+        let retired = slots.iter().filter_map(|slot| slot.retire(CLOSED));
+        retired.chain(self.bootstrap.retire(CLOSED)).collect()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn check_open(&self) -> Result<(), ConnectError> {
+        if self.is_closed() {
+            return Err(refused("client", ErrorKind::Closed, CLOSED));
+        }
         Ok(())
     }
 
@@ -135,13 +194,17 @@ impl ClientInner {
         metadata::backoff(self.config.retry_backoff, self.config.retry_backoff_max, failures)
     }
 
-    /// Asks for metadata of these topics, or of all. Runs on the I/O thread.
+    /// Asks for metadata of these topics, or of all; says who answered. Runs on the I/O thread.
     pub(crate) async fn fetch_metadata(
         &self,
         topics: Option<BTreeSet<Arc<str>>>,
-    ) -> Result<MetadataResponse, RequestError> {
+    ) -> Result<(Connection, MetadataResponse), RequestError> {
         let request = metadata::request(topics, self.config.allow_auto_create_topics);
-        self.ask_any::<MetadataRequest>(&request, METADATA_VERSIONS).await
+        let connection = self.any_connection().await?;
+        let timeout = self.config.request_timeout;
+        let answer = connection.request(&request, METADATA_VERSIONS, timeout).await?;
+        connection.throttle(answer.throttle_time_ms);
+        Ok((connection, answer))
     }
 
     /// Asks whichever broker answers. Runs on the I/O thread.
@@ -154,70 +217,77 @@ impl ClientInner {
         connection.request(request, wanted, self.config.request_timeout).await
     }
 
-    /// A connection to any broker: a known one, or a bootstrap server when none of those answers.
+    /// A connection to any broker: a known one, or a bootstrap server when none of those answers
+    /// (KIP-899).
     async fn any_connection(&self) -> Result<Connection, ConnectError> {
-        let cluster = self.metadata.cluster();
-        let nodes: Vec<i32> = cluster.brokers.keys().copied().collect();
-        let start = if nodes.is_empty() { 0 } else { fastrand::usize(..nodes.len()) };
-        let mut order = nodes.clone();
-        order.rotate_left(start);
-        // One that is open is as good as any, and costs nothing.
-        for node in &order {
-            let slot = self.slot(*node, ConnectionClass::Control);
-            if let Ok(state) = slot.state.try_lock()
-                && let Some(open) = state.connection.as_ref().filter(|c| !c.is_closed())
-            {
-                return Ok(open.clone());
-            }
+        self.check_open()?;
+        if self.start_over.load(Ordering::Relaxed) {
+            let connection = self.bootstrap_connection().await?;
+            self.start_over.store(false, Ordering::Relaxed);
+            return Ok(connection);
         }
-        for node in order {
-            if let Ok(connection) = self.connection(node, ConnectionClass::Control).await {
-                return Ok(connection);
+        let mut nodes: Vec<i32> = self.metadata.cluster().brokers.keys().copied().collect();
+        if !nodes.is_empty() {
+            let start = fastrand::usize(..nodes.len());
+            nodes.rotate_left(start);
+        }
+        let control = |node: &i32| self.slot(*node, ConnectionClass::Control);
+        // One that is open is as good as any, and costs nothing.
+        if let Some(open) = nodes.iter().find_map(|node| control(node).open()) {
+            return Ok(open);
+        }
+        nodes.retain(|node| !control(node).is_backing_off());
+        // Together they may take as long as one: a silent broker must not hide those that answer.
+        let share = self.settings.setup_timeout / u32::try_from(nodes.len()).unwrap_or(1).max(1);
+        let patience = share.max(PATIENCE_MIN);
+        for node in nodes {
+            let connecting = self.connection(node, ConnectionClass::Control);
+            match tokio::time::timeout(patience, connecting).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => tracing::debug!(node, %error, "no connection to broker"),
+                Err(_) => tracing::debug!(node, ?patience, "no connection to broker in time"),
             }
         }
         self.bootstrap_connection().await
     }
 
-    /// Forgets the connection to the bootstrap servers, so that the next one is looked up anew
+    /// Starts over from the bootstrap servers, looked up anew, the next time any broker is asked
     /// (KIP-1102).
     pub(crate) fn rebootstrap(&self) {
-        if let Ok(mut state) = self.bootstrap.state.try_lock() {
-            state.connection = None;
-        }
+        tracing::info!("starting over from the bootstrap servers");
+        self.start_over.store(true, Ordering::Relaxed);
+        self.bootstrap.retire("starting over from the bootstrap servers");
     }
 
     async fn bootstrap_connection(&self) -> Result<Connection, ConnectError> {
-        let mut state = self.bootstrap.state.lock().await;
-        if let Some(open) = state.connection.as_ref().filter(|c| !c.is_closed()) {
-            return Ok(open.clone());
+        self.bootstrap.get(|_| true, self.connect_to_any_server(), self.pause()).await
+    }
+
+    /// Tries the bootstrap servers from a random one on. Refused credentials end it at once: the
+    /// others would refuse them too, and counting failures may lock an account.
+    async fn connect_to_any_server(&self) -> Result<Connection, ConnectError> {
+        self.check_open()?;
+        let mut servers: Vec<&str> =
+            self.config.bootstrap_servers.iter().map(String::as_str).collect();
+        let mut last = refused("bootstrap.servers", ErrorKind::Misuse, "it is empty");
+        if !servers.is_empty() {
+            let start = fastrand::usize(..servers.len());
+            servers.rotate_left(start);
         }
-        let mut last = None;
-        for server in &self.config.bootstrap_servers {
+        for server in servers {
             match self.connect_to(server).await {
-                Ok(connection) => {
-                    state.connection = Some(connection.clone());
-                    return Ok(connection);
-                }
-                Err(error) => last = Some(error),
+                Ok(connection) => return Ok(connection),
+                Err(error) if error.kind() == ErrorKind::Unauthorized => return Err(error),
+                Err(error) => last = error,
             }
         }
-        Err(last.unwrap_or_else(|| {
-            let nowhere = Arc::from("bootstrap.servers");
-            ConnectError::new(&nowhere, ConnectStage::Resolve, ErrorKind::Misuse, "it is empty")
-        }))
+        Err(last)
     }
 
     async fn connect_to(&self, server: &str) -> Result<Connection, ConnectError> {
         let split = server.rsplit_once(':').and_then(|(h, p)| Some((h, p.parse::<u16>().ok()?)));
         let Some((host, port)) = split else {
-            let address = Arc::from(server);
-            let reason = "not of the form host:port";
-            return Err(ConnectError::new(
-                &address,
-                ConnectStage::Resolve,
-                ErrorKind::Misuse,
-                reason,
-            ));
+            return Err(refused(server, ErrorKind::Misuse, "not of the form host:port"));
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         Connection::connect(host, port, &self.settings).await
@@ -230,40 +300,25 @@ impl ClientInner {
         node: i32,
         class: ConnectionClass,
     ) -> Result<Connection, ConnectError> {
-        let slot = self.slot(node, class);
-        let mut state = slot.state.lock().await;
-        if let Some(open) = state.connection.as_ref().filter(|c| !c.is_closed()) {
-            return Ok(open.clone());
-        }
-        if let Some(at) = state.not_before {
-            tokio::time::sleep_until(at).await;
-        }
-        let Some(endpoint) = self.metadata.cluster().brokers.get(&node).cloned() else {
-            let address = Arc::from(format!("broker {node}"));
-            let reason = "it is not in the cluster any more";
-            return Err(ConnectError::new(
-                &address,
-                ConnectStage::Resolve,
-                ErrorKind::Retriable,
-                reason,
-            ));
+        self.check_open()?;
+        let endpoint = self.metadata.cluster().brokers.get(&node).cloned();
+        let Some(endpoint) = endpoint else {
+            self.slots.lock().remove(&(node, class));
+            let name = format!("broker {node}");
+            return Err(refused(&name, ErrorKind::Retriable, "it is not in the cluster any more"));
         };
-        match Connection::connect(&endpoint.host, endpoint.port, &self.settings).await {
-            Ok(connection) => {
-                // A broker that accepts and at once closes must not be tried in a tight loop either.
-                let not_before = Some(Instant::now() + self.config.reconnect_backoff);
-                *state =
-                    SlotState { connection: Some(connection.clone()), failures: 0, not_before };
-                Ok(connection)
-            }
-            Err(error) => {
-                state.failures = state.failures.saturating_add(1);
-                let (base, max) =
-                    (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
-                state.not_before =
-                    Some(Instant::now() + metadata::backoff(base, max, state.failures));
-                Err(error)
-            }
+        let slot = self.slot(node, class);
+        let fits = |open: &Connection| open.leads_to(&endpoint.host, endpoint.port);
+        let connect = Connection::connect(&endpoint.host, endpoint.port, &self.settings);
+        let connection = slot.get(fits, connect, self.pause()).await?;
+        self.check_open().inspect_err(|_| connection.retire(CLOSED))?;
+        Ok(connection)
+    }
+
+    fn pause(&self) -> ReconnectBackoff {
+        ReconnectBackoff {
+            base: self.config.reconnect_backoff,
+            max: self.config.reconnect_backoff_max,
         }
     }
 
@@ -280,5 +335,13 @@ impl ClientInner {
     }
 }
 
+/// The error of an attempt that was not made.
+fn refused(address: &str, kind: ErrorKind, reason: &str) -> ConnectError {
+    ConnectError::new(&address.into(), ConnectStage::Resolve, kind, reason)
+}
+
+const CLOSED: &str = "the client is closed";
+/// Least time for a connection to one of several brokers that would do.
+const PATIENCE_MIN: Duration = Duration::from_secs(2);
 /// Every version of Metadata since topics could be asked for by an empty list.
 const METADATA_VERSIONS: RangeInclusive<i16> = 1..=13;

@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 /// Threads for compression and password hashing; each holds at most one batch at a time.
 const BLOCKING_THREADS: usize = 4;
 
-/// A thread with a runtime of its own; it ends when this is dropped, without being waited for.
+/// A thread with a runtime of its own; it ends when this is dropped, without being waited for. Or the
+/// caller's runtime, which goes on: there, tasks end with what they serve.
 #[derive(Debug)]
 pub(crate) struct IoThread {
     handle: Handle,
-    _stop: oneshot::Sender<()>,
+    _stop: Option<oneshot::Sender<()>>,
 }
 
 impl IoThread {
@@ -31,7 +32,12 @@ impl IoThread {
             let _ = runtime.block_on(stopped);
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, _stop: stop })
+        Ok(Self { handle, _stop: Some(stop) })
+    }
+
+    /// No thread: everything runs on this runtime.
+    pub(crate) fn on(handle: Handle) -> Self {
+        Self { handle, _stop: None }
     }
 
     /// Lets timers be made outside of the thread.

@@ -9,6 +9,8 @@ mod connection;
 mod error;
 mod io_thread;
 mod metadata;
+#[cfg(test)]
+mod mock;
 pub mod producer;
 mod record;
 
@@ -17,7 +19,9 @@ pub use self::client::{Client, ClientError};
 pub use self::config::{
     Acks, BatchReport, ClientConfig, ConfigError, ProducerConfig, SaslConfig, TlsConfig, TlsRoots,
 };
-pub use self::connection::{ConnectError, ConnectStage, Token, TokenError, TokenProvider};
+pub use self::connection::{
+    ClientCredentials, ConnectError, ConnectStage, Token, TokenError, TokenProvider,
+};
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;
 pub use self::producer::{

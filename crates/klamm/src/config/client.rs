@@ -24,6 +24,7 @@ pub struct ClientConfig {
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) sasl: Option<SaslConfig>,
     pub(crate) security: SecurityText,
+    pub(crate) runtime: Option<tokio::runtime::Handle>,
 }
 
 impl ClientConfig {
@@ -47,6 +48,7 @@ impl ClientConfig {
             tls: None,
             sasl: None,
             security: SecurityText::default(),
+            runtime: None,
         }
     }
 
@@ -77,6 +79,13 @@ impl ClientConfig {
     /// Lets the cluster create topics when they are first used, if it allows that. Default: no.
     pub fn allow_auto_create_topics(mut self, allow: bool) -> Self {
         self.allow_auto_create_topics = allow;
+        self
+    }
+
+    /// Runs connections and senders on this runtime, which needs its I/O and time drivers. Default: a
+    /// thread of the client's own, which costs less CPU and is not delayed by a busy application.
+    pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.runtime = Some(runtime);
         self
     }
 

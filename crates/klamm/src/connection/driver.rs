@@ -1,181 +1,190 @@
 //! The task that owns a socket: writes what is queued, reads what comes, minds the clock.
 
-use super::error::RequestError;
+use super::Shared;
+use super::frames::FrameReader;
 use super::handshake::Ready;
 use super::in_flight::{InFlight, Waiter};
+use super::outgoing::{IO_SLICES_MAX, Outgoing};
 use super::sasl;
 use super::settings::ConnectionSettings;
 use super::transport::Transport;
-use bytes::{Buf, Bytes, BytesMut};
 use klamm_protocol::header::correlation_id;
 use klamm_protocol::primitives::Frame;
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::IoSlice;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Pieces handed to one vectored write; the kernel takes at most 1,024.
-const IO_SLICES_MAX: usize = 128;
-/// Room made before each read.
-const READ_BYTES: usize = 64 * 1024;
-
-/// A request on its way to the driver.
+/// What handles ask of the driver.
 #[derive(Debug)]
-pub(crate) struct Command {
-    pub(crate) frame: Frame,
-    pub(crate) expects_reply: bool,
-    pub(crate) waiter: Waiter,
-}
-
-/// A frame that is being written.
-#[derive(Debug)]
-struct Outgoing {
-    parts: VecDeque<Bytes>,
-    /// For a request without an answer: who waits for the last byte to be written.
-    on_written: Option<Waiter>,
+pub(super) enum Command {
+    Send {
+        frame: Frame,
+        expects_reply: bool,
+        waiter: Waiter,
+    },
+    /// Nothing new goes out before this moment (KIP-219).
+    MuteUntil(Instant),
+    /// The connection is of no use any more, for this reason.
+    End(Arc<str>),
 }
 
 type Reauthentication =
     Pin<Box<dyn Future<Output = Result<(Transport, sasl::Session), String>> + Send>>;
 
 /// See the module's head.
-pub(crate) struct Driver {
-    address: Arc<str>,
+pub(super) struct Driver {
+    shared: Arc<Shared>,
     settings: Arc<ConnectionSettings>,
     /// Away while re-authentication has it.
     transport: Option<Transport>,
     commands: mpsc::UnboundedReceiver<Command>,
     handles_gone: bool,
-    outgoing: VecDeque<Outgoing>,
+    outgoing: Outgoing,
     needs_flush: bool,
     in_flight: InFlight,
-    read: BytesMut,
+    reader: FrameReader,
     timer: Pin<Box<Sleep>>,
     last_used: Instant,
+    muted_until: Option<Instant>,
     session: sasl::Session,
     reauthentication: Option<Reauthentication>,
 }
 
+/// How a connection ends.
+#[derive(Debug)]
+enum End {
+    Cause(String),
+    TimedOut,
+    Idle,
+    Unused,
+}
+
 impl Driver {
-    pub(crate) fn new(
+    pub(super) fn new(
         ready: Ready,
+        shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
         settings: Arc<ConnectionSettings>,
     ) -> Self {
         Self {
-            address: ready.address,
-            settings,
+            shared,
             transport: Some(ready.transport),
             commands,
             handles_gone: false,
-            outgoing: VecDeque::new(),
+            outgoing: Outgoing::default(),
             needs_flush: false,
             in_flight: InFlight::default(),
-            read: BytesMut::with_capacity(READ_BYTES),
+            reader: FrameReader::new(settings.receive_max_bytes),
+            settings,
             timer: Box::pin(sleep_until(Instant::now())),
             last_used: Instant::now(),
+            muted_until: None,
             session: ready.session,
             reauthentication: None,
         }
     }
 
     /// Runs until the connection ends, and tells every waiter why.
-    pub(crate) async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let end = poll_fn(|cx| self.poll(cx)).await;
         self.commands.close();
+        let address = Arc::clone(&self.shared.address);
         let cause: Arc<str> = match &end {
             End::Cause(cause) => cause.as_str().into(),
             End::TimedOut => "another request on the same connection timed out".into(),
             End::Idle => "the connection was closed after connections.max.idle.ms".into(),
+            End::Unused => "nobody held the connection any more".into(),
         };
-        if let End::Cause(cause) = &end {
-            tracing::debug!(broker = %self.address, %cause, "connection ended");
-        }
+        tracing::debug!(broker = %address, %cause, "connection ended");
         let now = matches!(end, End::TimedOut).then(Instant::now);
-        self.in_flight.fail_all(&self.address, &cause, now);
-        let never_sent = self.outgoing.drain(..).filter_map(|o| o.on_written);
-        for waiter in never_sent {
-            let error = RequestError::Lost {
-                address: Arc::clone(&self.address),
-                cause: Arc::clone(&cause),
-                may_have_reached_broker: true,
-            };
-            let _ = waiter.reply.send(Err(error));
+        self.in_flight.fail_all(&address, &cause, now);
+        for (waiter, begun) in self.outgoing.drain_waiters() {
+            waiter.fail(&address, &cause, now, begun);
         }
         while let Ok(command) = self.commands.try_recv() {
-            let error = RequestError::never_sent(&self.address, &cause);
-            let _ = command.waiter.reply.send(Err(error));
+            if let Command::Send { waiter, .. } = command {
+                waiter.fail(&address, &cause, None, false);
+            }
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            if let Poll::Ready(ended) = self.poll_reauthentication(cx) {
-                return Poll::Ready(End::Cause(ended));
-            }
-            let mut progress = self.poll_commands(cx);
-            match self.poll_write(cx) {
-                Ok(wrote) => progress |= wrote,
+            let step = self.poll_step(cx);
+            match step {
                 Err(cause) => return Poll::Ready(End::Cause(cause)),
+                Ok(true) => self.last_used = Instant::now(),
+                Ok(false) => break,
             }
-            match self.poll_read(cx) {
-                Ok(read) => progress |= read,
-                Err(cause) => return Poll::Ready(End::Cause(cause)),
-            }
-            if self.handles_gone && self.in_flight.is_empty() && self.outgoing.is_empty() {
-                return Poll::Ready(End::Idle);
-            }
-            if !progress {
-                break;
-            }
-            self.last_used = Instant::now();
+        }
+        if self.handles_gone && self.in_flight.is_empty() && self.outgoing.is_empty() {
+            return Poll::Ready(End::Unused);
         }
         self.poll_timer(cx)
     }
 
-    /// Takes requests off the channel; none while the connection drains for re-authentication.
-    fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
+    /// One round; says whether anything moved, in which case more may.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Result<bool, String> {
+        let renewed = self.poll_reauthentication(cx)?;
+        let taken = self.poll_commands(cx)?;
+        let wrote = self.poll_write(cx)?;
+        let read = self.poll_read(cx)?;
+        Ok(renewed | taken | wrote | read)
+    }
+
+    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Result<bool, String> {
         let mut progress = false;
-        while !self.handles_gone && !self.session.is_due() && self.transport.is_some() {
+        while !self.handles_gone {
             match self.commands.poll_recv(cx) {
                 Poll::Pending => break,
                 Poll::Ready(None) => self.handles_gone = true,
-                Poll::Ready(Some(command)) => self.queue(command),
+                Poll::Ready(Some(Command::End(cause))) => return Err(cause.to_string()),
+                Poll::Ready(Some(Command::MuteUntil(at))) => {
+                    self.muted_until = self.muted_until.max(Some(at));
+                }
+                // Before the first byte goes out: an answer can overtake the end of its request.
+                Poll::Ready(Some(Command::Send { frame, expects_reply: true, waiter })) => {
+                    self.in_flight.push(waiter);
+                    self.outgoing.push(frame, None);
+                }
+                Poll::Ready(Some(Command::Send { frame, expects_reply: false, waiter })) => {
+                    self.outgoing.push(frame, Some(waiter));
+                }
             }
             progress = true;
         }
-        progress
+        Ok(progress)
     }
 
-    fn queue(&mut self, command: Command) {
-        let parts = command.frame.into_parts().into();
-        // Before the first byte goes out: an answer can overtake the end of its own request's write.
-        let on_written = if command.expects_reply {
-            self.in_flight.push(command.waiter);
-            None
-        } else {
-            Some(command.waiter)
-        };
-        self.outgoing.push_back(Outgoing { parts, on_written });
+    /// Whether no new frame may be begun: the broker asked for silence, or the session is running out.
+    fn holds_back(&mut self) -> bool {
+        if self.muted_until.is_some_and(|at| at <= Instant::now()) {
+            self.muted_until = None;
+        }
+        self.muted_until.is_some() || self.session.is_due()
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, String> {
+        let holds_back = self.holds_back();
         let Some(transport) = &mut self.transport else { return Ok(false) };
         let mut progress = false;
-        while !self.outgoing.is_empty() {
-            let parts = self.outgoing.iter().flat_map(|o| &o.parts);
-            let slices: Vec<IoSlice<'_>> =
-                parts.take(IO_SLICES_MAX).map(|p| IoSlice::new(p)).collect();
-            let written = Pin::new(&mut *transport).poll_write_vectored(cx, &slices);
-            match written {
+        while !self.outgoing.is_empty() && !(holds_back && !self.outgoing.is_amid_a_frame()) {
+            let mut slices = [IoSlice::new(&[]); IO_SLICES_MAX];
+            let used = self.outgoing.slices(holds_back, &mut slices);
+            let slices = slices.get(..used).unwrap_or_default();
+            match Pin::new(&mut *transport).poll_write_vectored(cx, slices) {
                 Poll::Pending => return Ok(progress),
                 Poll::Ready(Ok(0)) => return Err("the broker takes no more bytes".to_owned()),
-                Poll::Ready(Ok(n)) => advance(&mut self.outgoing, n),
+                Poll::Ready(Ok(n)) => {
+                    let written = self.outgoing.advance(n);
+                    self.in_flight.mark_written(written.begun);
+                    self.shared.settle(written.finished);
+                }
                 Poll::Ready(Err(e)) => return Err(e.to_string()),
             }
             self.needs_flush = true;
@@ -193,121 +202,105 @@ impl Driver {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<bool, String> {
         let Some(transport) = &mut self.transport else { return Ok(false) };
-        self.read.reserve(READ_BYTES);
-        let read = pin!(transport.read_buf(&mut self.read)).poll(cx);
-        match read {
-            Poll::Pending => return Ok(false),
-            Poll::Ready(Ok(0)) => return Err("the broker closed the connection".to_owned()),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(e)) => return Err(e.to_string()),
+        if !self.reader.poll_fill(transport, cx)? {
+            return Ok(false);
         }
-        while let Some(frame) = self.next_frame()? {
+        while let Some(frame) = self.reader.next_frame()? {
             let id = correlation_id(&frame).map_err(|e| format!("malformed response: {e}"))?;
             self.in_flight.handle_answer(id, frame)?;
+            self.shared.settle(1);
         }
         Ok(true)
     }
 
-    fn next_frame(&mut self) -> Result<Option<Bytes>, String> {
-        let Some(size) = self.read.first_chunk::<4>() else { return Ok(None) };
-        let size = i32::from_be_bytes(*size);
-        let max = self.settings.receive_max_bytes;
-        let Some(len) = usize::try_from(size).ok().filter(|n| *n <= max) else {
-            return Err(format!("a response claims {size} bytes; the limit is {max}"));
-        };
-        if self.read.len() < 4 + len {
-            self.read.reserve(4 + len - self.read.len());
-            return Ok(None);
-        }
-        self.read.advance(4);
-        Ok(Some(self.read.split_to(len).freeze()))
-    }
-
-    /// The connection has one timer: for the earliest of deadlines, session end and idle close.
+    /// The connection has one timer. It is only ever moved to an earlier moment, or when it has rung:
+    /// in the usual course of pipelined requests, whose deadlines grow, it is not touched at all.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            let idle_end = self.last_used + self.settings.max_idle;
-            let session_end = self.session.reauthenticate_at;
-            let next = match self.in_flight.deadline() {
-                Some(deadline) => session_end.map_or(deadline, |s| s.min(deadline)),
-                None => session_end.map_or(idle_end, |s| s.min(idle_end)),
-            };
-            // A session that is due waits for the drain, which the socket announces.
-            let next = if self.session.is_due() {
-                next.max(Instant::now() + self.settings.max_idle)
-            } else {
-                next
-            };
-            if self.timer.deadline() != next {
+            let next = self.wakes_at();
+            if next < self.timer.deadline() {
                 self.timer.as_mut().reset(next);
             }
-            ready!(self.timer.as_mut().poll(cx));
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
             let now = Instant::now();
-            if self.in_flight.deadline().is_some_and(|d| d <= now) {
+            if self.request_deadline().is_some_and(|d| d <= now) {
                 return Poll::Ready(End::TimedOut);
             }
-            if self.session.is_due() {
+            if self.is_unused() && self.last_used + self.settings.max_idle <= now {
+                return Poll::Ready(End::Idle);
+            }
+            if next <= now {
+                // The end of a silence or of a session: another round does what is to be done.
+                self.timer.as_mut().reset(now + self.settings.max_idle);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.in_flight.is_empty() && self.last_used + self.settings.max_idle <= now {
-                return Poll::Ready(End::Idle);
-            }
+            self.timer.as_mut().reset(next);
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.in_flight.is_empty() && self.outgoing.is_empty() && self.reauthentication.is_none()
+    }
+
+    fn request_deadline(&self) -> Option<Instant> {
+        self.in_flight.deadline().into_iter().chain(self.outgoing.deadline()).min()
+    }
+
+    fn wakes_at(&self) -> Instant {
+        let idle = self.last_used + self.settings.max_idle;
+        // A session that is due waits for the drain, which the socket announces.
+        let session = self.session.reauthenticate_at.filter(|_| !self.session.is_due());
+        let moments = [self.request_deadline(), session, self.muted_until];
+        let earliest = moments.into_iter().flatten().min();
+        match (earliest, self.is_unused()) {
+            (Some(at), true) => at.min(idle),
+            (Some(at), false) => at,
+            (None, true) => idle,
+            (None, false) => Instant::now() + self.settings.max_idle,
         }
     }
 
     /// KIP-368: once the session is about to end, nothing new is sent; when all answers are in, the
-    /// same connection authenticates again.
-    fn poll_reauthentication(&mut self, cx: &mut Context<'_>) -> Poll<String> {
+    /// same connection authenticates again. Says whether it just did.
+    fn poll_reauthentication(&mut self, cx: &mut Context<'_>) -> Result<bool, String> {
         if self.reauthentication.is_none() {
-            let drained = self.in_flight.is_empty() && self.outgoing.is_empty();
-            if !self.session.is_due() || !drained {
-                return Poll::Pending;
+            let drained = self.in_flight.is_drained() && !self.outgoing.is_amid_a_frame();
+            if !self.session.is_due() || !drained || self.needs_flush {
+                return Ok(false);
             }
-            let Some(mut transport) = self.transport.take() else { return Poll::Pending };
-            let (settings, address) = (Arc::clone(&self.settings), Arc::clone(&self.address));
-            let versions = self.session.versions.clone();
-            self.reauthentication = Some(Box::pin(async move {
-                let session = sasl::authenticate(&mut transport, &settings, &address, &versions)
-                    .await
-                    .map_err(|e| e.to_string())?;
-                Ok((transport, session))
-            }));
+            let Some(transport) = self.transport.take() else { return Ok(false) };
+            self.reauthentication = Some(self.reauthenticate(transport));
         }
-        let Some(running) = &mut self.reauthentication else { return Poll::Pending };
+        let Some(running) = &mut self.reauthentication else { return Ok(false) };
         match running.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(cause)) => Poll::Ready(format!("re-authentication failed: {cause}")),
+            Poll::Pending => Ok(false),
+            Poll::Ready(Err(cause)) => Err(format!("re-authentication failed: {cause}")),
             Poll::Ready(Ok((transport, session))) => {
                 (self.transport, self.session) = (Some(transport), session);
                 self.reauthentication = None;
-                Poll::Pending
+                tracing::debug!(broker = %self.shared.address, "authenticated again");
+                Ok(true)
             }
         }
     }
-}
 
-/// How a connection ends.
-#[derive(Debug)]
-enum End {
-    Cause(String),
-    TimedOut,
-    Idle,
-}
-
-/// Removes `n` written bytes from the front.
-fn advance(outgoing: &mut VecDeque<Outgoing>, mut n: usize) {
-    while let Some(frame) = outgoing.front_mut() {
-        while let Some(part) = frame.parts.front_mut() {
-            if n < part.len() {
-                part.advance(n);
-                return;
+    fn reauthenticate(&self, mut transport: Transport) -> Reauthentication {
+        let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
+        let rest = self.reader.has_bytes();
+        Box::pin(async move {
+            if rest {
+                return Err("the broker sent more than was asked for".to_owned());
             }
-            n -= part.len();
-            frame.parts.pop_front();
-        }
-        if let Some(Outgoing { on_written: Some(waiter), .. }) = outgoing.pop_front() {
-            let _ = waiter.reply.send(Ok(Bytes::new()));
-        }
+            let (address, versions) = (&shared.address, &shared.versions);
+            let running = sasl::authenticate(&mut transport, &settings, address, versions);
+            match tokio::time::timeout(settings.setup_timeout, running).await {
+                Ok(Ok(session)) => Ok((transport, session)),
+                Ok(Err(e)) => Err(e.to_string()),
+                Err(_) => Err("no answer in time".to_owned()),
+            }
+        })
     }
 }

@@ -75,6 +75,31 @@ impl ConnectError {
     }
 }
 
+/// What went wrong in one step of the setup, before it is known where that step belongs.
+#[derive(Debug)]
+pub(super) struct SetupError {
+    pub(super) kind: ErrorKind,
+    pub(super) reason: Arc<str>,
+}
+
+impl SetupError {
+    pub(super) fn new(kind: ErrorKind, reason: impl Into<Arc<str>>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+
+    pub(super) fn at(self, address: &Arc<str>, stage: ConnectStage) -> ConnectError {
+        ConnectError::new(address, stage, self.kind, self.reason)
+    }
+}
+
+/// A broker's own words in one line of bounded length: they end up in logs and on terminals.
+pub(super) fn quoted(text: &str) -> String {
+    /// Longer ones are cut.
+    const QUOTED_MAX_CHARS: usize = 200;
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(QUOTED_MAX_CHARS).map(visible).collect()
+}
+
 /// Why a request has no answer.
 #[derive(Debug, Clone, Error)]
 pub(crate) enum RequestError {

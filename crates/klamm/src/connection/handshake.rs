@@ -1,7 +1,7 @@
 //! From a host name to a connection that is ready for requests.
 
 use super::ApiVersions;
-use super::error::{ConnectError, ConnectStage, RequestError};
+use super::error::{ConnectError, ConnectStage};
 use super::exchange::exchange;
 use super::sasl::{self, Session};
 use super::settings::ConnectionSettings;
@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 
 /// How long an address may be silent before the next one is tried beside it (RFC 8305).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 16;
 /// Versions of ApiVersions to try, best first: most brokers answer the first.
 const API_VERSIONS_TRIES: [i16; 3] = [4, 3, 0];
 
@@ -31,7 +33,6 @@ pub(crate) struct Ready {
     pub(crate) transport: Transport,
     pub(crate) versions: ApiVersions,
     pub(crate) session: Session,
-    pub(crate) next_correlation: i32,
 }
 
 pub(crate) async fn connect(
@@ -64,22 +65,39 @@ async fn set_up(
     let failed =
         |stage, reason: String| ConnectError::new(address, stage, ErrorKind::Retriable, reason);
     let addresses = tokio::net::lookup_host((host, port)).await;
-    let addresses: Vec<SocketAddr> =
-        addresses.map_err(|e| failed(ConnectStage::Resolve, e.to_string()))?.collect();
+    let addresses = addresses.map_err(|e| failed(ConnectStage::Resolve, e.to_string()))?;
+    let addresses = interleaved(addresses.take(ADDRESSES_MAX));
     *stage.lock() = ConnectStage::Tcp;
     let tcp = open(&addresses, settings).await.map_err(|e| failed(ConnectStage::Tcp, e))?;
     *stage.lock() = ConnectStage::Tls;
     let mut transport = match &settings.tls {
         None => Transport::Plain(tcp),
-        Some(config) => tls::handshake(tcp, host, config)
-            .await
-            .map_err(|e| ConnectError::new(address, ConnectStage::Tls, e.kind, e.reason))?,
+        Some(config) => {
+            tls::handshake(tcp, host, config).await.map_err(|e| e.at(address, ConnectStage::Tls))?
+        }
     };
     *stage.lock() = ConnectStage::ApiVersions;
     let versions = api_versions(&mut transport, address, settings).await?;
     *stage.lock() = ConnectStage::Sasl;
     let session = sasl::authenticate(&mut transport, settings, address, &versions).await?;
-    Ok(Ready { address: Arc::clone(address), transport, versions, session, next_correlation: 100 })
+    Ok(Ready { address: Arc::clone(address), transport, versions, session })
+}
+
+/// Lets the address families take turns, so that one that is broken costs one delay (RFC 8305).
+fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let all: Vec<SocketAddr> = addresses.collect();
+    let first_is_ipv6 = all.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|a| a.is_ipv6() == first_is_ipv6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut order = Vec::new();
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair == [None, None] {
+            return order;
+        }
+        order.extend(pair.into_iter().flatten());
+    }
 }
 
 /// Opens TCP to the first address that answers, starting the next one when one is slow.
@@ -143,9 +161,9 @@ async fn api_versions(
     };
     for (i, version) in API_VERSIONS_TRIES.into_iter().enumerate() {
         let id = i32::try_from(i).unwrap_or(0);
-        let frame = exchange(transport, address, &settings.client_id, &request, version, id)
+        let frame = exchange(transport, &settings.client_id, &request, version, id)
             .await
-            .map_err(|e: RequestError| failed(e.kind(), reason_of(&e)))?;
+            .map_err(|e| e.at(address, ConnectStage::ApiVersions))?;
         let response = decode_api_versions(frame, version)
             .map_err(|e| failed(ErrorKind::Fatal, format!("malformed response: {e}")))?;
         match ErrorCode(response.error_code) {
@@ -161,17 +179,26 @@ async fn api_versions(
     Err(failed(ErrorKind::Fatal, "the broker refuses every version of ApiVersions".to_owned()))
 }
 
-fn reason_of(e: &RequestError) -> String {
-    match e {
-        RequestError::Lost { cause, .. } => cause.to_string(),
-        other => other.to_string(),
-    }
-}
-
 /// A broker that does not know the version answers in version 0.
 fn decode_api_versions(frame: Bytes, version: i16) -> Result<ApiVersionsResponse, DecodeError> {
     let code = frame.get(4..6).and_then(|b| b.first_chunk::<2>()).copied().unwrap_or_default();
     let unsupported = ErrorCode(i16::from_be_bytes(code)) == ErrorCode::UNSUPPORTED_VERSION;
     let version = if unsupported { 0 } else { version };
     decode_response::<ApiVersionsRequest>(frame, version).map(|(_, response)| response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_families_take_turns() {
+        let parse = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|t| t.parse().unwrap()).collect()
+        };
+        let found = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
+        let expected = parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
+        assert_eq!(interleaved(found.into_iter()), expected);
+        assert!(interleaved(std::iter::empty()).is_empty());
+    }
 }

@@ -12,17 +12,23 @@
 mod driver;
 mod error;
 mod exchange;
+mod frames;
 mod handshake;
 mod in_flight;
+mod outgoing;
 mod sasl;
 pub(crate) mod settings;
+mod slot;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transport;
 
 pub(crate) use self::error::RequestError;
 pub use self::error::{ConnectError, ConnectStage};
-pub use self::sasl::{Token, TokenError, TokenProvider};
+pub use self::sasl::{ClientCredentials, Token, TokenError, TokenProvider};
 pub(crate) use self::settings::ConnectionSettings;
+pub(crate) use self::slot::{ReconnectBackoff, Slot};
 pub(crate) use self::tls::client_config as tls_client_config;
 
 use crate::connection::in_flight::Waiter;
@@ -37,7 +43,7 @@ use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -53,12 +59,25 @@ pub(crate) struct Connection {
     shared: Arc<Shared>,
 }
 
+/// The setup of a connection uses smaller ones.
+const FIRST_CORRELATION_ID: i32 = 100;
+/// Requests of one connection that may wait, queued or written, at the same time.
+const OUTSTANDING_MAX: usize = 10_000;
+
 #[derive(Debug)]
 struct Shared {
     address: Arc<str>,
     client_id: Arc<str>,
     versions: ApiVersions,
     next_correlation: AtomicI32,
+    outstanding: AtomicUsize,
+}
+
+impl Shared {
+    /// Notes that `n` requests wait no more.
+    fn settle(&self, n: usize) {
+        self.outstanding.fetch_sub(n, Ordering::Relaxed);
+    }
 }
 
 impl Connection {
@@ -75,10 +94,18 @@ impl Connection {
             address: Arc::clone(&ready.address),
             client_id: settings.client_id.as_str().into(),
             versions: ready.versions.clone(),
-            next_correlation: AtomicI32::new(ready.next_correlation),
+            next_correlation: AtomicI32::new(FIRST_CORRELATION_ID),
+            outstanding: AtomicUsize::new(0),
         });
-        tokio::spawn(Driver::new(ready, receiver, Arc::clone(settings)).run());
+        let driver = Driver::new(ready, Arc::clone(&shared), receiver, Arc::clone(settings));
+        tokio::spawn(driver.run());
         Ok(Connection { commands, shared })
+    }
+
+    /// Whether it leads to this host and port.
+    pub(crate) fn leads_to(&self, host: &str, port: u16) -> bool {
+        let split = self.shared.address.rsplit_once(':');
+        split.is_some_and(|(h, p)| h == host && p.parse() == Ok(port))
     }
 
     /// `host:port` as it was connected to.
@@ -108,12 +135,17 @@ impl Connection {
         expects_reply: bool,
     ) -> Result<Reply<R>, RequestError> {
         let shared = &self.shared;
+        if shared.outstanding.load(Ordering::Relaxed) >= OUTSTANDING_MAX {
+            return Err(RequestError::never_sent(&shared.address, "too many requests wait for it"));
+        }
         let correlation_id = shared.next_correlation.fetch_add(1, Ordering::Relaxed);
         let frame = encode_request(request, version, correlation_id, &shared.client_id)?;
         let (reply, receiver) = oneshot::channel();
         let deadline = Instant::now() + timeout;
         let waiter = Waiter { correlation_id, deadline, timeout, reply };
-        if self.commands.send(Command { frame, expects_reply, waiter }).is_err() {
+        // Counted first: the driver may be done with it before the next line.
+        shared.outstanding.fetch_add(1, Ordering::Relaxed);
+        if self.commands.send(Command::Send { frame, expects_reply, waiter }).is_err() {
             return Err(RequestError::never_sent(&shared.address, "the connection was closed"));
         }
         Ok(Reply {
@@ -123,6 +155,26 @@ impl Connection {
             expects_reply,
             request: PhantomData,
         })
+    }
+
+    /// Ends the connection; what waits on it fails.
+    pub(crate) fn retire(&self, cause: &str) {
+        // One that has ended needs no end.
+        let _ = self.commands.send(Command::End(cause.into()));
+    }
+
+    /// Waits until the connection has ended.
+    pub(crate) async fn closed(&self) {
+        self.commands.closed().await;
+    }
+
+    /// Begins no new request for this long, as the broker asked in an answer (KIP-219).
+    pub(crate) fn throttle(&self, throttle_time_ms: i32) {
+        if let Ok(ms @ 1..) = u64::try_from(throttle_time_ms) {
+            let until = Instant::now() + Duration::from_millis(ms);
+            // A connection that has ended needs no silence.
+            let _ = self.commands.send(Command::MuteUntil(until));
+        }
     }
 
     /// Sends a request in the highest common version and waits for its answer.

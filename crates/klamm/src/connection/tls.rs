@@ -1,5 +1,6 @@
 //! TLS by rustls: the chain and the name of a broker are always checked.
 
+use super::error::SetupError;
 use super::transport::Transport;
 use crate::config::{TlsConfig, TlsRoots};
 use crate::error::ErrorKind;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Why the TLS settings cannot be used.
 #[derive(Debug, Clone, Error)]
@@ -34,14 +36,62 @@ pub(crate) enum TlsConfigError {
         "the system's certificate store has no usable root: {0}; set ssl.truststore.location or use the bundled roots"
     )]
     NoSystemRoots(String),
+    /// The cryptography that is built in needs more of the processor.
+    #[error(
+        "TLS needs processor features that are missing here ({0}); build klamm with the feature tls-ring"
+    )]
+    #[cfg(not(feature = "tls-ring"))]
+    Processor(String),
     /// rustls refuses the combination.
     #[error("{0}")]
     Rejected(String),
 }
 
+/// The cryptography: graviola where the processor has what it takes, else ring if that is built in.
+fn provider() -> Result<CryptoProvider, TlsConfigError> {
+    match missing_cpu_features().as_slice() {
+        [] => Ok(rustls_graviola::default_provider()),
+        missing => fallback(missing),
+    }
+}
+
+#[cfg(feature = "tls-ring")]
+fn fallback(missing: &[&'static str]) -> Result<CryptoProvider, TlsConfigError> {
+    tracing::debug!(?missing, "TLS by ring: the processor lacks what graviola needs");
+    Ok(rustls::crypto::ring::default_provider())
+}
+
+#[cfg(not(feature = "tls-ring"))]
+fn fallback(missing: &[&'static str]) -> Result<CryptoProvider, TlsConfigError> {
+    Err(TlsConfigError::Processor(missing.join(", ")))
+}
+
+/// What graviola needs and this processor lacks; asked first, because graviola panics without it.
+fn missing_cpu_features() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let features = [
+        ("aes", std::arch::is_x86_feature_detected!("aes")),
+        ("ssse3", std::arch::is_x86_feature_detected!("ssse3")),
+        ("pclmulqdq", std::arch::is_x86_feature_detected!("pclmulqdq")),
+        ("bmi1", std::arch::is_x86_feature_detected!("bmi1")),
+        ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
+        ("adx", std::arch::is_x86_feature_detected!("adx")),
+        ("avx", std::arch::is_x86_feature_detected!("avx")),
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let features = [
+        ("aes", std::arch::is_aarch64_feature_detected!("aes")),
+        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
+        ("pmull", std::arch::is_aarch64_feature_detected!("pmull")),
+        ("sha2", std::arch::is_aarch64_feature_detected!("sha2")),
+    ];
+    features.iter().filter(|(_, present)| !present).map(|(name, _)| *name).collect()
+}
+
 /// Builds what all TLS connections of a client share.
 pub(crate) fn client_config(tls: &TlsConfig) -> Result<Arc<ClientConfig>, TlsConfigError> {
-    let provider = Arc::new(rustls_graviola::default_provider());
+    let provider = Arc::new(provider()?);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| TlsConfigError::Rejected(e.to_string()))?;
@@ -109,44 +159,66 @@ fn pem(what: &'static str, error: &rustls::pki_types::pem::Error) -> TlsConfigEr
     TlsConfigError::Pem { what, reason: error.to_string() }
 }
 
-/// A failed handshake, in words that say what to change.
-pub(crate) struct HandshakeError {
-    pub(crate) kind: ErrorKind,
-    pub(crate) reason: String,
-}
-
-pub(crate) async fn handshake(
+pub(super) async fn handshake(
     tcp: TcpStream,
     host: &str,
     config: &Arc<ClientConfig>,
-) -> Result<Transport, HandshakeError> {
-    // A trailing dot is part of a DNS name but never of a certificate's.
-    let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
-        .map_err(|e| HandshakeError { kind: ErrorKind::Misuse, reason: e.to_string() })?;
-    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, tcp);
-    match connecting.await {
+) -> Result<Transport, SetupError> {
+    match connect(tcp, host, config).await {
         Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
         Err(e) => Err(explain(&e, host)),
     }
 }
 
-fn explain(error: &std::io::Error, host: &str) -> HandshakeError {
+/// Opens TLS to whoever claims to be `host`.
+pub(super) async fn connect(
+    tcp: TcpStream,
+    host: &str,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    // A trailing dot is part of a DNS name but never of a certificate's.
+    let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
+        .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidInput, e))?;
+    TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
+}
+
+fn explain(error: &std::io::Error, host: &str) -> SetupError {
+    if let Some(objection) = objection(error) {
+        return objection;
+    }
     let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     let (kind, reason) = match tls {
-        Some(rustls::Error::InvalidCertificate(why)) => (ErrorKind::Unauthorized, certificate_reason(why, host)),
-        Some(rustls::Error::AlertReceived(alert)) => (ErrorKind::Unauthorized, alert_reason(*alert)),
-        Some(rustls::Error::InvalidMessage(_)) => (
-            ErrorKind::Misuse,
-            "the broker does not speak TLS on this port (security.protocol=PLAINTEXT or SASL_PLAINTEXT?)".to_owned(),
-        ),
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            (ErrorKind::Unauthorized, certificate_reason(why, host))
+        }
+        Some(rustls::Error::InvalidMessage(_)) => (ErrorKind::Misuse, NO_TLS.to_owned()),
         Some(other) => (ErrorKind::Fatal, other.to_string()),
-        None if error.kind() == std::io::ErrorKind::UnexpectedEof => (
-            ErrorKind::Retriable,
-            "the broker closed the connection; does this port speak TLS?".to_owned(),
-        ),
+        None if error.kind() == std::io::ErrorKind::InvalidInput => {
+            (ErrorKind::Misuse, format!("{host:?} is no name a certificate could be for"))
+        }
+        // Not certain: a broker that is being stopped does the same.
+        None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            (ErrorKind::Retriable, CLOSED.to_owned())
+        }
         None => (ErrorKind::Retriable, error.to_string()),
     };
-    HandshakeError { kind, reason }
+    SetupError::new(kind, reason)
+}
+
+const NO_TLS: &str =
+    "the broker does not speak TLS on this port (security.protocol=PLAINTEXT or SASL_PLAINTEXT?)";
+const CLOSED: &str =
+    "the broker closed the connection; does this port speak TLS (security.protocol)?";
+
+/// What the broker has against us, if it said so in a TLS alert.
+pub(super) fn objection(error: &std::io::Error) -> Option<SetupError> {
+    match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(alert)) => {
+            let (kind, reason) = alert_reason(*alert);
+            Some(SetupError::new(kind, reason))
+        }
+        _ => None,
+    }
 }
 
 fn certificate_reason(why: &CertificateError, host: &str) -> String {
@@ -167,14 +239,28 @@ fn certificate_reason(why: &CertificateError, host: &str) -> String {
     }
 }
 
-fn alert_reason(alert: AlertDescription) -> String {
-    match alert {
-        AlertDescription::CertificateRequired | AlertDescription::BadCertificate => {
+fn alert_reason(alert: AlertDescription) -> (ErrorKind, String) {
+    use AlertDescription as Alert;
+    let reason = match alert {
+        Alert::CertificateRequired => {
+            "the broker wants a client certificate: set ssl.keystore.location".to_owned()
+        }
+        Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnsupportedCertificate => {
             "the broker wants a client certificate (ssl.keystore.location), or does not accept this one".to_owned()
         }
-        AlertDescription::UnknownCA => "the broker does not trust the authority of our client certificate".to_owned(),
-        other => format!("the broker refuses: {other:?}"),
-    }
+        Alert::UnknownCA => {
+            "the broker does not trust the authority of our client certificate".to_owned()
+        }
+        Alert::CertificateExpired | Alert::CertificateRevoked => {
+            "our client certificate has expired or was revoked".to_owned()
+        }
+        Alert::AccessDenied | Alert::HandshakeFailure | Alert::ProtocolVersion => {
+            format!("the broker refuses the TLS handshake: {alert:?}")
+        }
+        // Of the others a restart may be the cause.
+        other => return (ErrorKind::Retriable, format!("the broker ends TLS: {other:?}")),
+    };
+    (ErrorKind::Unauthorized, reason)
 }
 
 /// For `danger_accept_any_certificate` only: checks signatures, but neither chain nor name.

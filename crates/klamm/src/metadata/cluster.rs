@@ -48,6 +48,14 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// Whether an answer is of the cluster this snapshot is of, as far as both say which they mean.
+    pub(crate) fn is_same_cluster(&self, answer: &MetadataResponse) -> bool {
+        match (&self.cluster_id, &answer.cluster_id) {
+            (Some(ours), Some(theirs)) => **ours == *theirs.as_str(),
+            _ => true,
+        }
+    }
+
     /// The leader of a partition, if it has one that is known.
     pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
         let topic = self.topics.get(topic)?;
@@ -62,10 +70,13 @@ impl Cluster {
             let port = u16::try_from(b.port).ok()?;
             Some((b.node_id, BrokerEndpoint { host: b.host.as_str().into(), port }))
         });
+        let told: BTreeMap<i32, BrokerEndpoint> = brokers.collect();
+        let cluster_id = answer.cluster_id.as_ref().map(|id| id.as_str().into());
         let mut next = Cluster {
-            cluster_id: answer.cluster_id.as_ref().map(|id| id.as_str().into()),
+            cluster_id: cluster_id.or_else(|| self.cluster_id.clone()),
             controller: Some(answer.controller_id).filter(|id| *id >= 0),
-            brokers: brokers.collect(),
+            // A broker that is still starting knows none, and the ones known are not gone for that.
+            brokers: if told.is_empty() { self.brokers.clone() } else { told },
             topics: self.topics.clone(),
         };
         for told in &answer.topics {
@@ -115,7 +126,7 @@ fn merge(name: &str, known: Option<&Topic>, told: &ToldTopic) -> Topic {
         let (id, partitions) =
             known.map_or((Uuid::ZERO, Vec::new()), |k| (k.id, k.partitions.clone()));
         let before = known.map_or(0, |k| k.unknown_in_a_row);
-        let unknown_in_a_row = if unknown { before + 1 } else { 0 };
+        let unknown_in_a_row = if unknown { before.saturating_add(1) } else { 0 };
         return Topic {
             name,
             id,
@@ -126,8 +137,9 @@ fn merge(name: &str, known: Option<&Topic>, told: &ToldTopic) -> Topic {
         };
     }
     let same = known.filter(|k| k.id == told.topic_id);
-    let count = told.partitions.iter().map(|p| p.partition_index).max().map_or(0, |m| m + 1);
-    let mut partitions: Vec<PartitionInfo> = (0..count).map(|_| PartitionInfo::unknown()).collect();
+    // Brokers name every partition; an index past their number is none.
+    let mut partitions: Vec<PartitionInfo> =
+        told.partitions.iter().map(|_| PartitionInfo::unknown()).collect();
     for p in &told.partitions {
         let Some(slot) =
             usize::try_from(p.partition_index).ok().and_then(|i| partitions.get_mut(i))
@@ -222,6 +234,35 @@ mod tests {
         assert_eq!(gone.leader("t", 0), Some(1));
         assert_eq!(gone.topics["t"].unknown_in_a_row, 1);
         assert_eq!(gone.after(&ok(1, 2, 6)).topics["t"].unknown_in_a_row, 0);
+    }
+
+    #[test]
+    fn partition_index_past_their_number_is_ignored() {
+        for index in [1, i32::MAX, -1, i32::MIN] {
+            let mut hostile = ok(1, 1, 5);
+            hostile.topics[0].partitions[0].partition_index = index;
+            let cluster = Cluster::default().after(&hostile);
+            assert_eq!(cluster.topics["t"].partitions, [PartitionInfo::unknown()], "{index}");
+        }
+    }
+
+    #[test]
+    fn answer_without_brokers_forgets_none() {
+        let cluster = Cluster::default().after(&ok(1, 1, 5));
+        let mut starting = ok(1, 1, 5);
+        starting.brokers.clear();
+        assert_eq!(cluster.after(&starting).brokers, cluster.brokers);
+    }
+
+    #[test]
+    fn other_cluster_is_recognised() {
+        let named = |id: &str| MetadataResponse {
+            cluster_id: Some(id.into()),
+            ..MetadataResponse::default()
+        };
+        let cluster = Cluster::default().after(&named("a"));
+        assert!(cluster.is_same_cluster(&named("a")) && !cluster.is_same_cluster(&named("b")));
+        assert!(cluster.is_same_cluster(&MetadataResponse::default()), "an old broker names none");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::MetadataResponse;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -76,6 +77,7 @@ pub(crate) struct Metadata {
     wanted: Mutex<Wanted>,
     wake: Notify,
     last_error: Mutex<Option<Arc<str>>>,
+    closed: AtomicBool,
 }
 
 impl Metadata {
@@ -85,7 +87,15 @@ impl Metadata {
             wanted: Mutex::new(Wanted::default()),
             wake: Notify::new(),
             last_error: Mutex::new(None),
+            closed: AtomicBool::new(false),
         }
+    }
+
+    /// Ends the wait of whoever waits for a topic.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.snapshot.send_modify(|_| {});
+        self.wake.notify_one();
     }
 
     /// The present snapshot.
@@ -119,12 +129,16 @@ impl Metadata {
         wait: Duration,
     ) -> Result<Arc<Topic>, MetadataError> {
         let mut changes = self.changes();
+        let stale = changes.borrow().topics.get(name).cloned();
         let find = async {
             loop {
                 let cluster = Arc::clone(&changes.borrow_and_update());
+                if self.closed.load(Ordering::Relaxed) {
+                    return Err(MetadataError::Closed);
+                }
                 match cluster.topics.get(name) {
                     Some(topic) if !topic.partitions.is_empty() => return Ok(Arc::clone(topic)),
-                    Some(topic) => refuse(topic)?,
+                    Some(topic) => refuse(topic, stale.as_ref())?,
                     None => {}
                 }
                 self.want(name);
@@ -176,13 +190,92 @@ impl Metadata {
     }
 }
 
-/// An error that waiting does not cure.
-fn refuse(topic: &Topic) -> Result<(), MetadataError> {
+/// An error that waiting does not cure. What was known before the question does not count: a topic
+/// may have been created since.
+fn refuse(topic: &Arc<Topic>, stale: Option<&Arc<Topic>>) -> Result<(), MetadataError> {
+    if stale.is_some_and(|s| Arc::ptr_eq(s, topic)) {
+        return Ok(());
+    }
+    let before = stale.map_or(0, |s| s.unknown_in_a_row);
+    let asked = topic.unknown_in_a_row.checked_sub(before).unwrap_or(topic.unknown_in_a_row);
     match topic.error {
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION if topic.unknown_in_a_row >= UNKNOWN_TOPIC_TRIES => {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION if asked >= UNKNOWN_TOPIC_TRIES => {
             Err(MetadataError::UnknownTopic(Arc::clone(&topic.name)))
         }
         code if code.is_ok() || code.is_retriable() => Ok(()),
         code => Err(MetadataError::Refused { topic: Arc::clone(&topic.name), code }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use klamm_protocol::message::metadata_response::{
+        MetadataResponsePartition, MetadataResponseTopic,
+    };
+
+    const WAIT: Duration = Duration::from_secs(60);
+
+    fn answer(code: ErrorCode) -> MetadataResponse {
+        let partitions = if code.is_ok() { 1 } else { 0 };
+        let topic = MetadataResponseTopic {
+            name: Some("t".into()),
+            error_code: code.0,
+            partitions: vec![MetadataResponsePartition::default(); partitions],
+            ..MetadataResponseTopic::default()
+        };
+        MetadataResponse { topics: vec![topic], ..MetadataResponse::default() }
+    }
+
+    /// Asks for the topic and gives these answers meanwhile.
+    async fn ask(
+        metadata: &Metadata,
+        answers: &[ErrorCode],
+    ) -> Option<Result<Arc<Topic>, MetadataError>> {
+        let mut asking = std::pin::pin!(metadata.topic("t", WAIT));
+        for code in answers {
+            tokio::select! {
+                biased;
+                result = &mut asking => return Some(result),
+                () = tokio::task::yield_now() => metadata.learn(&answer(*code)),
+            }
+        }
+        tokio::select! {
+            biased;
+            result = asking => Some(result),
+            () = tokio::task::yield_now() => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_topic_is_an_error_after_some_answers_and_names_the_remedy() {
+        let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        let metadata = Metadata::new();
+        assert!(ask(&metadata, &[unknown; 3]).await.is_none(), "it may be on its way");
+        let error = ask(&metadata, &[unknown; 4]).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("klamm topics create t"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Misuse);
+    }
+
+    #[tokio::test]
+    async fn topic_that_was_created_after_an_error_is_found() {
+        let metadata = Metadata::new();
+        let unknown = [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION; 4];
+        assert!(ask(&metadata, &unknown).await.unwrap().is_err());
+        assert!(ask(&metadata, &[ErrorCode::NONE]).await.unwrap().is_ok(), "stale answer was used");
+        let metadata = Metadata::new();
+        let denied = [ErrorCode::TOPIC_AUTHORIZATION_FAILED];
+        let error = ask(&metadata, &denied).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(ask(&metadata, &[ErrorCode::NONE]).await.unwrap().is_ok(), "stale answer was used");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wait_for_a_topic_is_bounded_and_tells_the_last_error() {
+        let metadata = Metadata::new();
+        *metadata.last_error.lock() = Some("b:9092: connection refused".into());
+        let error = metadata.topic("t", WAIT).await.unwrap_err();
+        assert!(error.to_string().contains("connection refused"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Retriable);
     }
 }

@@ -1,8 +1,8 @@
 //! The task that keeps the metadata cache fresh.
 
-use super::Metadata;
+use super::{Metadata, Topic, UNKNOWN_TOPIC_TRIES};
 use crate::client::ClientInner;
-use crate::connection::RequestError;
+use crate::connection::{Connection, RequestError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::metadata_request::MetadataRequestTopic;
 use klamm_protocol::message::{MetadataRequest, MetadataResponse};
@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// After this long without a usable answer everything starts from the bootstrap servers again
+/// (`metadata.recovery.rebootstrap.trigger.ms` of KIP-1102).
+const REBOOTSTRAP_AFTER: Duration = Duration::from_secs(300);
 
 /// What callers have asked for since the last look.
 #[derive(Debug, Default)]
@@ -23,86 +27,103 @@ pub(crate) struct Wanted {
 pub(crate) struct Refresher {
     metadata: Arc<Metadata>,
     client: Weak<ClientInner>,
+    failures: u32,
+    fetched: Instant,
+    succeeded: Instant,
 }
 
 impl Refresher {
     pub(crate) fn new(metadata: Arc<Metadata>, client: Weak<ClientInner>) -> Self {
-        Self { metadata, client }
+        let now = Instant::now();
+        Self { metadata, client, failures: 0, fetched: now, succeeded: now }
     }
 
-    pub(crate) async fn run(self) {
-        let mut failures = 0;
-        let mut fetched = Instant::now();
+    pub(crate) async fn run(mut self) {
         loop {
-            let Some(client) = self.client.upgrade() else { return };
-            let (backoff, max_age) = (client.backoff(failures), client.config.metadata_max_age);
+            let Some(client) = self.client.upgrade().filter(|c| !c.is_closed()) else { return };
+            let (backoff, max_age) =
+                (client.backoff(self.failures), client.config.metadata_max_age);
             drop(client);
             // However often it is asked for, the cluster is asked once per backoff.
-            tokio::time::sleep_until(fetched + backoff).await;
-            let age = max_age.saturating_sub(fetched.elapsed());
-            if !std::mem::take(&mut self.metadata.wanted.lock().refresh) {
-                let _ = tokio::time::timeout(age, self.metadata.wake.notified()).await;
-            }
-            self.metadata.wanted.lock().refresh = false;
-            let Some(client) = self.client.upgrade() else { return };
+            tokio::time::sleep_until(self.fetched + backoff).await;
+            self.wait_for_a_reason(self.fetched + max_age).await;
+            let Some(client) = self.client.upgrade().filter(|c| !c.is_closed()) else { return };
             let topics = self.metadata.wanted.lock().topics.clone();
             let result = client.fetch_metadata(Some(topics)).await;
-            fetched = Instant::now();
-            failures = self.handle(&client, result, failures);
+            self.fetched = Instant::now();
+            self.handle(&client, result);
+        }
+    }
+
+    /// Returns when somebody wants a fresh look, or the last one is too old.
+    async fn wait_for_a_reason(&self, too_old: Instant) {
+        while !std::mem::take(&mut self.metadata.wanted.lock().refresh) {
+            let woken = self.metadata.wake.notified();
+            let gone = self.client.upgrade().is_none_or(|c| c.is_closed());
+            if gone || tokio::time::timeout_at(too_old, woken).await.is_err() {
+                return;
+            }
         }
     }
 
     fn handle(
-        &self,
+        &mut self,
         client: &ClientInner,
-        result: Result<MetadataResponse, RequestError>,
-        failures: u32,
-    ) -> u32 {
-        match result {
-            Ok(answer) if ErrorCode(answer.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED => {
+        result: Result<(Connection, MetadataResponse), RequestError>,
+    ) {
+        let again = match result {
+            Ok((_, answer)) if ErrorCode(answer.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED => {
                 client.rebootstrap();
-                self.metadata.wanted.lock().refresh = true;
-                failures + 1
+                true
             }
-            Ok(answer) => {
+            Ok((connection, answer)) if !self.metadata.cluster().is_same_cluster(&answer) => {
+                self.note_failure("a broker of another cluster answered; its answer is not used");
+                connection.retire("it leads to another cluster");
+                true
+            }
+            Ok((_, answer)) => {
                 *self.metadata.last_error.lock() = None;
-                let leaderless = self.apply(&answer);
-                self.metadata.wanted.lock().refresh |= leaderless;
-                if leaderless { failures.saturating_add(1).min(4) } else { 0 }
+                self.succeeded = self.fetched;
+                self.apply(&answer)
             }
             Err(error) => {
-                tracing::warn!(%error, "metadata could not be refreshed");
-                *self.metadata.last_error.lock() = Some(error.to_string().into());
-                self.metadata.wanted.lock().refresh = true;
-                failures.saturating_add(1)
+                self.note_failure(&error.to_string());
+                true
             }
+        };
+        self.metadata.wanted.lock().refresh |= again;
+        self.failures = if again { self.failures.saturating_add(1) } else { 0 };
+        if self.succeeded.elapsed() >= REBOOTSTRAP_AFTER {
+            self.succeeded = self.fetched;
+            client.rebootstrap();
         }
     }
 
-    /// Takes an answer over; says whether some partition has no leader, so that one should look again.
+    fn note_failure(&self, error: &str) {
+        tracing::warn!(error, "metadata could not be refreshed");
+        *self.metadata.last_error.lock() = Some(error.into());
+    }
+
+    /// Takes an answer over; says whether one should soon look again.
     fn apply(&self, answer: &MetadataResponse) -> bool {
-        let before = self.metadata.cluster();
-        if let (Some(ours), Some(theirs)) = (&before.cluster_id, &answer.cluster_id)
-            && **ours != *theirs.as_str()
-        {
-            let (ours, theirs) = (&**ours, theirs.as_str());
-            tracing::error!(
-                ours,
-                theirs,
-                "a broker of another cluster answered; its answer is not used"
-            );
-            return true;
-        }
-        let next = Arc::new(before.after(answer));
-        let wanted = self.metadata.wanted.lock().topics.clone();
-        let complete = |name: &Arc<str>| {
-            next.topics
-                .get(name)
-                .is_some_and(|t| t.error.is_ok() && t.partitions.iter().all(|p| p.leader.is_some()))
-        };
-        let incomplete = !wanted.iter().all(complete);
-        self.metadata.snapshot.send_replace(next);
-        incomplete
+        let next = Arc::new(self.metadata.cluster().after(answer));
+        self.metadata.snapshot.send_replace(Arc::clone(&next));
+        let mut wanted = self.metadata.wanted.lock();
+        // Whoever asks for a topic that does not exist has had the answer; asking on would never end.
+        wanted.topics.retain(|name| {
+            let found = next.topics.get(name);
+            found.is_none_or(|t| !t.partitions.is_empty() || !is_settled(t))
+        });
+        !wanted.topics.iter().all(|name| next.topics.get(name).is_some_and(|t| is_settled(t)))
+    }
+}
+
+/// Whether asking again soon would tell nothing new about a topic.
+fn is_settled(topic: &Topic) -> bool {
+    match topic.error {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => topic.unknown_in_a_row >= UNKNOWN_TOPIC_TRIES,
+        code if code.is_ok() => topic.partitions.iter().all(|p| p.leader.is_some()),
+        code => !code.is_retriable(),
     }
 }
 

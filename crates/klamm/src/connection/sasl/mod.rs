@@ -1,16 +1,20 @@
 //! SASL: proving to a broker who we are, at first and again before the session ends (KIP-368).
 
 mod oauthbearer;
+mod oidc;
 mod scram;
 
 pub use self::oauthbearer::{Token, TokenError, TokenProvider};
+pub use self::oidc::ClientCredentials;
 
-use super::error::{ConnectError, ConnectStage};
+use super::error::{ConnectError, ConnectStage, quoted};
 use super::exchange::exchange;
 use super::settings::{ConnectionSettings, Sasl};
 use super::transport::Transport;
 use super::{ApiVersions, negotiate};
 use crate::error::ErrorKind;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
@@ -26,7 +30,6 @@ use tokio::time::Instant;
 /// An authenticated session, and when to renew it.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    pub(crate) versions: ApiVersions,
     pub(crate) reauthenticate_at: Option<Instant>,
 }
 
@@ -69,7 +72,14 @@ pub(crate) async fn authenticate(
             let share = 0.85 + 0.1 * fastrand::f64();
             Instant::now() + Duration::from_millis(ms).min(SESSION_MAX).mul_f64(share)
         });
-    Ok(Session { versions: versions.clone(), reauthenticate_at })
+    Ok(Session { reauthenticate_at })
+}
+
+/// A nonce that nobody can foresee, of printable characters without commas.
+fn nonce() -> Result<String, String> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|e| format!("the system gives no random bytes: {e}"))?;
+    Ok(BASE64_STANDARD.encode(bytes))
 }
 
 /// A transport in the middle of authentication.
@@ -98,14 +108,9 @@ impl Conversation<'_> {
             .map_err(|e| self.error(ErrorKind::Fatal, e.to_string()))?;
         self.next_id += 1;
         let (id, client_id) = (self.next_id, &self.settings.client_id);
-        let frame: Bytes = exchange(self.transport, self.address, client_id, request, version, id)
+        let frame: Bytes = exchange(self.transport, client_id, request, version, id)
             .await
-            .map_err(|e| {
-                self.error(
-                    e.kind(),
-                    format!("{e}; brokers close connections whose credentials they refuse"),
-                )
-            })?;
+            .map_err(|e| e.at(self.address, ConnectStage::Sasl))?;
         decode_response::<R>(frame, version)
             .map(|(_, response)| response)
             .map_err(|e| self.error(ErrorKind::Fatal, format!("malformed response: {e}")))
@@ -116,7 +121,8 @@ impl Conversation<'_> {
         let response = self.ask(ApiKey::SaslHandshake, &request).await?;
         ErrorCode(response.error_code).check().map_err(|code| {
             let offered: Vec<&str> = response.mechanisms.iter().map(|m| m.as_str()).collect();
-            let reason = format!("{code}; it offers {}, not {}", offered.join(", "), sasl.name());
+            let offered = quoted(&offered.join(", "));
+            let reason = format!("{code}; it offers {offered}, not {}", sasl.name());
             self.error(ErrorKind::Misuse, reason)
         })
     }
@@ -129,9 +135,10 @@ impl Conversation<'_> {
             ErrorCode::NONE => Ok(response),
             ErrorCode::SASL_AUTHENTICATION_FAILED => {
                 let said = response.error_message.as_deref().unwrap_or("no reason given");
-                Err(self
-                    .error(ErrorKind::Unauthorized, format!("the credentials are refused: {said}")))
+                let reason = format!("the credentials are refused: {}", quoted(said));
+                Err(self.error(ErrorKind::Unauthorized, reason))
             }
+            code if code.is_retriable() => Err(self.error(ErrorKind::Retriable, code.to_string())),
             code => Err(self.error(ErrorKind::Unauthorized, code.to_string())),
         }
     }
@@ -142,7 +149,7 @@ impl Conversation<'_> {
         username: &str,
         password: &secrecy::SecretString,
     ) -> Result<SaslAuthenticateResponse, ConnectError> {
-        let nonce = scram::nonce();
+        let nonce = nonce().map_err(|e| self.error(ErrorKind::Fatal, e))?;
         let first = scram::ClientFirst::new(mechanism, username, &nonce);
         let server_first = self.say(first.message().into()).await?;
         let password = password.clone();
@@ -166,16 +173,16 @@ impl Conversation<'_> {
         &mut self,
         provider: &dyn TokenProvider,
     ) -> Result<SaslAuthenticateResponse, ConnectError> {
-        let token = provider
-            .token()
-            .await
-            .map_err(|e| self.error(ErrorKind::Unauthorized, format!("no token: {e}")))?;
-        let response = self.say(oauthbearer::client_first(&token)).await?;
+        let token =
+            provider.token().await.map_err(|e| self.error(e.kind(), format!("no token: {e}")))?;
+        let first = oauthbearer::client_first(&token)
+            .map_err(|reason| self.error(ErrorKind::Misuse, reason))?;
+        let response = self.say(first).await?;
         if response.auth_bytes.is_empty() {
             return Ok(response);
         }
         // RFC 7628: an error comes as JSON, and the client ends the exchange with a single 0x01.
-        let said = String::from_utf8_lossy(&response.auth_bytes).into_owned();
+        let said = quoted(&String::from_utf8_lossy(&response.auth_bytes));
         let _ = self.say(Bytes::from_static(b"\x01")).await;
         Err(self.error(ErrorKind::Unauthorized, format!("the token is refused: {said}")))
     }

@@ -1,5 +1,6 @@
 //! OAUTHBEARER (RFC 7628, KIP-255): a token from whoever issues them.
 
+use crate::error::ErrorKind;
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Debug;
@@ -8,8 +9,16 @@ use std::pin::Pin;
 use thiserror::Error;
 
 /// Gives out bearer tokens; asked again for every connection and every re-authentication.
+///
+/// Kafka's counterpart is the login callback handler of KIP-255.
 pub trait TokenProvider: Debug + Send + Sync {
     /// Returns a token that is valid now; providers cache as they see fit.
+    ///
+    /// # Errors
+    /// [`TokenError`]; whether it is worth another try is for the provider to say.
+    ///
+    /// # Cancel safety
+    /// Must be safe: the future is dropped when the setup timeout of a connection passes.
     fn token(&self) -> Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send + '_>>;
 }
 
@@ -35,17 +44,46 @@ impl Token {
 
 /// Why there is no token; the text must not contain one.
 #[derive(Debug, Clone, Error)]
-#[error("{0}")]
-pub struct TokenError(pub String);
+#[error("{reason}")]
+pub struct TokenError {
+    reason: String,
+    kind: ErrorKind,
+}
 
-/// The client's only message.
-pub(super) fn client_first(token: &Token) -> Bytes {
-    let mut message = format!("n,,\x01auth=Bearer {}", token.value.expose_secret());
+impl TokenError {
+    /// The issuer cannot be asked now; connections try again.
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), kind: ErrorKind::Retriable }
+    }
+
+    /// The issuer refuses; what waits for a connection fails.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), kind: ErrorKind::Unauthorized }
+    }
+
+    /// What to branch on.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+/// The client's only message; an error when a part could be read as more than it is (RFC 7628 §3.1).
+pub(super) fn client_first(token: &Token) -> Result<Bytes, &'static str> {
+    let value = token.value.expose_secret();
+    if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("a token is one word of visible ASCII characters");
+    }
+    let mut message = format!("n,,\x01auth=Bearer {value}");
     for (name, value) in &token.extensions {
+        let name_is_fine = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+        let value_is_fine = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+        if !name_is_fine || name == "auth" || !value_is_fine {
+            return Err("a SASL extension is a name of letters and a value of visible characters");
+        }
         message.push_str(&format!("\x01{name}={value}"));
     }
     message.push_str("\x01\x01");
-    message.into()
+    Ok(message.into())
 }
 
 #[cfg(test)]
@@ -54,8 +92,25 @@ mod tests {
 
     #[test]
     fn message_is_that_of_rfc_7628() {
-        let token = Token::new("secret").extension("a", "b");
-        assert_eq!(&client_first(&token)[..], b"n,,\x01auth=Bearer secret\x01a=b\x01\x01");
-        assert!(!format!("{token:?}").contains("secret\""), "a token must not be shown");
+        let token = Token::new("c4n4ry").extension("a", "b");
+        let message = client_first(&token).unwrap();
+        assert_eq!(&message[..], b"n,,\x01auth=Bearer c4n4ry\x01a=b\x01\x01");
+        assert!(!format!("{token:?}").contains("c4n4ry"), "a token must not be shown");
+    }
+
+    #[test]
+    fn parts_that_would_change_the_message_are_refused() {
+        let refused = [
+            Token::new(""),
+            Token::new("a b"),
+            Token::new("a\x01host=evil"),
+            Token::new("a").extension("", "b"),
+            Token::new("a").extension("auth", "Bearer b"),
+            Token::new("a").extension("a=b", "c"),
+            Token::new("a").extension("a", "b\x01auth=Bearer c"),
+        ];
+        for token in refused {
+            assert!(client_first(&token).is_err(), "{token:?}");
+        }
     }
 }

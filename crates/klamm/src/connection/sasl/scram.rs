@@ -4,6 +4,7 @@
 //!   ClientFirst ──message──► server-first ──handle──► ClientFinal ──message──► server-final ──handle──► done
 //! ```
 
+use crate::connection::error::quoted;
 use crate::connection::settings::ScramMechanism;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -31,12 +32,6 @@ pub(crate) enum ScramError {
     Refused(String),
     #[error("the broker could not prove that it knows the password")]
     ServerSignature,
-}
-
-/// A nonce of printable characters without commas.
-pub(super) fn nonce() -> String {
-    // 30 characters of 62: 178 bits.
-    std::iter::repeat_with(fastrand::alphanumeric).take(30).collect()
 }
 
 /// The state after our first message.
@@ -71,6 +66,10 @@ impl ClientFirst {
         password: &str,
     ) -> Result<ClientFinal, ScramError> {
         let text = std::str::from_utf8(message).map_err(|_| ScramError::Malformed("not UTF-8"))?;
+        if text.starts_with("m=") {
+            // RFC 5802: an extension we would have to understand, and do not.
+            return Err(ScramError::Malformed("a mandatory extension"));
+        }
         let nonce = attribute(text, 'r')?;
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
             return Err(ScramError::Nonce);
@@ -101,11 +100,20 @@ impl ClientFinal {
     pub(super) fn handle_server_final(&self, message: &[u8]) -> Result<(), ScramError> {
         let text = std::str::from_utf8(message).map_err(|_| ScramError::Malformed("not UTF-8"))?;
         if let Ok(refused) = attribute(text, 'e') {
-            return Err(ScramError::Refused(refused.to_owned()));
+            return Err(ScramError::Refused(quoted(refused)));
         }
         let signature = decode(attribute(text, 'v')?)?;
-        if signature == self.server_signature { Ok(()) } else { Err(ScramError::ServerSignature) }
+        if same(&signature, &self.server_signature) {
+            Ok(())
+        } else {
+            Err(ScramError::ServerSignature)
+        }
     }
+}
+
+/// Compares without telling by its duration where the first difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }
 
 /// The two signatures of an exchange, for one hash.
@@ -180,7 +188,7 @@ mod tests {
 
     #[test]
     fn rogue_server_is_not_believed() {
-        let cases: [(&str, ScramError); 8] = [
+        let cases: [(&str, ScramError); 9] = [
             ("r=other,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", ScramError::Nonce),
             ("r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", ScramError::Nonce),
             ("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=1", ScramError::Iterations(1)),
@@ -198,6 +206,10 @@ mod tests {
             ),
             ("r=rOprNGfwEbeRWgbNEkqOx,s=!,i=4096", ScramError::Malformed("not base64")),
             ("r=rOprNGfwEbeRWgbNEkqOx,i=4096", ScramError::Malformed("an attribute is missing")),
+            (
+                "m=x,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096",
+                ScramError::Malformed("a mandatory extension"),
+            ),
         ];
         for (message, expected) in cases {
             let got = first().handle_server_first(message.as_bytes(), "pencil").unwrap_err();

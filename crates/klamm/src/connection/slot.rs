@@ -1,0 +1,81 @@
+//! The place of one connection: whoever finds it empty connects, the others wait for what comes of it.
+
+use super::{ConnectError, Connection};
+use crate::metadata::backoff;
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Bounds of the pause between attempts (`reconnect.backoff.ms`, `reconnect.backoff.max.ms`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconnectBackoff {
+    pub(crate) base: Duration,
+    pub(crate) max: Duration,
+}
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Connection>,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl Slot {
+    /// The connection, if there is one and nobody is making it anew.
+    pub(crate) fn open(&self) -> Option<Connection> {
+        let state = self.state.try_lock().ok()?;
+        state.connection.clone().filter(|c| !c.is_closed())
+    }
+
+    /// Whether the last attempt failed and the next one must wait.
+    pub(crate) fn is_backing_off(&self) -> bool {
+        self.state.try_lock().is_ok_and(|state| {
+            state.failures > 0 && state.not_before.is_some_and(|at| at > Instant::now())
+        })
+    }
+
+    /// Ends the connection, if there is one, and returns it.
+    pub(crate) fn retire(&self, cause: &str) -> Option<Connection> {
+        let connection = self.state.try_lock().ok()?.connection.take()?;
+        connection.retire(cause);
+        Some(connection)
+    }
+
+    /// Returns the connection if `fits`, else makes one with `connect` after the pause that is due.
+    ///
+    /// Cancel safe: the attempt ends with its caller, and the next in line makes its own.
+    pub(crate) async fn get(
+        &self,
+        fits: impl Fn(&Connection) -> bool,
+        connect: impl Future<Output = Result<Connection, ConnectError>>,
+        pause: ReconnectBackoff,
+    ) -> Result<Connection, ConnectError> {
+        let mut state = self.state.lock().await;
+        if let Some(open) = state.connection.as_ref().filter(|c| !c.is_closed() && fits(c)) {
+            return Ok(open.clone());
+        }
+        if let Some(at) = state.not_before {
+            tokio::time::sleep_until(at).await;
+        }
+        match connect.await {
+            Ok(connection) => {
+                // A broker that accepts and at once closes must not be tried in a tight loop either.
+                let not_before = Some(Instant::now() + pause.base);
+                *state = State { connection: Some(connection.clone()), failures: 0, not_before };
+                Ok(connection)
+            }
+            Err(error) => {
+                state.failures = state.failures.saturating_add(1);
+                let wait = backoff(pause.base, pause.max, state.failures);
+                state.not_before = Some(Instant::now() + wait);
+                Err(error)
+            }
+        }
+    }
+}

@@ -194,8 +194,16 @@ impl ClientInner {
         metadata::backoff(self.config.retry_backoff, self.config.retry_backoff_max, failures)
     }
 
-    /// Asks for metadata of these topics, or of all; says who answered. Runs on the I/O thread.
+    /// Asks for metadata of these topics, or of all. Runs on the I/O thread.
     pub(crate) async fn fetch_metadata(
+        &self,
+        topics: Option<BTreeSet<Arc<str>>>,
+    ) -> Result<MetadataResponse, RequestError> {
+        self.fetch_metadata_from_any(topics).await.map(|(_, answer)| answer)
+    }
+
+    /// Asks for metadata and says who answered. Runs on the I/O thread.
+    pub(crate) async fn fetch_metadata_from_any(
         &self,
         topics: Option<BTreeSet<Arc<str>>>,
     ) -> Result<(Connection, MetadataResponse), RequestError> {
@@ -345,3 +353,6 @@ const CLOSED: &str = "the client is closed";
 const PATIENCE_MIN: Duration = Duration::from_secs(2);
 /// Every version of Metadata since topics could be asked for by an empty list.
 const METADATA_VERSIONS: RangeInclusive<i16> = 1..=13;
+
+#[cfg(test)]
+mod tests;

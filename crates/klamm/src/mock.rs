@@ -5,11 +5,15 @@ use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::header::{RequestHeader, decode_request_header, encode_response};
 use klamm_protocol::message::api_versions_response::ApiVersion;
+use klamm_protocol::message::metadata_request::MetadataRequestTopic;
+use klamm_protocol::message::metadata_response::{MetadataResponseBroker, MetadataResponseTopic};
 use klamm_protocol::message::{
     ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse, Request,
 };
-use klamm_protocol::primitives::{Frame, Message};
+use klamm_protocol::primitives::Frame;
+use parking_lot::Mutex;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,10 +33,6 @@ impl Broker {
 
     pub(crate) fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
-    }
-
-    pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port())
     }
 
     pub(crate) async fn accept(&self) -> Peer {
@@ -147,4 +147,104 @@ pub(crate) fn unsupported() -> ApiVersionsResponse {
 /// Waits for a step of the script, but not forever.
 pub(crate) async fn bounded<F: Future>(step: F) -> F::Output {
     tokio::time::timeout(PATIENCE, step).await.expect("the other side to go on")
+}
+
+/// A broker that serves every connection by itself until it is dropped.
+pub(crate) struct Serving {
+    pub(crate) port: u16,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// What a [`Serving`] broker has seen.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) accepted: usize,
+    pub(crate) open: usize,
+    pub(crate) asked: usize,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Serving {
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn accepted(&self) -> usize {
+        self.seen.lock().accepted
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.seen.lock().asked
+    }
+}
+
+/// Answers metadata requests by `answer`; `None` closes the connection.
+pub(crate) fn serve(
+    broker: Broker,
+    answer: impl Fn(MetadataRequest) -> Option<MetadataResponse> + Send + Sync + 'static,
+) -> Serving {
+    let (port, seen, answer) = (broker.port(), Arc::<Mutex<Seen>>::default(), Arc::new(answer));
+    let counts = Arc::clone(&seen);
+    let task = tokio::spawn(async move {
+        let mut peers = tokio::task::JoinSet::new();
+        while let Ok((stream, _)) = broker.listener.accept().await {
+            counts.lock().accepted += 1;
+            counts.lock().open += 1;
+            let (counts, answer) = (Arc::clone(&counts), Arc::clone(&answer));
+            peers.spawn(async move {
+                serve_peer(Peer { stream }, &counts, &*answer).await;
+                counts.lock().open -= 1;
+            });
+        }
+    });
+    Serving { port, seen, task }
+}
+
+async fn serve_peer(
+    mut peer: Peer,
+    seen: &Mutex<Seen>,
+    answer: &(dyn Fn(MetadataRequest) -> Option<MetadataResponse> + Send + Sync),
+) {
+    while let Some(asked) = peer.next().await {
+        if asked.header.api_key == ApiKey::ApiVersions as i16 {
+            peer.answer::<ApiVersionsRequest>(&asked, &api_versions()).await;
+            continue;
+        }
+        seen.lock().asked += 1;
+        let header = asked.header.clone();
+        let Some(response) = answer(asked.read::<MetadataRequest>()) else { return };
+        let frame = bytes::<MetadataRequest>(&response, header.api_version, header.correlation_id);
+        peer.send(&frame).await;
+    }
+}
+
+/// The metadata of a cluster of these brokers on 127.0.0.1, in which no topic exists.
+pub(crate) fn cluster(
+    id: &str,
+    brokers: &[(i32, u16)],
+    request: &MetadataRequest,
+) -> MetadataResponse {
+    let broker = |(node_id, port): &(i32, u16)| MetadataResponseBroker {
+        node_id: *node_id,
+        host: "127.0.0.1".into(),
+        port: i32::from(*port),
+        ..MetadataResponseBroker::default()
+    };
+    let unknown = |name: &MetadataRequestTopic| MetadataResponseTopic {
+        name: name.name.clone(),
+        error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0,
+        ..MetadataResponseTopic::default()
+    };
+    MetadataResponse {
+        brokers: brokers.iter().map(broker).collect(),
+        cluster_id: Some(id.into()),
+        topics: request.topics.iter().flatten().map(unknown).collect(),
+        ..MetadataResponse::default()
+    }
 }

@@ -173,7 +173,10 @@ impl Driver {
         let holds_back = self.holds_back();
         let Some(transport) = &mut self.transport else { return Ok(false) };
         let mut progress = false;
-        while !self.outgoing.is_empty() && !(holds_back && !self.outgoing.is_amid_a_frame()) {
+        while !self.outgoing.is_empty() {
+            if holds_back && !self.outgoing.is_amid_a_frame() {
+                break;
+            }
             let mut slices = [IoSlice::new(&[]); IO_SLICES_MAX];
             let used = self.outgoing.slices(holds_back, &mut slices);
             let slices = slices.get(..used).unwrap_or_default();

@@ -49,7 +49,7 @@ impl Refresher {
             self.wait_for_a_reason(self.fetched + max_age).await;
             let Some(client) = self.client.upgrade().filter(|c| !c.is_closed()) else { return };
             let topics = self.metadata.wanted.lock().topics.clone();
-            let result = client.fetch_metadata(Some(topics)).await;
+            let result = client.fetch_metadata_from_any(Some(topics)).await;
             self.fetched = Instant::now();
             self.handle(&client, result);
         }

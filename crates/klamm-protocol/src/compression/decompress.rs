@@ -10,8 +10,8 @@ pub const DECOMPRESSED_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// Decompresses one batch's records to at most `cap` bytes.
 ///
-/// Memory grows with what really comes out, to twice that at most, whatever the input claims; what
-/// zstd needs for its window, up to 128 MiB, comes on top.
+/// Memory goes with what really comes out or with what the input can come to, whatever it claims; on
+/// top are a codec's own tables, below 512 KiB, but nothing for the window that a zstd header asks for.
 ///
 /// # Errors
 /// [`CodecError::TooLarge`] as soon as the cap is passed, [`CodecError::Corrupt`] for anything the

@@ -1,5 +1,6 @@
 //! What is measured.
 
+use crate::failure::{Failure, INTERNAL};
 use hdrhistogram::Histogram;
 use klamm::{BatchReport, DeliveryError};
 use std::sync::Mutex;
@@ -58,11 +59,16 @@ struct Window {
 }
 
 impl Window {
-    fn new() -> Self {
-        // Three significant digits up to ten minutes: the bounds are constants, so this cannot fail.
-        #[allow(clippy::expect_used, reason = "constant bounds")]
-        let latencies = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("constant bounds");
-        Self { delivered: 0, failed: 0, sum_us: 0, latencies }
+    fn new() -> Result<Self, Failure> {
+        // Three significant digits up to ten minutes.
+        let latencies = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3)
+            .map_err(|e| Failure::new(INTERNAL, format!("no histogram: {e}")))?;
+        Ok(Self { delivered: 0, failed: 0, sum_us: 0, latencies })
+    }
+
+    fn clear(&mut self) {
+        (self.delivered, self.failed, self.sum_us) = (0, 0, 0);
+        self.latencies.reset();
     }
 
     fn record(&mut self, latency_us: u64, delivered: u64, failed: u64) {
@@ -96,19 +102,19 @@ pub(super) struct Summary {
 pub(super) const PERCENTILES: [f64; 4] = [50.0, 95.0, 99.0, 99.9];
 
 impl Meter {
-    pub(super) fn new(warmup: u64) -> Self {
+    pub(super) fn new(warmup: u64) -> Result<Self, Failure> {
         let now = Instant::now();
         let state = State {
             started: now,
             cpu_at_start: cpu(),
             last_outcome: now,
             seen: 0,
-            total: Window::new(),
-            window: Window::new(),
+            total: Window::new()?,
+            window: Window::new()?,
             window_started: now,
             first_error: None,
         };
-        Self { state: Mutex::new(state), warmup }
+        Ok(Self { state: Mutex::new(state), warmup })
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
@@ -146,9 +152,11 @@ impl Meter {
     /// The window since the last call.
     pub(super) fn take_window(&self) -> Summary {
         self.with(|s| {
-            let window = std::mem::replace(&mut s.window, Window::new());
             let started = std::mem::replace(&mut s.window_started, Instant::now());
-            summarize(&window, s.window_started.saturating_duration_since(started))
+            let time = s.window_started.saturating_duration_since(started);
+            let summary = summarize(&s.window, time);
+            s.window.clear();
+            summary
         })
     }
 

@@ -32,7 +32,7 @@ pub(crate) async fn run(global: &Global, args: PerfProduce) -> Result<(), Failur
     let settings_text = format!("{producer_config:?}");
     let producer = client.producer(producer_config)?;
     producer.partitions_for(&args.topic).await?;
-    let meter = Arc::new(Meter::new(args.warmup_records));
+    let meter = Arc::new(Meter::new(args.warmup_records)?);
     let printer = Printer::start(global.output, &args, &meter);
     let load = Load {
         producer: producer.clone(),

@@ -1,3 +1,5 @@
+//! Why bytes are no record batch.
+
 use crate::compression::CodecError;
 use thiserror::Error;
 

@@ -175,7 +175,7 @@ impl Admin {
             let topic = CreatePartitionsTopic {
                 name: name.into(),
                 count: total,
-                ..CreatePartitionsTopic::default()
+                assignments: None,
             };
             let request = CreatePartitionsRequest {
                 topics: vec![topic],

@@ -1,3 +1,5 @@
+//! Settings of a client.
+
 use super::ConfigError;
 use super::security::{Identity, SaslConfig, SecurityText, TlsConfig};
 use crate::connection::ConnectionSettings;

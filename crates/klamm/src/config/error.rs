@@ -1,3 +1,5 @@
+//! What is wrong with a setting.
+
 use thiserror::Error;
 
 /// A setting that cannot be used.

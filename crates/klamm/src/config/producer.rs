@@ -1,3 +1,5 @@
+//! Settings of a producer.
+
 use super::ConfigError;
 use crate::producer::{DeliveryError, Partitioner};
 use klamm_protocol::compression::{Codec, Compression};

@@ -1,4 +1,4 @@
-//! Pure: the requests of one connection that wait for an answer, in the order they are written.
+//! The requests of one connection that wait for an answer, in the order they are written.
 
 use super::error::RequestError;
 use bytes::Bytes;

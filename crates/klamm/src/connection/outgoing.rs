@@ -1,4 +1,4 @@
-//! Pure: frames on their way into the socket, in the order they were submitted.
+//! Frames on their way into the socket, in the order they were submitted.
 
 use super::in_flight::Waiter;
 use bytes::{Buf, Bytes};

@@ -255,8 +255,8 @@ impl<B: Sequenced> PartitionSequence<B> {
         match verdict {
             Verdict::Acked => {
                 self.confirmed = true;
-                let entry = self.remove(at);
-                resolved.extend((!entry.expired).then_some(Resolution::Delivered(entry.batch)));
+                let entry = self.unresolved.remove(at).filter(|e| !e.expired);
+                resolved.extend(entry.map(|e| Resolution::Delivered(e.batch)));
             }
             Verdict::Rejected => self.give_up(at, resolved),
             Verdict::Retriable { may_be_appended } => {
@@ -287,7 +287,7 @@ impl<B: Sequenced> PartitionSequence<B> {
         if entry.status != Status::InFlight || entry.may_be_appended || entry.expired {
             return self.handle_reply(id, Verdict::Rejected, resolved);
         }
-        let entry = self.remove(at);
+        let Some(entry) = self.unresolved.remove(at) else { return };
         match split(entry.batch) {
             Err(batch) => {
                 self.unresolved.insert(at, Stamped { batch, ..entry });
@@ -363,12 +363,6 @@ impl<B: Sequenced> PartitionSequence<B> {
         self.unresolved.iter().position(|b| b.id == id)
     }
 
-    fn remove(&mut self, at: usize) -> Stamped<B> {
-        // Callers pass a position they have just looked up.
-        #[allow(clippy::expect_used, reason = "the index was found in this very queue")]
-        self.unresolved.remove(at).expect("position of an unresolved batch")
-    }
-
     fn await_drain(&mut self, at: usize, resolved: &mut Vec<Resolution<B>>) {
         self.draining = true;
         self.confirmed = false;
@@ -379,7 +373,7 @@ impl<B: Sequenced> PartitionSequence<B> {
 
     /// Ends a batch that is not in flight without an acknowledgement.
     fn give_up(&mut self, at: usize, resolved: &mut Vec<Resolution<B>>) {
-        let entry = self.remove(at);
+        let Some(entry) = self.unresolved.remove(at) else { return };
         let is_last = at == self.unresolved.len();
         if is_last && !entry.may_be_appended && !entry.expired && !self.needs_epoch {
             // Nobody has seen these numbers, and nobody will: the next batch may have them.

@@ -10,6 +10,7 @@ mod error;
 mod io_thread;
 mod metadata;
 #[cfg(test)]
+#[path = "mock_tests.rs"]
 mod mock;
 pub mod producer;
 mod record;

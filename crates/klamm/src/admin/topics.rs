@@ -172,11 +172,8 @@ impl Admin {
     pub async fn add_partitions(&self, topic: &str, total: i32) -> Result<(), AdminError> {
         let name = topic.to_owned();
         self.run(move |client| async move {
-            let topic = CreatePartitionsTopic {
-                name: name.into(),
-                count: total,
-                assignments: None,
-            };
+            let topic =
+                CreatePartitionsTopic { name: name.into(), count: total, assignments: None };
             let request = CreatePartitionsRequest {
                 topics: vec![topic],
                 timeout_ms: timeout_ms(&client.config),

@@ -7,8 +7,9 @@ use std::future::Future;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// Threads for compression and password hashing; each holds at most one batch at a time.
-const BLOCKING_THREADS: usize = 4;
+/// Threads for compression, password hashing and name lookups. Lookups can hang for many seconds: there
+/// are threads enough that they do not keep batches from being compressed.
+const BLOCKING_THREADS: usize = 16;
 
 /// A thread with a runtime of its own; it ends when this is dropped, without being waited for. Or the
 /// caller's runtime, which goes on: there, tasks end with what they serve.

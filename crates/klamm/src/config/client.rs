@@ -2,8 +2,9 @@
 
 use super::ConfigError;
 use super::security::{Identity, SaslConfig, SecurityText, TlsConfig};
-use crate::connection::ConnectionSettings;
+use crate::connection::{ClientCredentials, ConnectionSettings};
 use secrecy::ExposeSecret;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of a [`Client`](crate::Client): where the cluster is and how to talk to it.
@@ -139,6 +140,21 @@ impl ClientConfig {
         Ok((tls, sasl))
     }
 
+    fn credentials_from_text(&self, id: String, secret: String) -> Result<SaslConfig, ConfigError> {
+        let endpoint = self
+            .security
+            .token_endpoint
+            .as_deref()
+            .ok_or(ConfigError::missing("sasl.oauthbearer.token.endpoint.url"))?;
+        let credentials = ClientCredentials::new(endpoint, id, secret)
+            .map_err(|e| ConfigError::Conflict(e.to_string()))?;
+        let credentials = match &self.security.scope {
+            Some(scope) => credentials.scope(scope.clone()),
+            None => credentials,
+        };
+        Ok(SaslConfig::oauthbearer(Arc::new(credentials)))
+    }
+
     fn sasl_from_text(&self) -> Result<SaslConfig, ConfigError> {
         let text = &self.security;
         let username = text
@@ -151,9 +167,7 @@ impl ClientConfig {
             Some("PLAIN") => Ok(SaslConfig::plain(username?, password?)),
             Some("SCRAM-SHA-256") => Ok(SaslConfig::scram_sha_256(username?, password?)),
             Some("SCRAM-SHA-512") => Ok(SaslConfig::scram_sha_512(username?, password?)),
-            Some("OAUTHBEARER") => Err(ConfigError::Conflict(
-                "sasl.mechanism=OAUTHBEARER takes a TokenProvider from code".to_owned(),
-            )),
+            Some("OAUTHBEARER") => self.credentials_from_text(username?, password?),
             Some(_) | None => Err(ConfigError::invalid(
                 "sasl.mechanism",
                 "one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",

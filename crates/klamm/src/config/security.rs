@@ -97,6 +97,8 @@ pub(crate) struct SecurityText {
     pub(crate) mechanism: Option<String>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<SecretString>,
+    pub(crate) token_endpoint: Option<String>,
+    pub(crate) scope: Option<String>,
     pub(crate) certificate_chain: Option<String>,
     pub(crate) private_key: Option<SecretString>,
 }

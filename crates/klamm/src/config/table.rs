@@ -170,7 +170,8 @@ fn keystore(c: &mut ClientConfig, pem: String) {
     tls(c);
 }
 
-/// Reads `Module required username="…" password="…";`.
+/// Reads `Module required username="…" password="…";`, or the same with `clientId`, `clientSecret` and
+/// perhaps `scope`, as KIP-768 has it.
 fn jaas(c: &mut ClientConfig, text: &str) -> Parsed {
     let value = |name: &str| {
         let (_, rest) = text.split_once(&format!("{name}="))?;
@@ -178,9 +179,12 @@ fn jaas(c: &mut ClientConfig, text: &str) -> Parsed {
         let (value, _) = rest[1..].split_once(quote)?;
         Some(value.to_owned())
     };
-    let (Some(username), Some(password)) = (value("username"), value("password")) else {
+    let username = value("username").or_else(|| value("clientId"));
+    let password = value("password").or_else(|| value("clientSecret"));
+    let (Some(username), Some(password)) = (username, password) else {
         return Err("of the form: MODULE required username=\"…\" password=\"…\";".to_owned());
     };
+    c.security.scope = value("scope").or(c.security.scope.take());
     (c.security.username, c.security.password) = (Some(username), Some(password.into()));
     Ok(())
 }
@@ -391,6 +395,50 @@ const TABLE: &[Key] = &[
         }
     ),
     key!(Client, "sasl.jaas.config", [], "-", "Java's form of user name and password.", jaas),
+    key!(
+        Client,
+        "sasl.oauthbearer.token.endpoint.url",
+        [],
+        "-",
+        "Where OAUTHBEARER gets its tokens, by the client-credentials grant.",
+        |c, v| {
+            c.security.token_endpoint = Some(v.trim().to_owned());
+            Ok(())
+        }
+    ),
+    key!(
+        Client,
+        "sasl.oauthbearer.client.credentials.client.id",
+        ["sasl.oauthbearer.client.id"],
+        "-",
+        "The client's id at the token endpoint.",
+        |c, v| {
+            c.security.username = Some(v.to_owned());
+            Ok(())
+        }
+    ),
+    key!(
+        Client,
+        "sasl.oauthbearer.client.credentials.client.secret",
+        ["sasl.oauthbearer.client.secret"],
+        "-",
+        "The client's secret at the token endpoint.",
+        |c, v| {
+            c.security.password = Some(v.to_owned().into());
+            Ok(())
+        }
+    ),
+    key!(
+        Client,
+        "sasl.oauthbearer.scope",
+        [],
+        "-",
+        "The scope to ask the token endpoint for.",
+        |c, v| {
+            c.security.scope = Some(v.to_owned());
+            Ok(())
+        }
+    ),
     key!(Client, "sasl.username", [], "-", "User name for PLAIN and SCRAM.", |c, v| {
         c.security.username = Some(v.to_owned());
         Ok(())
@@ -722,6 +770,8 @@ mod tests {
             ("sasl.jaas.config", format!("nonsense {canary}")),
             ("sasl.jaas.config", format!("M required username=\"u\" password=\"{canary}\";")),
             ("sasl.password", canary.to_owned()),
+            ("sasl.oauthbearer.client.secret", canary.to_owned()),
+            ("sasl.jaas.config", format!("M required clientId=\"u\" clientSecret=\"{canary}\";")),
             ("ssl.keystore.key", canary.to_owned()),
         ] {
             let shown = match set_one(name, &value) {
@@ -730,6 +780,29 @@ mod tests {
             };
             assert!(!shown.contains(canary), "{name}: {shown}");
         }
+    }
+
+    #[test]
+    fn oauthbearer_is_complete_by_settings_alone() {
+        let endpoint = ("sasl.oauthbearer.token.endpoint.url", "https://issuer.example/token");
+        let jaas = "M required clientId=\"u\" clientSecret=\"p\" scope=\"s\";";
+        let try_with = |settings: &[(&str, &str)]| {
+            let (mut client, mut producer) = (ClientConfig::new("b:1"), ProducerConfig::default());
+            for (name, value) in settings {
+                set(&mut client, &mut producer, name, value).unwrap();
+            }
+            client.connection_settings().map(|settings| settings.sasl.is_some())
+        };
+        let mechanism = ("sasl.mechanism", "OAUTHBEARER");
+        let id = ("sasl.oauthbearer.client.credentials.client.id", "u");
+        let secret = ("sasl.oauthbearer.client.credentials.client.secret", "p");
+        assert_eq!(try_with(&[mechanism, endpoint, ("sasl.jaas.config", jaas)]), Ok(true));
+        assert_eq!(try_with(&[mechanism, endpoint, id, secret]), Ok(true));
+        let error = try_with(&[mechanism, id, secret]).unwrap_err().to_string();
+        assert!(error.contains(endpoint.0), "{error}");
+        assert!(try_with(&[mechanism, endpoint, id]).is_err());
+        let clear = (endpoint.0, "http://issuer.example/token");
+        assert!(try_with(&[mechanism, clear, id, secret]).is_err());
     }
 
     #[test]

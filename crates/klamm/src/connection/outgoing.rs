@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use tokio::time::Instant;
 
 /// Pieces handed to one vectored write; Linux takes at most 1,024.
-pub(super) const IO_SLICES_MAX: usize = 64;
+pub(super) const IO_SLICES_MAX: usize = 128;
 
 /// One frame, as far as it is not written yet.
 #[derive(Debug)]

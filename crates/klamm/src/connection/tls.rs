@@ -303,3 +303,37 @@ impl ServerCertVerifier for AcceptAny {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(feature = "tls-ring"))]
+    fn processor_that_lacks_something_is_an_error_that_names_the_way_out() {
+        let error = fallback(&["adx", "avx2"]).unwrap_err().to_string();
+        assert!(error.contains("adx, avx2") && error.contains("tls-ring"), "{error}");
+    }
+
+    #[test]
+    #[cfg(feature = "tls-ring")]
+    fn processor_that_lacks_something_gets_ring() {
+        assert!(!fallback(&["adx"]).unwrap().cipher_suites.is_empty());
+    }
+
+    #[test]
+    fn pem_that_is_none_names_its_setting_and_shows_nothing() {
+        let canary = "c4n4ry";
+        let broken = format!("-----BEGIN CERTIFICATE-----\n{canary}!\n-----END CERTIFICATE-----\n");
+        for text in ["", "no PEM at all", &broken] {
+            let tls = TlsConfig::default().roots(TlsRoots::Pem(text.to_owned()));
+            let error = client_config(&tls).unwrap_err().to_string();
+            assert!(error.contains("ssl.truststore.certificates"), "{error}");
+            assert!(!error.contains(canary), "{error}");
+            let identity = crate::config::Identity::from_pem(text, canary);
+            let tls = TlsConfig::default().roots(TlsRoots::Bundled).identity(identity);
+            assert!(!format!("{tls:?}").contains(&format!("{canary}\"")), "{tls:?}");
+            assert!(client_config(&tls).is_err(), "{text}");
+        }
+    }
+}

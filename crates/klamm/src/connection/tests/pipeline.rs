@@ -197,6 +197,31 @@ async fn malformed_body_fails_its_request_only() {
 }
 
 #[tokio::test]
+async fn hostile_frames_end_in_an_error_for_the_one_who_waits() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..300 {
+        let (connection, mut peer) = pair(settings()).await;
+        let reply = submit(&connection, LONG);
+        let asked = peer.asked().await;
+        // A whole answer with some bytes changed, and then nothing more.
+        let honest = mock::bytes::<MetadataRequest>(&mock::marked(1), VERSION, asked.id());
+        let mut frame = honest.to_vec();
+        for _ in 0..random.usize(1..6) {
+            let at = random.usize(..frame.len());
+            frame[at] = random.u8(..);
+        }
+        frame.truncate(random.usize(..=frame.len()));
+        peer.send(&frame).await;
+        drop(peer);
+        // It may have become another valid answer; whatever it is, it comes to an end.
+        if let Ok(answer) = bounded(reply).await {
+            assert!(answer.is_some() && frame.len() == honest.len(), "round {round}");
+        }
+        bounded(connection.closed()).await;
+    }
+}
+
+#[tokio::test]
 async fn idle_connection_closes_and_one_that_waits_does_not() {
     let idle = ConnectionSettings { max_idle: SHORT, ..settings() };
     let (connection, mut peer) = pair(idle).await;

@@ -12,14 +12,14 @@ pub(super) const VERSION: &str = "4.4.0";
 
 /// The jar and what it depends on, under `target/xtask/codegen/<version>`.
 #[derive(Debug)]
-pub(super) struct ClientsJar {
+pub(crate) struct ClientsJar {
     home: PathBuf,
     programs: PathBuf,
 }
 
 impl ClientsJar {
     /// Fetches and unpacks what is not here yet (about 10 s with a warm Maven cache).
-    pub(super) fn fetch(place: &Place) -> Result<Self> {
+    pub(crate) fn fetch(place: &Place) -> Result<Self> {
         let home = place.dir(&format!("codegen/{VERSION}"))?;
         let jar = Self { home, programs: place.root().join("xtask/java") };
         let complete = jar.home.join("complete");
@@ -41,7 +41,7 @@ impl ClientsJar {
     }
 
     /// Runs one of the single-file programs of `xtask/java` and returns what it prints.
-    pub(super) fn run(&self, program: &str, args: &[&Path], names: &[String]) -> Result<Vec<u8>> {
+    pub(crate) fn run(&self, program: &str, args: &[&Path], names: &[String]) -> Result<Vec<u8>> {
         process::need("java", "default-jdk-headless")?;
         let mut java = Command::new("java");
         java.arg("-cp").arg(self.home.join("libs/*"));

@@ -15,7 +15,7 @@ use crate::flags::Flags;
 use crate::place::Place;
 use crate::process;
 use catalogue::Catalogue;
-use jar::ClientsJar;
+pub(crate) use jar::ClientsJar;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

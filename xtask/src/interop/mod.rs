@@ -1,8 +1,10 @@
 //! `cargo xtask interop`: klamm against a real Kafka, and other clients against what klamm wrote.
 //!
 //! `readers` are Java, kcat (librdkafka), franz-go and confluent-kafka, each printing a topic the same way;
-//! `rows` is that way; `checks` are the comparisons.
+//! `rows` is that way; `checks` are the comparisons, `batches` one that
+//! needs no broker.
 
+mod batches;
 mod checks;
 mod input;
 mod readers;
@@ -69,6 +71,7 @@ pub(crate) fn readers(place: &Place, cluster: &Cluster, klamm: &Path) -> Result<
     let text = input::text(place)?;
     let mut counts = checks::file(place, cluster, klamm, &text)?;
     counts.add(checks::records(place, cluster, klamm)?);
+    counts.add(batches::check(place)?);
     Ok(counts)
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct SourceFile {
     pub(crate) text: Option<String>,
     /// The same, read as Rust; `None` for other files.
     pub(crate) rust: Option<Source>,
+    test: bool,
 }
 
 impl Tree {
@@ -48,7 +49,29 @@ impl Tree {
         paths.dedup();
         let exists = |path: &&str| root.join(path).is_file();
         let files = paths.into_iter().filter(exists).map(|path| SourceFile::read(root, path));
-        Ok(Self { files: files.collect::<Result<_>>()? })
+        let mut tree = Self { files: files.collect::<Result<_>>()? };
+        tree.mark_tests();
+        Ok(tree)
+    }
+
+    /// A file that its parent declares behind `#[cfg(test)]` is test code, and so is all below it.
+    fn mark_tests(&mut self) {
+        let mut tests = Vec::new();
+        for file in &self.files {
+            let Some(source) = &file.rust else { continue };
+            let (dir, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+            let below = match name {
+                "lib.rs" | "main.rs" | "mod.rs" => dir.to_owned(),
+                name => format!("{dir}/{}", name.trim_end_matches(".rs")),
+            };
+            tests.extend(test_modules(&source.code).map(|module| format!("{below}/{module}")));
+        }
+        for file in &mut self.files {
+            file.test |= tests.iter().any(|module| {
+                let rest = file.path.strip_prefix(module.as_str());
+                rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+            });
+        }
     }
 
     /// The file at `path`.
@@ -68,7 +91,12 @@ impl SourceFile {
         let size = bytes.len();
         let text = String::from_utf8(bytes).ok();
         let rust = text.as_deref().filter(|_| path.ends_with(".rs")).map(Source::read);
-        Self { path: path.to_owned(), bytes: size, text, rust }
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let test = name == "tests.rs"
+            || name.ends_with("_tests.rs")
+            || path.contains("/tests/")
+            || path.starts_with("testing/");
+        Self { path: path.to_owned(), bytes: size, text, rust, test }
     }
 
     /// Whether the code generator wrote it.
@@ -78,10 +106,39 @@ impl SourceFile {
 
     /// Whether all of it is test code.
     pub(crate) fn is_test(&self) -> bool {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        name == "tests.rs"
-            || name.ends_with("_tests.rs")
-            || self.path.contains("/tests/")
-            || self.path.starts_with("testing/")
+        self.test
+    }
+}
+
+/// The names in `#[cfg(test)] mod NAME;`.
+fn test_modules(code: &str) -> impl Iterator<Item = &str> {
+    code.split("#[cfg(test)]").skip(1).filter_map(|after| {
+        let after = after.trim_start();
+        let item = after.strip_prefix("pub(crate) ").unwrap_or(after).strip_prefix("mod ")?;
+        let end = item.find([';', '{'])?;
+        item[end..].starts_with(';').then(|| item[..end].trim())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceFile, Tree};
+
+    #[test]
+    fn a_module_declared_for_tests_is_test_code_with_all_below_it() {
+        let file = |path, text: &str| SourceFile::new(path, text.as_bytes().to_vec());
+        let mut tree = Tree {
+            files: vec![
+                file("a/src/lib.rs", "#[cfg(test)]\nmod mock;\nmod real;"),
+                file("a/src/mock.rs", ""),
+                file("a/src/mock/deep.rs", ""),
+                file("a/src/real.rs", "#[cfg(test)] pub(crate) mod fake;\n#[cfg(test)] mod t {}"),
+                file("a/src/real/fake.rs", ""),
+                file("a/src/mocking.rs", ""),
+            ],
+        };
+        tree.mark_tests();
+        let tests: Vec<bool> = tree.files.iter().map(SourceFile::is_test).collect();
+        assert_eq!(tests, [false, true, true, false, true, false]);
     }
 }

@@ -80,20 +80,8 @@ impl Cluster {
         Self { spec, home, artifacts, brokers, zookeeper }
     }
 
-    /// Somebody else's broker on one of our ports would answer in place of ours, and look ready.
-    fn check_ports(&self) -> Result<()> {
-        let listeners = self.spec.listeners();
-        let ports = (1..=self.spec.brokers)
-            .flat_map(|id| listeners.iter().map(move |&listener| self.spec.port(id, listener)));
-        for port in ports {
-            TcpListener::bind(("127.0.0.1", port))
-                .doing(format_args!("port {port} is not free (--port-base moves all of them)"))?;
-        }
-        Ok(())
-    }
-
     fn create(&self) -> Result<()> {
-        self.check_ports()?;
+        check_ports(&self.spec)?;
         if let Some(node) = &self.zookeeper {
             let data = data_dir(node)?;
             zookeeper::configure(node, &data)?;
@@ -290,7 +278,18 @@ pub(crate) struct Running(Cluster);
 
 impl Running {
     /// [`Cluster::up`], and down again in the end.
-    pub(crate) fn up(place: &Place, spec: Spec) -> Result<Self> {
+    ///
+    /// When something else has one of its ports - a run in another worktree, say - it takes others.
+    pub(crate) fn up(place: &Place, mut spec: Spec) -> Result<Self> {
+        if let Ok(old) = Cluster::open(place, &spec.name) {
+            old.down()?;
+        }
+        for _ in 0..PORT_RANGES {
+            if check_ports(&spec).is_ok() {
+                break;
+            }
+            spec.port_base += PORT_STEP;
+        }
         Cluster::up(place, spec).map(Self)
     }
 
@@ -314,6 +313,22 @@ impl Drop for Running {
             eprintln!("cannot stop the cluster {}: {failure}", self.0.spec.name);
         }
     }
+}
+
+/// How many ranges of ports are tried, and how far apart they are.
+const PORT_RANGES: u16 = 20;
+const PORT_STEP: u16 = 300;
+
+/// Somebody else's broker on one of our ports would answer in place of ours, and look ready.
+fn check_ports(spec: &Spec) -> Result<()> {
+    let listeners = spec.listeners();
+    let ports = (1..=spec.brokers)
+        .flat_map(|id| listeners.iter().map(move |&listener| spec.port(id, listener)));
+    for port in ports {
+        let what = format_args!("port {port} is not free (--port-base moves all of them)");
+        TcpListener::bind(("127.0.0.1", port)).doing(what)?;
+    }
+    Ok(())
 }
 
 /// What the brokers before 4.0 need in order to say anything.
@@ -357,7 +372,16 @@ fn cluster_id() -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::cluster_id;
+    use super::{Spec, check_ports, cluster_id};
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let spec = Spec { port_base: port, ..Spec::default() };
+        let failure = check_ports(&spec).unwrap_err().to_string();
+        assert!(failure.contains(&format!("port {port} is not free")), "{failure}");
+    }
 
     #[test]
     fn cluster_ids_differ_and_never_look_like_an_option() {

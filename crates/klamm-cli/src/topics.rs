@@ -10,6 +10,9 @@ use std::io::{IsTerminal, Write};
 
 pub(crate) async fn run(global: &Global, command: Topics) -> Result<(), Failure> {
     let (config, _) = settings(global, &[])?;
+    if let Topics::Delete { topics, yes } = &command {
+        confirm(topics, *yes)?;
+    }
     let admin = connect(config).await?.admin();
     let json = global.output == Output::Json;
     match command {
@@ -38,8 +41,7 @@ pub(crate) async fn run(global: &Global, command: Topics) -> Result<(), Failure>
             let done = if dry_run { "could be created" } else { "created" };
             report(results, done, json, if_not_exists)
         }
-        Topics::Delete { topics, yes } => {
-            confirm(&topics, yes)?;
+        Topics::Delete { topics, .. } => {
             report(admin.delete_topics(topics).await?, "deleted", json, false)
         }
         Topics::Alter { topic, partitions } => {

@@ -101,14 +101,25 @@ async fn ten_thousand_wishes_for_a_refresh_are_a_few_requests() {
 
 #[tokio::test]
 async fn unknown_topic_is_told_and_then_not_asked_about_any_more() {
-    let broker = one_broker().await;
+    let broker = Broker::listen().await;
+    let brokers = [(1, broker.port())];
+    let named = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&named);
+    let broker = mock::serve(broker, move |request| {
+        count.fetch_add(request.topics.iter().flatten().count(), Ordering::Relaxed);
+        Some(mock::cluster("c", &brokers, &request))
+    });
     let client = connected(&broker).await;
     let error = bounded(client.inner.metadata.topic("nope", mock::PATIENCE)).await.unwrap_err();
     assert!(matches!(error, MetadataError::UnknownTopic(_)), "{error}");
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let before = broker.asked();
+    let (asked, before) = (broker.asked(), named.load(Ordering::Relaxed));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(broker.asked(), before, "an answered question is asked on");
+    assert_eq!(broker.asked(), asked, "an answered question is asked on");
+    // Nor does a refresh for another reason carry it along.
+    client.inner.metadata.request_refresh();
+    until("a refresh", || broker.asked() > asked).await;
+    assert_eq!(named.load(Ordering::Relaxed), before);
 }
 
 #[tokio::test]

@@ -79,3 +79,50 @@ impl Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ConnectStage;
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const PAUSE: ReconnectBackoff =
+        ReconnectBackoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };
+
+    async fn fail() -> Result<Connection, ConnectError> {
+        let address = "b:9092".into();
+        Err(ConnectError::new(&address, ConnectStage::Tcp, ErrorKind::Retriable, "refused"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_that_fail_grow_further_apart_up_to_a_limit() {
+        let (slot, began) = (Slot::default(), Instant::now());
+        for _ in 0..6 {
+            assert!(slot.get(|_| true, fail(), PAUSE).await.is_err());
+            assert!(slot.is_backing_off() && slot.open().is_none());
+        }
+        // 50 + 100 + 200 + 400 + 800 ms, give or take a fifth.
+        let took = began.elapsed().as_millis();
+        assert!((1_240..=1_870).contains(&took), "{took} ms");
+        let began = Instant::now();
+        for _ in 0..5 {
+            assert!(slot.get(|_| true, fail(), PAUSE).await.is_err());
+        }
+        let took = began.elapsed().as_millis();
+        assert!((4_000..=6_010).contains(&took), "{took} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempt_that_is_given_up_leaves_the_slot_to_the_next() {
+        let (slot, attempts) = (Slot::default(), AtomicUsize::new(0));
+        let hang = async {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        };
+        let patience = Duration::from_millis(10);
+        assert!(tokio::time::timeout(patience, slot.get(|_| true, hang, PAUSE)).await.is_err());
+        assert!(slot.get(|_| true, fail(), PAUSE).await.is_err());
+        assert_eq!(attempts.load(Ordering::Relaxed), 1);
+    }
+}

@@ -110,14 +110,20 @@ impl Load {
         chunks: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         let mut deliveries = Vec::with_capacity(count as usize);
+        let mut result = Ok(());
         for _ in 0..count {
             let payload = &self.payloads[fastrand::usize(..self.payloads.len())];
-            let record = Record::to(&self.topic).value(payload);
-            deliveries.push(self.producer.enqueue(record).await?);
+            match self.producer.enqueue(Record::to(&self.topic).value(payload)).await {
+                Ok(delivery) => deliveries.push(delivery),
+                Err(error) => {
+                    result = Err(error.into());
+                    break;
+                }
+            }
         }
-        // The drain ends only after the senders.
+        // What was accepted before an error counts; the drain ends only after the senders.
         let _ = chunks.send(Chunk { due, deliveries }).await;
-        Ok(())
+        result
     }
 }
 

@@ -182,7 +182,7 @@ pub(super) async fn connect(
     TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
 }
 
-fn explain(error: &std::io::Error, host: &str) -> SetupError {
+pub(super) fn explain(error: &std::io::Error, host: &str) -> SetupError {
     if let Some(objection) = objection(error) {
         return objection;
     }

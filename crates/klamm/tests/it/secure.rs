@@ -13,11 +13,14 @@ use klamm::{
     ProducerConfig, Record, SaslConfig, SendError, TlsConfig, TlsRoots, Token, TokenError,
     TokenProvider,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// In every wrong secret, and nowhere that may be seen.
 const CANARY: &str = "c4n4ry";
@@ -218,24 +221,60 @@ async fn bearer_tokens_work_and_are_refused_when_they_have_run_out() {
     }
 }
 
+/// Answers one request for a token.
+async fn issue(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut request = vec![0; 4096];
+    assert!(stream.read(&mut request).await.unwrap() > 0);
+    let token = unsecured_token("alice", 3600);
+    let body = format!(r#"{{"access_token":"{token}","expires_in":3600}}"#);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all((head + &body).as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
 #[tokio::test]
 async fn client_credentials_of_a_token_endpoint_work() {
     let test = "client_credentials_of_a_token_endpoint_work";
     let Some(address) = fact(test, "sasl_plaintext") else { return };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
-    let issuing = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = vec![0; 4096];
-        assert!(stream.read(&mut request).await.unwrap() > 0);
-        let token = unsecured_token("alice", 3600);
-        let body = format!(r#"{{"access_token":"{token}","expires_in":3600}}"#);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-        stream.write_all((head + &body).as_bytes()).await.unwrap();
-    });
+    let issuing = tokio::spawn(async move { issue(listener.accept().await.unwrap().0).await });
     let credentials = ClientCredentials::new(&endpoint, "me", CANARY).unwrap();
     let sasl = SaslConfig::oauthbearer(Arc::new(credentials));
     works(ClientConfig::new(&address).sasl(sasl)).await;
+    bounded(issuing).await.unwrap();
+}
+
+#[tokio::test]
+async fn token_endpoint_must_prove_who_it_is() {
+    let test = "token_endpoint_must_prove_who_it_is";
+    let Some(address) = fact(test, "sasl_plaintext") else { return };
+    let (Some(ca), Some(other_ca)) = (file(test, "ca"), file(test, "other_ca")) else { return };
+    let Some(dir) = fact(test, "tls_dir") else { return };
+    let chain = CertificateDer::pem_file_iter(format!("{dir}/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(format!("{dir}/server.key")).unwrap();
+    let provider = Arc::new(rustls_graviola::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.map(Result::unwrap).collect(), key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://localhost:{}/token", listener.local_addr().unwrap().port());
+    let issuing = tokio::spawn(async move {
+        let refused = acceptor.accept(listener.accept().await.unwrap().0).await;
+        assert!(refused.is_err(), "a client that does not trust us goes on");
+        issue(acceptor.accept(listener.accept().await.unwrap().0).await.unwrap()).await;
+    });
+    let sasl = |ca: &str| {
+        let credentials = ClientCredentials::new(&endpoint, "me", CANARY).unwrap();
+        SaslConfig::oauthbearer(Arc::new(credentials.tls(trusting(ca))))
+    };
+    let config = ClientConfig::new(&address).sasl(sasl(&other_ca));
+    fails(config, ConnectStage::Sasl, ErrorKind::Unauthorized, "token endpoint").await;
+    works(ClientConfig::new(&address).sasl(sasl(&ca))).await;
     bounded(issuing).await.unwrap();
 }
 

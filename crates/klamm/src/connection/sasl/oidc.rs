@@ -4,6 +4,7 @@ use super::oauthbearer::{Token, TokenError, TokenProvider};
 use crate::config::TlsConfig;
 use crate::connection::error::quoted;
 use crate::connection::tls;
+use crate::error::ErrorKind;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -111,7 +112,7 @@ impl ClientCredentials {
         let response = if is_https {
             let config = tls::client_config(&self.tls)
                 .map_err(|e| TokenError::refused(format!("token endpoint: {e}")))?;
-            let stream = tls::connect(tcp, bare, &config).await.map_err(|e| unreachable(&e))?;
+            let stream = tls::connect(tcp, bare, &config).await.map_err(|e| untrusted(&e, bare))?;
             self.ask(stream).await?
         } else {
             self.ask(tcp).await?
@@ -172,6 +173,14 @@ fn unreachable(error: &dyn std::fmt::Display) -> TokenError {
     TokenError::unavailable(format!("the token endpoint cannot be used: {error}"))
 }
 
+/// A certificate that proves nothing is no passing trouble.
+fn untrusted(error: &std::io::Error, host: &str) -> TokenError {
+    match tls::explain(error, host).kind {
+        ErrorKind::Retriable => unreachable(error),
+        _ => TokenError::refused(format!("TLS to the token endpoint {host}: {error}")),
+    }
+}
+
 /// Reads RFC 6749 §5: a token and its lifetime, or an error code. Only the code is ever quoted.
 fn read_answer(status: StatusCode, body: &[u8]) -> Result<(Token, Duration), TokenError> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
@@ -211,7 +220,6 @@ fn form(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 

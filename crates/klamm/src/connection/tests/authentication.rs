@@ -117,13 +117,13 @@ async fn rogue_scram_server_never_sees_a_proof_it_must_not_see() {
     }
 }
 
-/// A connection whose session lasts 600 ms.
+/// A connection whose session lasts a second and a half.
 async fn short_session(setup_timeout: Duration) -> (Connection, Peer) {
     let broker = Broker::listen().await;
     let serving = async {
         let mut peer = broker.accept_ready().await;
         choose(&mut peer, ErrorCode::NONE).await;
-        authenticate(&mut peer, accepted(600)).await;
+        authenticate(&mut peer, accepted(1_500)).await;
         peer
     };
     let settings = ConnectionSettings { setup_timeout, ..plain() };
@@ -138,11 +138,11 @@ async fn session_is_renewed_on_the_same_connection_after_a_drain() {
     let before = submit(&connection, LONG);
     let asked_before = peer.asked().await;
     // The session is due now, but an answer is missing: what comes meanwhile has to wait.
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     let meanwhile = submit(&connection, LONG);
     peer.answer_metadata(&asked_before, 1).await;
     assert_eq!(choose(&mut peer, ErrorCode::NONE).await, "PLAIN", "not the waiting request");
-    assert!(began.elapsed() >= Duration::from_millis(500));
+    assert!(began.elapsed() >= Duration::from_millis(1_500));
     authenticate(&mut peer, accepted(0)).await;
     let asked = peer.asked().await;
     peer.answer_metadata(&asked, 2).await;

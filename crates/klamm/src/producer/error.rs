@@ -100,9 +100,9 @@ pub enum Cause {
         /// The last failed try.
         last: Option<Arc<Cause>>,
     },
-    /// No producer id could be had, so nothing can be sent idempotently.
+    /// The cluster refused to give out a producer id, so nothing can be sent idempotently.
     #[error("no producer id: {0}")]
-    ProducerId(Arc<str>),
+    ProducerId(ErrorCode),
     /// The batch could not be compressed.
     #[error("compression failed: {0}")]
     Compression(Arc<str>),
@@ -115,10 +115,8 @@ impl Cause {
     /// What to branch on.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Cause::Broker { code, .. } => kind_of(*code),
-            Cause::Connection { .. } | Cause::Timeout { .. } | Cause::ProducerId(_) => {
-                ErrorKind::Retriable
-            }
+            Cause::Broker { code, .. } | Cause::ProducerId(code) => kind_of(*code),
+            Cause::Connection { .. } | Cause::Timeout { .. } => ErrorKind::Retriable,
             Cause::Compression(_) => ErrorKind::Fatal,
             Cause::Closed => ErrorKind::Closed,
         }

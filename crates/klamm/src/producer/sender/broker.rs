@@ -7,6 +7,7 @@ use crate::client::ConnectionClass;
 use crate::connection::{ConnectError, Connection, Reply};
 use crate::error::ErrorKind;
 use klamm_protocol::message::ProduceRequest;
+use klamm_protocol::primitives::Uuid;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +23,8 @@ pub(super) struct Sent {
     pub(super) partition: Arc<Partition>,
     pub(super) id: u64,
     pub(super) batch: Arc<Batch>,
+    /// What the request called the topic; zero when it went by name.
+    pub(super) topic_id: Uuid,
 }
 
 /// An unanswered request.

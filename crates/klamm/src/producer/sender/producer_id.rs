@@ -78,7 +78,7 @@ impl Sender {
                     return;
                 }
                 code if code.is_retriable() => code.to_string(),
-                code => return self.fail_unidentified(&code.to_string()),
+                code => return self.fail_unidentified(code),
             },
             Err(error) => error.to_string(),
         };
@@ -88,10 +88,10 @@ impl Sender {
     }
 
     /// The cluster will not give out a producer id: no batch that needs one will ever be sent.
-    fn fail_unidentified(&mut self, reason: &str) {
+    fn fail_unidentified(&mut self, code: ErrorCode) {
         for partition in std::mem::take(&mut self.unidentified) {
             for batch in partition.take_unsent(|_| true, true) {
-                self.completion.not_delivered(Arc::new(batch), Cause::ProducerId(reason.into()));
+                self.completion.not_delivered(Arc::new(batch), Cause::ProducerId(code));
             }
             partition.release();
         }

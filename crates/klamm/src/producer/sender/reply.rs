@@ -11,7 +11,9 @@ use crate::connection::{ConnectError, RequestError};
 use crate::metadata::BrokerEndpoint;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::ProduceResponse;
-use klamm_protocol::message::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use klamm_protocol::message::produce_response::{
+    NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -55,23 +57,11 @@ impl Sender {
             let until = Instant::now() + Duration::from_millis(ms);
             self.broker(node).throttled_until = Some(until);
         }
-        let mut answers = response
-            .responses
-            .iter()
-            .flat_map(|t| t.partition_responses.iter().map(move |p| (t, p)))
-            .collect::<Vec<_>>();
-        answers.reverse();
-        for sent in batches {
-            // Brokers answer in the order of the request; if one does not, the answer is looked for.
-            let next = answers.last().is_some_and(|(t, p)| self.answers(t, p, &sent.partition));
-            let found = if next {
-                answers.pop()
-            } else {
-                let at = answers.iter().position(|(t, p)| self.answers(t, p, &sent.partition));
-                at.map(|at| answers.remove(at))
-            };
-            match found {
-                Some((_, answer)) => self.handle_answer(node, sent, answer, response),
+        let answered = pair(batches, response);
+        self.take_hints(&answered, response);
+        for (sent, answer) in answered {
+            match answer {
+                Some(answer) => self.handle_answer(node, sent, answer),
                 None => {
                     let cause = Cause::Connection {
                         node,
@@ -83,41 +73,35 @@ impl Sender {
         }
     }
 
-    fn answers(
-        &self,
-        topic: &TopicProduceResponse,
-        answer: &PartitionProduceResponse,
-        partition: &Partition,
-    ) -> bool {
-        answer.index == partition.index
-            && if topic.topic_id.is_zero() {
-                topic.name == *partition.topic
-            } else {
-                self.cluster.topics.get(&partition.topic).is_some_and(|t| t.id == topic.topic_id)
-            }
-    }
-
-    fn handle_answer(
+    /// Notes new leaders that the answers name (KIP-951), before any batch is routed again.
+    fn take_hints(
         &mut self,
-        node: i32,
-        sent: Sent,
-        answer: &PartitionProduceResponse,
+        answered: &[(Sent, Option<&PartitionProduceResponse>)],
         response: &ProduceResponse,
     ) {
-        let hint = &answer.current_leader;
-        if hint.leader_id >= 0 {
-            let endpoints: Vec<(i32, BrokerEndpoint)> = response
-                .node_endpoints
-                .iter()
-                .filter_map(|e| {
-                    let port = u16::try_from(e.port).ok()?;
-                    Some((e.node_id, BrokerEndpoint { host: e.host.as_str().into(), port }))
-                })
-                .collect();
-            let (topic, index) = (&sent.partition.topic, sent.partition.index);
+        let hints = answered.iter().filter_map(|(sent, answer)| {
+            let hint = &(*answer)?.current_leader;
+            (hint.leader_id >= 0).then_some((&sent.partition, hint))
+        });
+        let endpoint = |e: &NodeEndpoint| {
+            let port = u16::try_from(e.port).ok()?;
+            Some((e.node_id, BrokerEndpoint { host: e.host.as_str().into(), port }))
+        };
+        let mut endpoints = None;
+        for (partition, hint) in hints {
+            let known = endpoints.get_or_insert_with(|| {
+                response.node_endpoints.iter().filter_map(endpoint).collect::<Vec<_>>()
+            });
+            let (topic, index) = (&partition.topic, partition.index);
             let metadata = &self.client.metadata;
-            metadata.leader_hint(topic, index, hint.leader_id, hint.leader_epoch, &endpoints);
+            metadata.leader_hint(topic, index, hint.leader_id, hint.leader_epoch, known);
         }
+        if endpoints.is_some() {
+            self.handle_metadata();
+        }
+    }
+
+    fn handle_answer(&mut self, node: i32, sent: Sent, answer: &PartitionProduceResponse) {
         let message = answer.error_message.as_ref().map(|m| Arc::from(m.as_str()));
         let place = (
             Some(answer.base_offset).filter(|o| *o >= 0),
@@ -189,7 +173,10 @@ impl Sender {
         });
         self.resolve(resolved);
         let now = Instant::now();
-        if verdict != Verdict::Rejected {
+        // Another leader than the one that failed need not be spared (KIP-951).
+        let leader = self.cluster.leader(&sent.partition.topic, sent.partition.index);
+        let has_moved = leader.is_some_and(|leader| leader != node);
+        if verdict != Verdict::Rejected && !has_moved {
             sent.partition.back_off_until(now + self.client.backoff(failures));
         }
         self.route_if_ready(&sent.partition, now);
@@ -245,4 +232,32 @@ impl Sender {
             }
         }
     }
+}
+
+/// Each batch with its answer. Brokers answer in the order of the request; if one does not, the answer
+/// is looked for.
+fn pair(
+    batches: Vec<Sent>,
+    response: &ProduceResponse,
+) -> Vec<(Sent, Option<&PartitionProduceResponse>)> {
+    let answers = response.responses.iter().rev();
+    let mut answers: Vec<_> =
+        answers.flat_map(|t| t.partition_responses.iter().rev().map(move |p| (t, p))).collect();
+    let find = |sent: Sent| {
+        let at = answers.iter().rposition(|(topic, answer)| is_for(topic, answer, &sent));
+        let answer = at.map(|at| answers.remove(at).1);
+        (sent, answer)
+    };
+    batches.into_iter().map(find).collect()
+}
+
+/// Whether an answer is about this batch: by the topic id of the request, since the topic may have
+/// been made anew meanwhile.
+fn is_for(topic: &TopicProduceResponse, answer: &PartitionProduceResponse, sent: &Sent) -> bool {
+    answer.index == sent.partition.index
+        && if sent.topic_id.is_zero() {
+            topic.name == *sent.partition.topic
+        } else {
+            topic.topic_id == sent.topic_id
+        }
 }

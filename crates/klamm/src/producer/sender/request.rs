@@ -7,7 +7,7 @@ use super::Sender;
 use super::broker::{InFlight, Sent};
 use klamm_protocol::message::ProduceRequest;
 use klamm_protocol::message::produce_request::{PartitionProduceData, TopicProduceData};
-use klamm_protocol::primitives::Records;
+use klamm_protocol::primitives::{Records, Uuid};
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -97,7 +97,7 @@ impl Sender {
                 if partition.claim_if_ready(&limits, more) {
                     self.broker(node).pending.push_back(Arc::clone(&partition));
                 }
-                draft.batches.push(Sent { partition, id, batch });
+                draft.batches.push(Sent { partition, id, batch, topic_id: Uuid::ZERO });
             }
         }
     }
@@ -124,11 +124,11 @@ impl Sender {
         });
     }
 
-    fn submit(&mut self, cx: &mut Context<'_>, node: i32, draft: Draft) {
+    fn submit(&mut self, cx: &mut Context<'_>, node: i32, mut draft: Draft) {
         let Some(connection) = self.broker(node).connection.clone() else { return };
         let version = connection.version::<ProduceRequest>(VERSIONS);
         let (request, version) = match version {
-            Ok(version) => self.request(&draft, version),
+            Ok(version) => self.request(&mut draft, version),
             Err(error) => return self.fail_request(node, draft.batches, &error),
         };
         let timeout = self.client.config.request_timeout;
@@ -146,22 +146,25 @@ impl Sender {
     }
 
     /// The request for a draft, and the version it is in: topic ids only if all are known.
-    fn request(&self, draft: &Draft, version: i16) -> (ProduceRequest, i16) {
+    fn request(&self, draft: &mut Draft, version: i16) -> (ProduceRequest, i16) {
         let id = |topic: &str| self.cluster.topics.get(topic).map(|t| t.id).unwrap_or_default();
         let all_known = || draft.batches.iter().all(|b| !id(&b.partition.topic).is_zero());
         let by_id = version >= TOPIC_ID_VERSION && all_known();
         let version = if by_id { version } else { version.min(TOPIC_ID_VERSION - 1) };
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut last: Option<&Arc<str>> = None;
-        for (sent, records) in draft.batches.iter().zip(&draft.records) {
+        for (sent, records) in draft.batches.iter_mut().zip(&draft.records) {
+            if by_id {
+                sent.topic_id = id(&sent.partition.topic);
+            }
             let topic = &sent.partition.topic;
             if last.is_none_or(|l| !Arc::ptr_eq(l, topic)) {
                 let mut data = TopicProduceData::default();
                 if by_id {
-                    data.topic_id = id(topic)
+                    data.topic_id = sent.topic_id;
                 } else {
-                    data.name = (**topic).into()
-                };
+                    data.name = (**topic).into();
+                }
                 topics.push(data);
                 last = Some(topic);
             }

@@ -8,6 +8,7 @@ mod connection_faults;
 mod facts;
 mod logs;
 mod mock;
+mod mock_broker;
 mod mock_log;
 mod producer_batches;
 mod producer_leaders;

@@ -52,7 +52,7 @@ async fn stalled_broker_bounds_memory_and_loses_nothing_afterwards() {
     let mut waiting = tokio::task::JoinSet::new();
     for n in full..full + 20 {
         let producer = producer.clone();
-        waiting.spawn(async move { producer.enqueue(record(n)).await.unwrap() });
+        waiting.spawn(async move { producer.send(record(n)).await });
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(waiting.try_join_next().is_none(), "admitted over the budget");
@@ -61,8 +61,8 @@ async fn stalled_broker_bounds_memory_and_loses_nothing_afterwards() {
     for delivery in deliveries.drain(..) {
         bounded(delivery).await.unwrap();
     }
-    while let Some(delivery) = bounded(waiting.join_next()).await {
-        bounded(delivery.unwrap()).await.unwrap();
+    while let Some(sent) = bounded(waiting.join_next()).await {
+        sent.unwrap().unwrap();
     }
     let expected: Vec<usize> = (0..full + 20).collect();
     assert_eq!(numbers(&cluster), expected, "in the order in which they came");

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 fn klamm(args: &[&str]) -> Output {
-    command(args).output().unwrap()
+    command(args).output().expect("klamm runs")
 }
 
 fn command(args: &[&str]) -> Command {
@@ -72,7 +72,7 @@ fn deleting_without_a_terminal_takes_yes() {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(b"y\n").unwrap();
-    fails(&child.wait_with_output().unwrap(), 2, &["--yes"]);
+    fails(&child.wait_with_output().expect("klamm runs"), 2, &["--yes"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use self::connection::{
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;
 pub use self::producer::{
-    Delivered, Delivery, DeliveryError, EnqueueError, Producer, SendError, TryEnqueueError,
+    Delivered, Delivery, DeliveryError, Enqueue, EnqueueError, Producer, SendError, TryEnqueueError,
 };
 pub use self::record::{Header, Payload, Record};
 pub use klamm_protocol::compression::Codec;

@@ -3,7 +3,7 @@
 //! A record is written whole with [`encode_record`], or around a value that stays where it is with
 //! [`encode_record_head`] and [`encode_record_tail`]: head, value and tail together are the record.
 
-use super::varint::{pack, put};
+use super::varint::{pack2, pack3, put};
 use crate::primitives::{varint_len, varlong_len};
 
 /// What a record is made of.
@@ -85,12 +85,12 @@ fn encode_small(out: &mut [u8], r: &RecordParts<'_>) -> Option<usize> {
     if payload > SMALL_PAYLOAD || deltas >= SMALL_DELTA || out.len() < payload + SMALL_SLACK {
         return None;
     }
-    let (time, time_len) = pack((r.timestamp_delta as u32) << 1);
-    let (offset, offset_len) = pack((r.offset_delta as u32) << 1);
-    let (key_size, key_size_len) = pack(small_length(r.key));
-    let (value_size, value_size_len) = pack(small_length(r.value));
+    let (time, time_len) = pack3((r.timestamp_delta as u32) << 1);
+    let (offset, offset_len) = pack3((r.offset_delta as u32) << 1);
+    let (key_size, key_size_len) = pack2(small_length(r.key));
+    let (value_size, value_size_len) = pack2(small_length(r.value));
     let body = 2 + time_len + offset_len + key_size_len + value_size_len + payload;
-    let (length, length_len) = pack((body as u32) << 1);
+    let (length, length_len) = pack2((body as u32) << 1);
 
     // At most 2 + 1 + 3 bytes, then at most 3 + 2 + 2: both fit a word.
     let first = length | time << (8 * (length_len + 1));

@@ -15,7 +15,7 @@ use super::partition::{Limits, Partition};
 use super::partitioner::{Partitioner, TopicView, partition_for_key};
 use super::signals::Signals;
 use crate::metadata::Topic;
-use crate::record::{Payload, Record};
+use crate::record::{Record, RecordView};
 use parking_lot::RwLock;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -148,12 +148,13 @@ impl Accumulator {
                 return Appended::UnknownTopic;
             }
             let Some(topic) = &cursor.topic else { return Appended::UnknownTopic };
-            let size = record.payload_len();
+            let record = &record.view();
+            let size = record.payload_len;
             if size > self.max_request_size {
                 return Appended::Refused(self.too_large(size));
             }
             let (sticky, left) = (&mut cursor.sticky, &mut cursor.sticky_left);
-            let partition = match self.choose(record, topic, size, sticky, left) {
+            let partition = match self.choose(record, topic, sticky, left) {
                 Ok(partition) => partition,
                 Err(refused) => return Appended::Refused(refused),
             };
@@ -196,21 +197,20 @@ impl Accumulator {
     #[inline]
     fn choose<'t>(
         &self,
-        record: &Record<'_>,
+        record: &RecordView<'_>,
         topic: &'t TopicPartitions,
-        size: usize,
         sticky: &mut usize,
         sticky_left: &mut usize,
     ) -> Result<&'t Arc<Partition>, EnqueueError> {
         let count = topic.partitions.len();
-        let index = match (record.partition, &self.partitioner, &record.key) {
+        let size = record.payload_len;
+        let index = match (record.record.partition, &self.partitioner, record.key) {
             (Some(asked), ..) => usize::try_from(asked).unwrap_or(usize::MAX),
             (None, Some(custom), key) => {
-                let key = key.as_ref().map(Payload::as_slice);
                 let view = TopicView::new(&topic.name, &topic.partitions);
                 usize::try_from(custom.partition(&view, key, size)).unwrap_or(usize::MAX)
             }
-            (None, None, Some(key)) => partition_for_key(key.as_slice(), count),
+            (None, None, Some(key)) => partition_for_key(key, count),
             (None, None, None) => {
                 if *sticky_left < size || *sticky >= count {
                     *sticky = two_choices(&topic.partitions);
@@ -222,7 +222,7 @@ impl Accumulator {
         };
         topic.partitions.get(index).ok_or_else(|| EnqueueError::Partition {
             topic: Arc::clone(&topic.name),
-            partition: record.partition.unwrap_or(index as i32),
+            partition: record.record.partition.unwrap_or(index as i32),
             count: i32::try_from(count).unwrap_or(i32::MAX),
         })
     }

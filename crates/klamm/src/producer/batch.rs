@@ -8,7 +8,7 @@ use super::buffer_pool::{BufferPool, Chunk, Lease};
 use super::delivery::BatchState;
 use super::error::Cause;
 use super::idempotence::{Sequenced, Stamp};
-use crate::record::{Payload, Record};
+use crate::record::{Payload, RecordView};
 use bytes::Bytes;
 use klamm_protocol::compression::{Codec, Compression};
 use klamm_protocol::primitives::Records;
@@ -101,7 +101,7 @@ impl OpenBatch {
     #[inline]
     pub(crate) fn append(
         &mut self,
-        record: &Record<'_>,
+        record: &RecordView<'_>,
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
@@ -109,14 +109,13 @@ impl OpenBatch {
         if self.count == 0 {
             self.base_timestamp = timestamp_ms;
         }
-        let value = record.value.as_ref().map(Payload::as_slice);
-        let headers = record.headers.is_empty();
-        if headers && value.is_none_or(|v| v.len() < REFERENCE_FROM_BYTES) {
+        let small = record.value.is_none_or(|v| v.len() < REFERENCE_FROM_BYTES);
+        if small && record.record.headers.is_empty() {
             let parts = RecordParts {
                 timestamp_delta: timestamp_ms - self.base_timestamp,
                 offset_delta: self.count,
-                key: record.key.as_ref().map(Payload::as_slice),
-                value,
+                key: record.key,
+                value: record.value,
                 headers: &[],
             };
             let (out, at) = match &mut self.stage {
@@ -144,13 +143,14 @@ impl OpenBatch {
     #[cold]
     fn append_slowly(
         &mut self,
-        record: &Record<'_>,
+        record: &RecordView<'_>,
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
     ) -> Result<u32, Refused> {
         self.unstage(pool, lease)?;
         let headers: Vec<Header<'_>> = record
+            .record
             .headers
             .iter()
             .map(|h| Header { key: h.key, value: h.value.as_ref().map(Payload::as_slice) })
@@ -158,11 +158,11 @@ impl OpenBatch {
         let parts = RecordParts {
             timestamp_delta: timestamp_ms - self.base_timestamp,
             offset_delta: self.count,
-            key: record.key.as_ref().map(Payload::as_slice),
-            value: record.value.as_ref().map(Payload::as_slice),
+            key: record.key,
+            value: record.value,
             headers: &headers,
         };
-        match &record.value {
+        match &record.record.value {
             Some(value) if value.as_slice().len() >= REFERENCE_FROM_BYTES => {
                 self.append_reference(&parts, value, timestamp_ms, pool, lease)
             }

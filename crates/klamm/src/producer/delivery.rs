@@ -71,15 +71,15 @@ impl BatchState {
     pub(crate) async fn wait(self: &Arc<Self>) {
         let mut pending = vec![Arc::clone(self)];
         while let Some(state) = pending.pop() {
-            let mut slot = NO_SLOT;
-            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut slot).map(|_| ())).await;
+            let mut place = Place::of(0);
+            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut place).map(|_| ())).await;
             if let Some(Outcome::Split(parts)) = state.outcome() {
                 pending.extend(parts.iter().map(|(_, part)| Arc::clone(part)));
             }
         }
     }
 
-    fn poll_outcome(&self, cx: &mut Context<'_>, slot: &mut u32) -> Poll<&Outcome> {
+    fn poll_outcome(&self, cx: &mut Context<'_>, place: &mut Place) -> Poll<&Outcome> {
         if let Some(outcome) = self.outcome.get() {
             return Poll::Ready(outcome);
         }
@@ -88,7 +88,7 @@ impl BatchState {
             if let Some(outcome) = self.outcome.get() {
                 return Poll::Ready(outcome);
             }
-            register(&mut wakers, cx.waker(), slot);
+            register(&mut wakers, cx.waker(), place);
         }
         // A lone awaited record must not sit out the linger.
         if !self.awaited.load(Ordering::Relaxed) && !self.awaited.swap(true, Ordering::Relaxed) {
@@ -98,20 +98,43 @@ impl BatchState {
     }
 }
 
-const NO_SLOT: u32 = u32::MAX;
+/// A record's index in its batch, and the slot of its waker, in one word: two halves that are
+/// written one by one and then moved together would make the core wait for its own writes.
+#[derive(Debug, Clone, Copy)]
+struct Place(u64);
+
+impl Place {
+    /// An index without a slot.
+    #[inline]
+    fn of(index: u32) -> Self {
+        Self(u64::from(index) | 0xffff_ffff << 32)
+    }
+
+    fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    fn slot(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    fn with_slot(self, slot: usize) -> Self {
+        Self(u64::from(self.index()) | (slot as u64) << 32)
+    }
+}
 
 /// Keeps one waker per waiting task, nearly: neighbours polled by one task share one, and a
 /// delivery polled again by the same task finds its own. A slot may be shared, so it is never
 /// overwritten: a delivery that moved to another task appends.
-fn register(wakers: &mut Vec<Waker>, waker: &Waker, slot: &mut u32) {
+fn register(wakers: &mut Vec<Waker>, waker: &Waker, place: &mut Place) {
     let known = |w: Option<&Waker>| w.is_some_and(|w| w.will_wake(waker));
-    if known(wakers.get(*slot as usize)) {
+    if known(wakers.get(place.slot())) {
         return;
     }
     if !known(wakers.last()) {
         wakers.push(waker.clone());
     }
-    *slot = wakers.len() as u32 - 1;
+    *place = place.with_slot(wakers.len() - 1);
 }
 
 /// A record's place in the log.
@@ -167,15 +190,14 @@ impl Delivered {
 #[must_use = "a delivery says whether the record arrived; drop it explicitly to send without looking"]
 pub struct Delivery {
     batch: Option<Arc<BatchState>>,
-    index: u32,
-    slot: u32,
+    place: Place,
     create_time_ms: i64,
 }
 
 impl Delivery {
     #[inline]
     pub(crate) fn new(batch: Arc<BatchState>, index: u32, create_time_ms: i64) -> Self {
-        Self { batch: Some(batch), index, slot: NO_SLOT, create_time_ms }
+        Self { batch: Some(batch), place: Place::of(index), create_time_ms }
     }
 
     /// Whether the outcome is known, so that awaiting it will not wait.
@@ -184,7 +206,7 @@ impl Delivery {
         while let Some(batch) = state {
             match batch.outcome() {
                 None => return false,
-                Some(Outcome::Split(parts)) => state = part_of(parts, self.index).map(|(_, s)| s),
+                Some(Outcome::Split(parts)) => state = part_of(parts, self.place.index()).map(|(_, s)| s),
                 Some(_) => return true,
             }
         }
@@ -201,7 +223,7 @@ impl Future for Delivery {
             let Some(batch) = this.batch.take() else {
                 panic!("a Delivery was polled after it was ready");
             };
-            let result = match batch.poll_outcome(cx, &mut this.slot) {
+            let result = match batch.poll_outcome(cx, &mut this.place) {
                 Poll::Pending => {
                     this.batch = Some(batch);
                     return Poll::Pending;
@@ -212,15 +234,14 @@ impl Future for Delivery {
                 }
                 Poll::Ready(Outcome::Unknown(f)) => Err(DeliveryError::Unknown(Arc::clone(f))),
                 Poll::Ready(Outcome::Split(parts)) => {
-                    if let Some((first, part)) = part_of(parts, this.index) {
+                    if let Some((first, part)) = part_of(parts, this.place.index()) {
                         this.batch = Some(Arc::clone(part));
-                        this.index -= first;
-                        this.slot = NO_SLOT;
+                        this.place = Place::of(this.place.index() - first);
                     }
                     continue;
                 }
             };
-            let (index, create_time_ms) = (this.index, this.create_time_ms);
+            let (index, create_time_ms) = (this.place.index(), this.create_time_ms);
             return Poll::Ready(result.map(|()| Delivered { batch, index, create_time_ms }));
         }
     }

@@ -9,6 +9,7 @@ mod accumulator;
 mod batch;
 mod buffer_pool;
 mod delivery;
+mod enqueue;
 mod error;
 mod idempotence;
 mod partition;
@@ -19,11 +20,13 @@ mod split;
 mod verdict;
 
 pub use self::delivery::{Delivered, Delivery};
+pub use self::enqueue::Enqueue;
 pub use self::error::{Cause, DeliveryError, EnqueueError, Failure, SendError, TryEnqueueError};
 pub use self::partitioner::Partitioner;
 
 use self::accumulator::{Accumulator, Appended};
 use self::buffer_pool::Lease;
+use self::enqueue::{EnqueueState, Slow};
 use self::partition::Limits;
 use self::sender::{Completion, Sender, SenderSettings};
 use crate::client::{Client, ClientInner};
@@ -149,34 +152,29 @@ impl Producer {
     /// # Cancel safety
     /// Safe: a cancelled call has not accepted the record.
     #[inline]
-    pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, EnqueueError> {
-        match self.inner.accumulator.append(&record, &mut None) {
-            Appended::Done(delivery) => Ok(delivery),
-            other => self.enqueue_slowly(&record, other).await,
-        }
+    pub fn enqueue<'a>(&'a self, record: Record<'a>) -> Enqueue<'a> {
+        Enqueue { producer: self, state: EnqueueState::New(record) }
     }
 
     #[cold]
-    async fn enqueue_slowly(
-        &self,
-        record: &Record<'_>,
-        mut appended: Appended,
-    ) -> Result<Delivery, EnqueueError> {
-        let deadline = Instant::now() + self.inner.max_block;
-        let mut lease = None;
-        loop {
-            match appended {
-                Appended::Done(delivery) => return Ok(delivery),
-                Appended::Refused(error) => return Err(error),
-                Appended::UnknownTopic => self.learn(record.topic, deadline).await?,
-                Appended::NeedsMemory(bytes) => {
-                    // What was leased for a smaller step comes back before more is asked for.
-                    drop(lease.take());
-                    lease = Some(self.wait_for_memory(bytes, deadline).await?);
+    fn enqueue_slowly<'a>(&'a self, record: Record<'a>, mut appended: Appended) -> Slow<'a> {
+        Box::pin(async move {
+            let deadline = Instant::now() + self.inner.max_block;
+            let mut lease = None;
+            loop {
+                match appended {
+                    Appended::Done(delivery) => return Ok(delivery),
+                    Appended::Refused(error) => return Err(error),
+                    Appended::UnknownTopic => self.learn(record.topic, deadline).await?,
+                    Appended::NeedsMemory(bytes) => {
+                        // What was leased for a smaller step comes back before more is asked for.
+                        drop(lease.take());
+                        lease = Some(self.wait_for_memory(bytes, deadline).await?);
+                    }
                 }
+                appended = self.inner.accumulator.append(&record, &mut lease);
             }
-            appended = self.inner.accumulator.append(record, &mut lease);
-        }
+        })
     }
 
     async fn learn(&self, topic: &str, deadline: Instant) -> Result<(), EnqueueError> {

@@ -8,7 +8,7 @@ use super::buffer_pool::{BufferPool, Lease};
 use super::delivery::{BatchState, Delivery};
 use super::idempotence::{NextSend, PartitionSequence, Resolution, Stamp};
 use super::signals::Signals;
-use crate::record::Record;
+use crate::record::RecordView;
 use klamm_protocol::primitives::Uuid;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -141,13 +141,13 @@ impl Partition {
     #[inline]
     pub(crate) fn append(
         self: &Arc<Self>,
-        record: &Record<'_>,
+        record: &RecordView<'_>,
         limits: &Limits,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
     ) -> Result<Delivery, Refused> {
         let mut queue = self.queue.lock();
-        let timestamp_ms = match record.timestamp_ms {
+        let timestamp_ms = match record.record.timestamp_ms {
             Some(ms) => ms,
             None => self.signals.now_ms(),
         };
@@ -173,7 +173,7 @@ impl Partition {
     fn append_to_new(
         self: &Arc<Self>,
         mut queue: parking_lot::MutexGuard<'_, Queue>,
-        record: &Record<'_>,
+        record: &RecordView<'_>,
         limits: &Limits,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
@@ -181,11 +181,11 @@ impl Partition {
         let chunk =
             pool.try_chunk(lease).ok_or(Refused::NeedsMemory(super::buffer_pool::CHUNK_BYTES))?;
         let state = Arc::new(BatchState::new(Arc::clone(self)));
-        let stage = (record.key.is_some() && record.partition.is_none())
+        let stage = (record.key.is_some() && record.record.partition.is_none())
             .then(|| queue.stage.take().unwrap_or_else(stage));
         let mut fresh = OpenBatch::new(Arc::clone(&state), chunk, stage, Instant::now());
         // The sender's clock may have stood still while nothing was open.
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.signals.read_clock());
+        let timestamp_ms = record.record.timestamp_ms.unwrap_or_else(|| self.signals.read_clock());
         let index = fresh.append(record, timestamp_ms, pool, lease)?;
         let announce = fresh.len() >= limits.ready_bytes || queue.open.is_some();
         if let Some(full) = queue.open.replace(fresh) {
@@ -401,8 +401,8 @@ impl Queue {
 
 /// The most a record can take: its payload, and the longest forms of everything around it.
 #[inline]
-fn record_upper_bound(record: &Record<'_>) -> usize {
+fn record_upper_bound(record: &RecordView<'_>) -> usize {
     // Length, attributes, timestamp and offset deltas, key and value lengths, header count: 36 bytes
     // at most; each header brings two lengths.
-    record.payload_len() + 36 + 10 * record.headers.len()
+    record.payload_len + 36 + 10 * record.record.headers.len()
 }

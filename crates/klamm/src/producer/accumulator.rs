@@ -6,9 +6,9 @@
 //! batches fill; of two partitions drawn at random the one with the smaller backlog is taken, so that
 //! a slow broker gets less (KIP-794 weighs all of them; two choices come close at constant cost).
 
-use super::batch::Refused;
+use super::batch::NeedsMemory;
 use super::buffer_pool::{BufferPool, Lease};
-use super::delivery::Delivery;
+use super::delivery::Place;
 use super::error::EnqueueError;
 use super::idempotence::PartitionSequence;
 use super::partition::{Limits, Partition};
@@ -60,14 +60,35 @@ thread_local! {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// What came of an attempt to append.
-pub(crate) enum Appended {
-    Done(Delivery),
+/// Why a record was not appended.
+pub(crate) enum Refusal {
     /// The topic's partitions are not known yet.
     UnknownTopic,
     /// This much budget is needed first.
     NeedsMemory(usize),
-    Refused(EnqueueError),
+    Error(EnqueueError),
+}
+
+/// What goes into and comes out of an attempt to append, beside record and place.
+///
+/// It stays where the caller has it, so that the place comes back in two registers: a delivery that is
+/// handed up through memory costs the core a wait for its own writes at every step.
+#[derive(Default)]
+pub(crate) struct Attempt {
+    /// Budget that the caller has waited for.
+    pub(crate) lease: Option<Lease>,
+    /// The create time that an appended record was given.
+    pub(crate) timestamp_ms: i64,
+    /// Set when the record was not appended.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Attempt {
+    #[cold]
+    pub(crate) fn refused<T>(&mut self, refusal: Refusal) -> Option<T> {
+        self.refusal = Some(refusal);
+        None
+    }
 }
 
 /// Sizes and switches an accumulator is made with.
@@ -137,33 +158,34 @@ impl Accumulator {
         topics.insert(name, fresh);
     }
 
-    /// Appends a record, if there is a place for it now.
+    /// Appends a record, if there is a place for it now; else the attempt says why not.
     #[inline]
-    pub(crate) fn append(&self, record: &Record<'_>, lease: &mut Option<Lease>) -> Appended {
+    pub(crate) fn append(&self, record: &Record<'_>, attempt: &mut Attempt) -> Option<Place> {
         if self.closed.load(Ordering::Relaxed) {
-            return Appended::Refused(EnqueueError::Closed);
+            return attempt.refused(Refusal::Error(EnqueueError::Closed));
         }
         CURSOR.with_borrow_mut(|cursor| {
             if !self.points_at(cursor, record.topic) && !self.point_at(cursor, record.topic) {
-                return Appended::UnknownTopic;
+                return attempt.refused(Refusal::UnknownTopic);
             }
-            let Some(topic) = &cursor.topic else { return Appended::UnknownTopic };
+            let Some(topic) = &cursor.topic else {
+                return attempt.refused(Refusal::UnknownTopic);
+            };
             let record = &record.view();
-            let size = record.payload_len;
-            if size > self.max_request_size {
-                return Appended::Refused(self.too_large(size));
+            if record.payload_len > self.max_request_size {
+                return attempt.refused(self.too_large(record.payload_len));
             }
             let (sticky, left) = (&mut cursor.sticky, &mut cursor.sticky_left);
             let partition = match self.choose(record, topic, sticky, left) {
                 Ok(partition) => partition,
-                Err(refused) => return Appended::Refused(refused),
+                Err(index) => return attempt.refused(no_such_partition(index, topic)),
             };
-            match partition.append(record, &self.limits, &self.pool, lease) {
-                Ok(delivery) => Appended::Done(delivery),
-                Err(Refused::NeedsMemory(bytes)) if bytes > self.pool.total_bytes() => {
-                    Appended::Refused(self.too_large(size))
+            match partition.append(record, &self.limits, &self.pool, attempt) {
+                Ok(place) => Some(place),
+                Err(NeedsMemory(bytes)) if bytes > self.pool.total_bytes() => {
+                    attempt.refused(self.too_large(record.payload_len))
                 }
-                Err(Refused::NeedsMemory(bytes)) => Appended::NeedsMemory(bytes),
+                Err(NeedsMemory(bytes)) => attempt.refused(Refusal::NeedsMemory(bytes)),
             }
         })
     }
@@ -185,13 +207,14 @@ impl Accumulator {
         found
     }
 
-    fn too_large(&self, size: usize) -> EnqueueError {
+    #[cold]
+    fn too_large(&self, size: usize) -> Refusal {
         let (limit, limit_name) = if size > self.max_request_size {
             (self.max_request_size, "max.request.size")
         } else {
             (self.pool.total_bytes(), "buffer.memory")
         };
-        EnqueueError::RecordTooLarge { size, limit, limit_name }
+        Refusal::Error(EnqueueError::RecordTooLarge { size, limit, limit_name })
     }
 
     #[inline]
@@ -201,14 +224,14 @@ impl Accumulator {
         topic: &'t TopicPartitions,
         sticky: &mut usize,
         sticky_left: &mut usize,
-    ) -> Result<&'t Arc<Partition>, EnqueueError> {
+    ) -> Result<&'t Arc<Partition>, i32> {
         let count = topic.partitions.len();
         let size = record.payload_len;
         let index = match (record.record.partition, &self.partitioner, record.key) {
-            (Some(asked), ..) => usize::try_from(asked).unwrap_or(usize::MAX),
+            (Some(asked), ..) => asked as usize,
             (None, Some(custom), key) => {
                 let view = TopicView::new(&topic.name, &topic.partitions);
-                usize::try_from(custom.partition(&view, key, size)).unwrap_or(usize::MAX)
+                custom.partition(&view, key, size) as usize
             }
             (None, None, Some(key)) => partition_for_key(key, count),
             (None, None, None) => {
@@ -220,12 +243,17 @@ impl Accumulator {
                 *sticky
             }
         };
-        topic.partitions.get(index).ok_or_else(|| EnqueueError::Partition {
-            topic: Arc::clone(&topic.name),
-            partition: record.record.partition.unwrap_or(index as i32),
-            count: i32::try_from(count).unwrap_or(i32::MAX),
-        })
+        topic.partitions.get(index).ok_or(index as i32)
     }
+}
+
+#[cold]
+fn no_such_partition(partition: i32, topic: &TopicPartitions) -> Refusal {
+    Refusal::Error(EnqueueError::Partition {
+        topic: Arc::clone(&topic.name),
+        partition,
+        count: i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
+    })
 }
 
 /// What Kafka adds to a record's payload, roughly: enough for the sticky partition to move on when

@@ -58,12 +58,9 @@ pub(crate) struct OpenBatch {
     max_timestamp: i64,
 }
 
-/// Why a record was not appended; the batch is as before.
+/// A record was not appended, and the batch is as before: this many bytes of budget come first.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    /// This many bytes of budget are needed first.
-    NeedsMemory(usize),
-}
+pub(crate) struct NeedsMemory(pub(crate) usize);
 
 impl OpenBatch {
     /// Opens a batch in `chunk`, behind a staging block if there is one.
@@ -105,7 +102,7 @@ impl OpenBatch {
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<u32, Refused> {
+    ) -> Result<u32, NeedsMemory> {
         if self.count == 0 {
             self.base_timestamp = timestamp_ms;
         }
@@ -147,7 +144,7 @@ impl OpenBatch {
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<u32, Refused> {
+    ) -> Result<u32, NeedsMemory> {
         self.unstage(pool, lease)?;
         let headers: Vec<Header<'_>> = record
             .record
@@ -177,7 +174,7 @@ impl OpenBatch {
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<u32, Refused> {
+    ) -> Result<u32, NeedsMemory> {
         let len = encoded_record_len(parts);
         if len > self.chunk.buf.len() {
             // Long keys or headers: rare enough for a buffer made to measure.
@@ -203,7 +200,7 @@ impl OpenBatch {
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<u32, Refused> {
+    ) -> Result<u32, NeedsMemory> {
         let value_len = value.as_slice().len();
         let len = encoded_record_len(parts);
         let around = len - value_len;
@@ -211,10 +208,9 @@ impl OpenBatch {
             return self.append_copy(parts, timestamp_ms, pool, lease);
         }
         let own = pool_lease(value_len, pool, lease)?;
-        if let Err(refused) = self.make_room(around, pool, lease) {
+        if let Err(NeedsMemory(more)) = self.make_room(around, pool, lease) {
             drop(own);
-            let Refused::NeedsMemory(more) = refused;
-            return Err(Refused::NeedsMemory(value_len + more));
+            return Err(NeedsMemory(value_len + more));
         }
         self.leases.push(own);
         let shared = match value {
@@ -233,7 +229,7 @@ impl OpenBatch {
         &mut self,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NeedsMemory> {
         if self.staged == 0 {
             return Ok(());
         }
@@ -255,7 +251,7 @@ impl OpenBatch {
         bytes: usize,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NeedsMemory> {
         self.leases.push(pool_lease(bytes, pool, lease)?);
         Ok(())
     }
@@ -266,11 +262,11 @@ impl OpenBatch {
         len: usize,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NeedsMemory> {
         if self.chunk.buf.len() - self.used >= len {
             return Ok(());
         }
-        let next = pool.try_chunk(lease).ok_or(Refused::NeedsMemory(self.chunk.buf.len()))?;
+        let next = pool.try_chunk(lease).ok_or(NeedsMemory(self.chunk.buf.len()))?;
         let full = std::mem::replace(&mut self.chunk, next);
         self.take_parts(full);
         Ok(())
@@ -329,11 +325,11 @@ fn pool_lease(
     bytes: usize,
     pool: &Arc<BufferPool>,
     lease: &mut Option<Lease>,
-) -> Result<Lease, Refused> {
+) -> Result<Lease, NeedsMemory> {
     if let Some(own) = lease.as_mut().and_then(|l| l.split(bytes)) {
         return Ok(own);
     }
-    pool.try_lease(bytes).ok_or(Refused::NeedsMemory(bytes))
+    pool.try_lease(bytes).ok_or(NeedsMemory(bytes))
 }
 
 /// A closed batch: records, order and bytes are final.

@@ -71,15 +71,15 @@ impl BatchState {
     pub(crate) async fn wait(self: &Arc<Self>) {
         let mut pending = vec![Arc::clone(self)];
         while let Some(state) = pending.pop() {
-            let mut place = Place::of(0);
-            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut place).map(|_| ())).await;
+            let mut at = Position::of(0);
+            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut at).map(|_| ())).await;
             if let Some(Outcome::Split(parts)) = state.outcome() {
                 pending.extend(parts.iter().map(|(_, part)| Arc::clone(part)));
             }
         }
     }
 
-    fn poll_outcome(&self, cx: &mut Context<'_>, place: &mut Place) -> Poll<&Outcome> {
+    fn poll_outcome(&self, cx: &mut Context<'_>, at: &mut Position) -> Poll<&Outcome> {
         if let Some(outcome) = self.outcome.get() {
             return Poll::Ready(outcome);
         }
@@ -88,7 +88,7 @@ impl BatchState {
             if let Some(outcome) = self.outcome.get() {
                 return Poll::Ready(outcome);
             }
-            register(&mut wakers, cx.waker(), place);
+            register(&mut wakers, cx.waker(), at);
         }
         // A lone awaited record must not sit out the linger.
         if !self.awaited.load(Ordering::Relaxed) && !self.awaited.swap(true, Ordering::Relaxed) {
@@ -98,12 +98,26 @@ impl BatchState {
     }
 }
 
+/// A record's place on its way: the batch it is in, and where in it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    batch: Arc<BatchState>,
+    at: Position,
+}
+
+impl Place {
+    #[inline]
+    pub(crate) fn new(batch: Arc<BatchState>, index: u32) -> Self {
+        Self { batch, at: Position::of(index) }
+    }
+}
+
 /// A record's index in its batch, and the slot of its waker, in one word: two halves that are
 /// written one by one and then moved together would make the core wait for its own writes.
 #[derive(Debug, Clone, Copy)]
-struct Place(u64);
+struct Position(u64);
 
-impl Place {
+impl Position {
     /// An index without a slot.
     #[inline]
     fn of(index: u32) -> Self {
@@ -126,15 +140,15 @@ impl Place {
 /// Keeps one waker per waiting task, nearly: neighbours polled by one task share one, and a
 /// delivery polled again by the same task finds its own. A slot may be shared, so it is never
 /// overwritten: a delivery that moved to another task appends.
-fn register(wakers: &mut Vec<Waker>, waker: &Waker, place: &mut Place) {
+fn register(wakers: &mut Vec<Waker>, waker: &Waker, at: &mut Position) {
     let known = |w: Option<&Waker>| w.is_some_and(|w| w.will_wake(waker));
-    if known(wakers.get(place.slot())) {
+    if known(wakers.get(at.slot())) {
         return;
     }
     if !known(wakers.last()) {
         wakers.push(waker.clone());
     }
-    *place = place.with_slot(wakers.len() - 1);
+    *at = at.with_slot(wakers.len() - 1);
 }
 
 /// A record's place in the log.
@@ -190,14 +204,14 @@ impl Delivered {
 #[must_use = "a delivery says whether the record arrived; drop it explicitly to send without looking"]
 pub struct Delivery {
     batch: Option<Arc<BatchState>>,
-    place: Place,
+    at: Position,
     create_time_ms: i64,
 }
 
 impl Delivery {
     #[inline]
-    pub(crate) fn new(batch: Arc<BatchState>, index: u32, create_time_ms: i64) -> Self {
-        Self { batch: Some(batch), place: Place::of(index), create_time_ms }
+    pub(crate) fn new(place: Place, create_time_ms: i64) -> Self {
+        Self { batch: Some(place.batch), at: place.at, create_time_ms }
     }
 
     /// Whether the outcome is known, so that awaiting it will not wait.
@@ -206,7 +220,9 @@ impl Delivery {
         while let Some(batch) = state {
             match batch.outcome() {
                 None => return false,
-                Some(Outcome::Split(parts)) => state = part_of(parts, self.place.index()).map(|(_, s)| s),
+                Some(Outcome::Split(parts)) => {
+                    state = part_of(parts, self.at.index()).map(|(_, s)| s)
+                }
                 Some(_) => return true,
             }
         }
@@ -223,7 +239,7 @@ impl Future for Delivery {
             let Some(batch) = this.batch.take() else {
                 panic!("a Delivery was polled after it was ready");
             };
-            let result = match batch.poll_outcome(cx, &mut this.place) {
+            let result = match batch.poll_outcome(cx, &mut this.at) {
                 Poll::Pending => {
                     this.batch = Some(batch);
                     return Poll::Pending;
@@ -234,14 +250,14 @@ impl Future for Delivery {
                 }
                 Poll::Ready(Outcome::Unknown(f)) => Err(DeliveryError::Unknown(Arc::clone(f))),
                 Poll::Ready(Outcome::Split(parts)) => {
-                    if let Some((first, part)) = part_of(parts, this.place.index()) {
+                    if let Some((first, part)) = part_of(parts, this.at.index()) {
                         this.batch = Some(Arc::clone(part));
-                        this.place = Place::of(this.place.index() - first);
+                        this.at = Position::of(this.at.index() - first);
                     }
                     continue;
                 }
             };
-            let (index, create_time_ms) = (this.place.index(), this.create_time_ms);
+            let (index, create_time_ms) = (this.at.index(), this.create_time_ms);
             return Poll::Ready(result.map(|()| Delivered { batch, index, create_time_ms }));
         }
     }

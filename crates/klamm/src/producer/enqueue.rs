@@ -1,6 +1,6 @@
 //! The future of [`Producer::enqueue`].
 
-use super::accumulator::Appended;
+use super::accumulator::Attempt;
 use super::{Delivery, EnqueueError, Producer};
 use crate::record::Record;
 use std::future::Future;
@@ -40,13 +40,12 @@ impl<'a> Future for Enqueue<'a> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let EnqueueState::New(record) = &this.state {
-            match this.producer.inner.accumulator.append(record, &mut None) {
-                Appended::Done(delivery) => {
-                    this.state = EnqueueState::Ended;
-                    return Poll::Ready(Ok(delivery));
-                }
-                other => this.wait(other),
+            let mut attempt = Attempt::default();
+            if let Some(place) = this.producer.inner.accumulator.append(record, &mut attempt) {
+                this.state = EnqueueState::Ended;
+                return Poll::Ready(Ok(Delivery::new(place, attempt.timestamp_ms)));
             }
+            this.wait(attempt);
         }
         this.poll_waiting(cx)
     }
@@ -54,9 +53,9 @@ impl<'a> Future for Enqueue<'a> {
 
 impl<'a> Enqueue<'a> {
     #[cold]
-    fn wait(&mut self, appended: Appended) {
+    fn wait(&mut self, attempt: Attempt) {
         if let EnqueueState::New(record) = std::mem::replace(&mut self.state, EnqueueState::Ended) {
-            self.state = EnqueueState::Waiting(self.producer.enqueue_slowly(record, appended));
+            self.state = EnqueueState::Waiting(self.producer.enqueue_slowly(record, attempt));
         }
     }
 

@@ -24,7 +24,7 @@ pub use self::enqueue::Enqueue;
 pub use self::error::{Cause, DeliveryError, EnqueueError, Failure, SendError, TryEnqueueError};
 pub use self::partitioner::Partitioner;
 
-use self::accumulator::{Accumulator, Appended};
+use self::accumulator::{Accumulator, Attempt, Refusal};
 use self::buffer_pool::Lease;
 use self::enqueue::{EnqueueState, Slow};
 use self::partition::Limits;
@@ -157,22 +157,23 @@ impl Producer {
     }
 
     #[cold]
-    fn enqueue_slowly<'a>(&'a self, record: Record<'a>, mut appended: Appended) -> Slow<'a> {
+    fn enqueue_slowly<'a>(&'a self, record: Record<'a>, mut attempt: Attempt) -> Slow<'a> {
         Box::pin(async move {
             let deadline = Instant::now() + self.inner.max_block;
-            let mut lease = None;
             loop {
-                match appended {
-                    Appended::Done(delivery) => return Ok(delivery),
-                    Appended::Refused(error) => return Err(error),
-                    Appended::UnknownTopic => self.learn(record.topic, deadline).await?,
-                    Appended::NeedsMemory(bytes) => {
+                match attempt.refusal.take() {
+                    Some(Refusal::Error(error)) => return Err(error),
+                    Some(Refusal::UnknownTopic) => self.learn(record.topic, deadline).await?,
+                    Some(Refusal::NeedsMemory(bytes)) => {
                         // What was leased for a smaller step comes back before more is asked for.
-                        drop(lease.take());
-                        lease = Some(self.wait_for_memory(bytes, deadline).await?);
+                        drop(attempt.lease.take());
+                        attempt.lease = Some(self.wait_for_memory(bytes, deadline).await?);
                     }
+                    None => {}
                 }
-                appended = self.inner.accumulator.append(&record, &mut lease);
+                if let Some(place) = self.inner.accumulator.append(&record, &mut attempt) {
+                    return Ok(Delivery::new(place, attempt.timestamp_ms));
+                }
             }
         })
     }
@@ -206,14 +207,26 @@ impl Producer {
     /// [`TryEnqueueError`] with the record inside; [`TryEnqueueError::is_full`] tells load from mistakes.
     #[inline]
     pub fn try_enqueue<'a>(&self, record: Record<'a>) -> Result<Delivery, TryEnqueueError<'a>> {
-        let reason = match self.inner.accumulator.append(&record, &mut None) {
-            Appended::Done(delivery) => return Ok(delivery),
-            Appended::Refused(reason) => reason,
-            Appended::NeedsMemory(_) => {
+        let mut attempt = Attempt::default();
+        if let Some(place) = self.inner.accumulator.append(&record, &mut attempt) {
+            return Ok(Delivery::new(place, attempt.timestamp_ms));
+        }
+        self.refuse(record, attempt.refusal)
+    }
+
+    #[cold]
+    fn refuse<'a>(
+        &self,
+        record: Record<'a>,
+        refusal: Option<Refusal>,
+    ) -> Result<Delivery, TryEnqueueError<'a>> {
+        let reason = match refusal {
+            Some(Refusal::Error(reason)) => reason,
+            Some(Refusal::NeedsMemory(_)) | None => {
                 self.inner.accumulator.signals.force_all();
                 EnqueueError::Full
             }
-            Appended::UnknownTopic => {
+            Some(Refusal::UnknownTopic) => {
                 match self.inner.client.metadata.cluster().topics.get(record.topic) {
                     Some(topic) if !topic.partitions.is_empty() => {
                         self.inner.accumulator.learn(topic);

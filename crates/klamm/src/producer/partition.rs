@@ -3,9 +3,10 @@
 //! A partition has one lock. Callers hold it while they encode a record - some twenty nanoseconds -
 //! and the sender while it takes a batch or notes an answer.
 
-use super::batch::{Batch, OpenBatch, Refused, Stage, stage};
-use super::buffer_pool::{BufferPool, Lease};
-use super::delivery::{BatchState, Delivery};
+use super::accumulator::Attempt;
+use super::batch::{Batch, NeedsMemory, OpenBatch, Stage, stage};
+use super::buffer_pool::BufferPool;
+use super::delivery::{BatchState, Place};
 use super::idempotence::{NextSend, PartitionSequence, Resolution, Stamp};
 use super::signals::Signals;
 use crate::record::RecordView;
@@ -144,8 +145,8 @@ impl Partition {
         record: &RecordView<'_>,
         limits: &Limits,
         pool: &Arc<BufferPool>,
-        lease: &mut Option<Lease>,
-    ) -> Result<Delivery, Refused> {
+        attempt: &mut Attempt,
+    ) -> Result<Place, NeedsMemory> {
         let mut queue = self.queue.lock();
         let timestamp_ms = match record.record.timestamp_ms {
             Some(ms) => ms,
@@ -157,15 +158,16 @@ impl Partition {
                 // Counted up before the record is written: a locked instruction right behind the write
                 // would wait until the write has left the core.
                 let state = Arc::clone(&open.state);
-                let index = open.append(record, timestamp_ms, pool, lease)?;
+                let index = open.append(record, timestamp_ms, pool, &mut attempt.lease)?;
                 if before < limits.ready_bytes && open.len() >= limits.ready_bytes {
                     self.announce(&mut queue);
                 }
                 drop(queue);
-                return Ok(Delivery::new(state, index, timestamp_ms));
+                attempt.timestamp_ms = timestamp_ms;
+                return Ok(Place::new(state, index));
             }
         }
-        self.append_to_new(queue, record, limits, pool, lease)
+        self.append_to_new(queue, record, limits, pool, attempt)
     }
 
     /// Closes a full open batch, if there is one, and appends to a fresh one.
@@ -176,17 +178,18 @@ impl Partition {
         record: &RecordView<'_>,
         limits: &Limits,
         pool: &Arc<BufferPool>,
-        lease: &mut Option<Lease>,
-    ) -> Result<Delivery, Refused> {
-        let chunk =
-            pool.try_chunk(lease).ok_or(Refused::NeedsMemory(super::buffer_pool::CHUNK_BYTES))?;
+        attempt: &mut Attempt,
+    ) -> Result<Place, NeedsMemory> {
+        let chunk = pool
+            .try_chunk(&mut attempt.lease)
+            .ok_or(NeedsMemory(super::buffer_pool::CHUNK_BYTES))?;
         let state = Arc::new(BatchState::new(Arc::clone(self)));
         let stage = (record.key.is_some() && record.record.partition.is_none())
             .then(|| queue.stage.take().unwrap_or_else(stage));
         let mut fresh = OpenBatch::new(Arc::clone(&state), chunk, stage, Instant::now());
         // The sender's clock may have stood still while nothing was open.
         let timestamp_ms = record.record.timestamp_ms.unwrap_or_else(|| self.signals.read_clock());
-        let index = fresh.append(record, timestamp_ms, pool, lease)?;
+        let index = fresh.append(record, timestamp_ms, pool, &mut attempt.lease)?;
         let announce = fresh.len() >= limits.ready_bytes || queue.open.is_some();
         if let Some(full) = queue.open.replace(fresh) {
             self.backlog.fetch_add(full.len(), Ordering::Relaxed);
@@ -202,7 +205,8 @@ impl Partition {
         }
         drop(queue);
         self.signals.opened(self);
-        Ok(Delivery::new(state, index, timestamp_ms))
+        attempt.timestamp_ms = timestamp_ms;
+        Ok(Place::new(state, index))
     }
 
     /// Tells the sender, once, that there is something to send.

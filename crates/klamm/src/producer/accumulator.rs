@@ -39,7 +39,7 @@ pub(crate) struct Accumulator {
     pub(crate) signals: Arc<Signals>,
     partitioner: Option<Arc<dyn Partitioner>>,
     max_request_size: usize,
-    idempotent: bool,
+    pub(crate) idempotent: bool,
     max_in_flight: usize,
     topics: RwLock<BTreeMap<Arc<str>, Arc<TopicPartitions>>>,
     closed: AtomicBool,

@@ -97,6 +97,10 @@ impl Sender {
 
     /// Runs until the producer is closed.
     pub(crate) async fn run(mut self) {
+        if self.accumulator.idempotent {
+            // Before the first record needs it, as Java's Sender does.
+            self.ask_for_producer_id();
+        }
         poll_fn(|cx| self.poll(cx)).await;
     }
 

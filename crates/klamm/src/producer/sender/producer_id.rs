@@ -1,4 +1,4 @@
-//! The producer id: asked for when the first batch needs it, and again when its epochs are used up.
+//! The producer id: asked for at the start, and again when its epochs are used up.
 
 use super::super::error::Cause;
 use super::super::partition::Partition;
@@ -11,6 +11,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::sleep;
+
+/// Failures in a row before they are worth a warning.
+const LOUD_FROM_FAILURE: u32 = 5;
 
 type Asking = Pin<Box<dyn Future<Output = Result<InitProducerIdResponse, RequestError>> + Send>>;
 
@@ -42,7 +45,7 @@ impl Sender {
         }
     }
 
-    fn ask_for_producer_id(&mut self) {
+    pub(super) fn ask_for_producer_id(&mut self) {
         if self.producer_id.asking.is_some() {
             return;
         }
@@ -82,8 +85,13 @@ impl Sender {
             },
             Err(error) => error.to_string(),
         };
-        tracing::warn!(reason = %failure, "no producer id yet");
         self.producer_id.failures = self.producer_id.failures.saturating_add(1);
+        // A broker that was just started answers "loading" until it has a block of ids.
+        if self.producer_id.failures < LOUD_FROM_FAILURE {
+            tracing::debug!(reason = %failure, "no producer id yet");
+        } else {
+            tracing::warn!(reason = %failure, "still no producer id");
+        }
         self.ask_for_producer_id();
     }
 

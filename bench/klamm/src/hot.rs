@@ -1,6 +1,7 @@
 //! The rows of the hot path, against the sink broker:
 //!
-//! - `enqueue-sticky`, `enqueue-keyed`: the call alone: CPU of the calling thread, while another sends
+//! - `alone-sticky`, `alone-keyed`: the call alone: CPU of the calling thread, while nothing is sent
+//! - `enqueue-sticky`, `enqueue-keyed`: the same while another thread sends as fast as the sink takes it
 //! - `count-sticky`, `count-keyed`: to the acknowledgement, counted per batch
 //! - `await`: to the acknowledgement, a delivery awaited per record, in order
 //! - `closed`: 4,096 tasks that each wait for their record before the next
@@ -29,6 +30,11 @@ pub async fn run(args: &Args) {
             count.fetch_add(r.records as u64, Ordering::Relaxed);
         });
     }
+    let alone = api.starts_with("alone");
+    if alone {
+        // Nothing is ready before it is flushed.
+        config = config.linger(Duration::from_secs(60)).batch_size(1_000_000);
+    }
     let producer = connect(args, config).await;
     // The first send brings producer id and connection.
     producer.send(Record::to(&args.topic).value(&payload)).await.expect("delivered");
@@ -36,6 +42,7 @@ pub async fn run(args: &Args) {
     match api {
         "await" => await_in_order(args, &producer, &payload).await,
         "closed" => closed_loop(args, producer, payload).await,
+        _ if alone => bursts(args, &producer, &payload, keyed.then_some(&keys)).await,
         _ => {
             let clock =
                 if api.starts_with("enqueue") { Clock::of_this_thread() } else { Clock::start() };
@@ -53,6 +60,29 @@ pub async fn run(args: &Args) {
             clock.report(args, args.records, "{}", &mut []);
         }
     }
+}
+
+/// Bursts that fit one open batch - or, by key, the open batches of all partitions - each sent
+/// while the clock stands still.
+async fn bursts(args: &Args, producer: &Producer, payload: &[u8], keys: Option<&Vec<String>>) {
+    let burst = 850_000 / (args.size + 32) * if keys.is_some() { 16 } else { 1 };
+    let rounds = args.records.div_ceil(burst);
+    let mut clock = Clock::of_this_thread();
+    clock.pause();
+    for _ in 0..rounds {
+        clock.resume();
+        for i in 0..burst {
+            let record = Record::to(&args.topic).value(payload);
+            let record = match keys {
+                Some(keys) => record.key(&keys[i % keys.len()]),
+                None => record,
+            };
+            drop(producer.enqueue(record).await.expect("enqueue"));
+        }
+        clock.pause();
+        producer.flush().await;
+    }
+    clock.report(args, rounds * burst, "{}", &mut []);
 }
 
 async fn await_in_order(args: &Args, producer: &Producer, payload: &[u8]) {

@@ -8,7 +8,6 @@ pub struct Args {
     pub topic: String,
     pub records: usize,
     pub size: usize,
-    pub partitions: usize,
     pub api: String,
     pub compression: String,
     payloads: String,
@@ -27,7 +26,6 @@ impl Args {
             topic: flag("--topic", "bench"),
             records: number("--records", "1000"),
             size: number("--size", "100"),
-            partitions: number("--partitions", "1"),
             api: flag("--api", "default"),
             compression: flag("--compression", "none"),
             payloads: flag("--payloads", ""),
@@ -51,44 +49,65 @@ impl Args {
     }
 }
 
-fn usage(who: i32) -> libc::rusage {
+fn usage() -> libc::rusage {
     // SAFETY: getrusage fills the struct it is given, which may hold any bytes before.
     unsafe {
         let mut usage = std::mem::zeroed();
-        libc::getrusage(who, &mut usage);
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
         usage
     }
 }
 
-/// CPU time, user and system, of this process or this thread.
-fn cpu_seconds(who: i32) -> f64 {
-    let usage = usage(who);
-    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+/// CPU time, user and system, of this process or this thread; to the nanosecond, where `getrusage`
+/// may count in ticks.
+fn cpu_seconds(who: libc::clockid_t) -> f64 {
+    // SAFETY: clock_gettime fills the struct it is given, which may hold any bytes before.
+    let time = unsafe {
+        let mut time: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(who, &mut time);
+        time
+    };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// Wall and CPU time, as far as the clock was running.
 pub struct Clock {
-    started: Instant,
-    who: i32,
+    who: libc::clockid_t,
+    running: Option<(Instant, f64)>,
+    secs: f64,
     cpu: f64,
 }
 
 impl Clock {
     pub fn start() -> Self {
-        Self::of(libc::RUSAGE_SELF)
+        Self::of(libc::CLOCK_PROCESS_CPUTIME_ID)
     }
 
     /// Counts the CPU of the calling thread only.
     pub fn of_this_thread() -> Self {
-        Self::of(libc::RUSAGE_THREAD)
+        Self::of(libc::CLOCK_THREAD_CPUTIME_ID)
     }
 
-    fn of(who: i32) -> Self {
-        Self { started: Instant::now(), who, cpu: cpu_seconds(who) }
+    fn of(who: libc::clockid_t) -> Self {
+        let mut clock = Self { who, running: None, secs: 0.0, cpu: 0.0 };
+        clock.resume();
+        clock
     }
 
-    pub fn report(&self, a: &Args, records: usize, settings: &str, latencies: &mut [Duration]) {
-        let (secs, cpu) = (self.started.elapsed().as_secs_f64(), cpu_seconds(self.who) - self.cpu);
+    pub fn resume(&mut self) {
+        self.running = Some((Instant::now(), cpu_seconds(self.who)));
+    }
+
+    pub fn pause(&mut self) {
+        if let Some((started, cpu)) = self.running.take() {
+            self.secs += started.elapsed().as_secs_f64();
+            self.cpu += cpu_seconds(self.who) - cpu;
+        }
+    }
+
+    pub fn report(mut self, a: &Args, records: usize, settings: &str, latencies: &mut [Duration]) {
+        self.pause();
+        let (secs, cpu) = (self.secs, self.cpu);
         let bytes = (records * a.size) as f64;
         let n = records as f64;
         let mut extra = String::new();
@@ -101,7 +120,7 @@ impl Clock {
             "{{\"client\":\"klamm\",\"version\":\"{}\",\"mode\":\"{}\",\"api\":\"{}\",\"compression\":\"{}\",\"records\":{records},\"bytes\":{bytes:.0},\
              \"secs\":{secs:.4},\"rec_per_s\":{:.1},\"mb_per_s\":{:.3},\"cpu_s\":{cpu:.4},\"cpu_us_per_rec\":{:.4},\"rss_mib\":{:.1}{extra},\"settings\":{settings}}}",
             env!("CARGO_PKG_VERSION"), a.mode, a.api, a.compression,
-            n / secs, bytes / 1e6 / secs, cpu * 1e6 / n, usage(libc::RUSAGE_SELF).ru_maxrss as f64 / 1024.0,
+            n / secs, bytes / 1e6 / secs, cpu * 1e6 / n, usage().ru_maxrss as f64 / 1024.0,
         );
     }
 }

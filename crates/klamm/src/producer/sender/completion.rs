@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Gives batches their outcomes; cheap to clone.
-#[derive(Clone)]
+/// Gives batches their outcomes.
 pub(crate) struct Completion {
     delivery_timeout: Duration,
-    reports: Option<mpsc::Sender<Report>>,
+    reports: Option<mpsc::Sender<Vec<Report>>>,
+    /// Reports of one round of the sender, handed over together: each hand-over may wake a thread.
+    /// Bounded by `buffer.memory`, like the queue.
+    waiting: Vec<Report>,
 }
 
 /// A batch on its way to the callback. It keeps the batch's memory charged until the callback has
@@ -29,20 +31,36 @@ impl Completion {
         delivery_timeout: Duration,
         callback: Option<BatchCallback>,
     ) -> std::io::Result<Self> {
-        let Some(callback) = callback else { return Ok(Self { delivery_timeout, reports: None }) };
-        let (sender, receiver) = mpsc::channel::<Report>();
+        let waiting = Vec::new();
+        let Some(callback) = callback else {
+            return Ok(Self { delivery_timeout, reports: None, waiting });
+        };
+        let (sender, receiver) = mpsc::channel::<Vec<Report>>();
         std::thread::Builder::new().name("klamm-callbacks".to_owned()).spawn(move || {
-            for report in receiver {
+            for report in receiver.into_iter().flatten() {
                 report.deliver(&callback);
             }
         })?;
-        Ok(Self { delivery_timeout, reports: Some(sender) })
+        Ok(Self { delivery_timeout, reports: Some(sender), waiting })
+    }
+
+    /// Another door to the same callback, for another thread.
+    pub(crate) fn fork(&self) -> Self {
+        let reports = self.reports.clone();
+        Self { delivery_timeout: self.delivery_timeout, reports, waiting: Vec::new() }
+    }
+
+    /// Hands what has come together to the callback's thread.
+    pub(crate) fn hand_over(&mut self) {
+        if let Some(reports) = self.reports.as_ref().filter(|_| !self.waiting.is_empty()) {
+            let _ = reports.send(std::mem::take(&mut self.waiting));
+        }
     }
 
     /// Gives a batch the outcome that its sequence has come to. `delivered` is where it is in the log,
     /// known only for the batch that was just acknowledged.
     pub(crate) fn resolve(
-        &self,
+        &mut self,
         resolution: Resolution<Arc<Batch>>,
         delivered: Option<(Option<i64>, Option<i64>)>,
     ) {
@@ -63,13 +81,13 @@ impl Completion {
     }
 
     /// A batch that was never sent, and never will be.
-    pub(crate) fn not_delivered(&self, batch: Arc<Batch>, cause: Cause) {
+    pub(crate) fn not_delivered(&mut self, batch: Arc<Batch>, cause: Cause) {
         let failure = failure(&batch, cause);
         self.complete(batch, Outcome::NotDelivered(failure));
     }
 
     /// A batch that ran out of time before it was ever sent.
-    pub(crate) fn timed_out(&self, batch: Arc<Batch>) {
+    pub(crate) fn timed_out(&mut self, batch: Arc<Batch>) {
         let failure = self.failure(&batch);
         self.complete(batch, Outcome::NotDelivered(failure));
     }
@@ -85,11 +103,18 @@ impl Completion {
         failure(batch, cause)
     }
 
-    fn complete(&self, batch: Arc<Batch>, outcome: Outcome) {
+    fn complete(&mut self, batch: Arc<Batch>, outcome: Outcome) {
         batch.state.complete(outcome.clone());
-        if let Some(reports) = &self.reports {
-            let _ = reports.send(Report { batch, outcome });
+        if self.reports.is_some() {
+            self.waiting.push(Report { batch, outcome });
         }
+    }
+}
+
+/// No report is lost, however the sender ends.
+impl Drop for Completion {
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 

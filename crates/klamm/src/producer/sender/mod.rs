@@ -117,6 +117,7 @@ impl Sender {
             self.wake_delayed(now);
             self.expire(now);
             self.drain(cx, now);
+            self.completion.hand_over();
             let deadline = self.next_deadline(now);
             if let Some(at) = deadline {
                 self.timer.as_mut().reset(at.into());

@@ -106,7 +106,7 @@ impl Sender {
     /// serve no other connection. The partition keeps its order: nothing new is taken from it meanwhile.
     fn compress(&self, partition: Arc<Partition>, batch: Batch) {
         let compression = self.settings.compression;
-        let completion = self.completion.clone();
+        let mut completion = self.completion.fork();
         let signals = Arc::clone(&self.accumulator.signals);
         tokio::task::spawn_blocking(move || {
             let compressed = match batch.compress(compression) {
@@ -183,7 +183,7 @@ impl Sender {
     }
 
     /// Gives batches their outcomes.
-    pub(super) fn resolve(&self, resolved: Vec<Resolution<Arc<Batch>>>) {
+    pub(super) fn resolve(&mut self, resolved: Vec<Resolution<Arc<Batch>>>) {
         for resolution in resolved {
             self.completion.resolve(resolution, None);
         }

@@ -37,6 +37,10 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
         ],
         &["secure", "all", "help"],
     )?;
+    if flags.has("help") {
+        print!("{HELP}");
+        return Ok(());
+    }
     let name = flags.value("name").unwrap_or("default");
     match flags.words().first().map(String::as_str) {
         Some("up") => up(place, spec(&flags)?),
@@ -49,10 +53,6 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
             one_node(&Cluster::open(place, name)?, verb, flags.number("node", 1)?)
         }
         Some("run") => tool(place, &flags),
-        _ if flags.has("help") => {
-            print!("{HELP}");
-            Ok(())
-        }
         _ => Err(Failure::new(format!("which of these?\n\n{HELP}"))),
     }
 }

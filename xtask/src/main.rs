@@ -2,6 +2,7 @@
 //!
 //! One module per command; `failure`, `flags`, `place` and `process` are what they share.
 
+mod bench;
 mod chaos;
 mod codegen;
 mod failure;
@@ -25,6 +26,7 @@ cargo xtask COMMAND
   codegen   klamm-protocol's messages from Kafka's schemas; --check compares only
   kafka     a real Apache Kafka on this machine: up, down, status, kill, pause, resume, start, run
   interop   the tests that need a real Kafka; other clients read what klamm wrote
+  bench     klamm beside its peers, in turns, on one broker
   chaos     brokers are killed and paused; no acknowledged record may be lost
   tidy      the rules no compiler knows: arrows between crates, purity, lengths, words, licences
 ";
@@ -52,6 +54,7 @@ fn dispatch(place: &Place, command: &str, args: &[String]) -> Result<()> {
         "kafka" => kafka::run(place, args),
         "test" => test::run(place, args),
         "interop" => interop::run(place, args),
+        "bench" => bench::run(place, args),
         "chaos" => chaos::run(place, args),
         "tidy" => tidy::run(place, args),
         "help" | "--help" | "-h" => {

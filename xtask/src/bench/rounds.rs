@@ -1,0 +1,146 @@
+//! Taking turns: every client once per round, each round begun by another, every run checked at the broker.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::broker::Broker;
+use super::clients::Built;
+use super::table::{Line, Table};
+use super::workloads::{Mode, Workload};
+use crate::failure::{Doing, Failure, Result};
+use crate::place::Place;
+use crate::process;
+
+/// A run that takes longer is stopped and counts as failed.
+const RUN_LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs `workloads`, prints a table for each and keeps every line.
+pub(crate) fn run(
+    place: &Place,
+    broker: &Broker,
+    workloads: &[&Workload],
+    clients: &[Built],
+    rounds: u32,
+    scale: f64,
+) -> Result<()> {
+    let kept = place.dir("bench")?.join("lines.jsonl");
+    let mut kept = File::create(&kept).doing(kept.display())?;
+    warm_up(place, broker, clients)?;
+    for workload in workloads {
+        if broker.address(workload).is_none() {
+            eprintln!("workload {} needs a broker of our own: left out", workload.name);
+            continue;
+        }
+        let table = one_workload(place, broker, workload, clients, rounds, scale, &mut kept)?;
+        println!("{table}");
+    }
+    Ok(())
+}
+
+/// The broker's compiler must be done before anything counts.
+fn warm_up(place: &Place, broker: &Broker, clients: &[Built]) -> Result<()> {
+    let (workloads, _) = super::workloads::chosen(Some("a,b"))?;
+    for workload in workloads {
+        eprintln!("warming up with {}", workload.title);
+        once(place, broker, workload, &clients[0], "best", 1.0)?;
+    }
+    Ok(())
+}
+
+fn one_workload(
+    place: &Place,
+    broker: &Broker,
+    workload: &Workload,
+    clients: &[Built],
+    rounds: u32,
+    scale: f64,
+    kept: &mut File,
+) -> Result<Table> {
+    let turns: Vec<(&Built, &str)> =
+        clients.iter().flat_map(|c| c.apis(workload).iter().map(move |api| (c, *api))).collect();
+    let mut table = Table::new(workload);
+    for round in 0..rounds as usize {
+        for turn in 0..turns.len() {
+            let (client, api) = turns[(turn + round) % turns.len()];
+            match once(place, broker, workload, client, api, scale) {
+                Ok(line) => {
+                    eprintln!("{} round {}: {}", workload.name, round + 1, line.short());
+                    writeln!(kept, "{}", line.kept(workload.name, round)).doing("lines.jsonl")?;
+                    table.add(line);
+                }
+                Err(failure) => {
+                    eprintln!("{} round {}: {failure}", workload.name, round + 1);
+                    table.fail(client.client.name, api);
+                }
+            }
+        }
+    }
+    Ok(table)
+}
+
+/// One run of one client on a topic of its own.
+fn once(
+    place: &Place,
+    broker: &Broker,
+    workload: &Workload,
+    client: &Built,
+    api: &str,
+    scale: f64,
+) -> Result<Line> {
+    let address = broker.address(workload).unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let topic = format!("bench-{}-{}", workload.name, since.as_micros());
+    let records = workload.records(scale);
+    broker.create(&topic, workload.partitions)?;
+    let mode = if workload.mode == Mode::Produce { "produce" } else { "latency" };
+    let mut command = client.command();
+    command.arg(mode).args(["--bootstrap", address, "--topic", &topic, "--api", api]);
+    command.args(["--records", &records.to_string(), "--size", &workload.size.to_string()]);
+    command.args(["--partitions", &workload.partitions.to_string()]);
+    command.args(["--compression", workload.codec, "--payloads"]).arg(workload.payloads(place)?);
+    let line = bounded(&mut command).and_then(|printed| Line::read(&printed));
+    let counted = broker.count(&topic, workload.partitions);
+    broker.delete(&topic)?;
+    let (line, counted) = (line?, counted?);
+    if workload.mode == Mode::Produce && counted != records {
+        let name = client.client.name;
+        return Err(Failure::new(format!("{name} sent {records}, the log has {counted}")));
+    }
+    Ok(line)
+}
+
+/// Runs a program that prints one line, for [`RUN_LIMIT`] at most.
+fn bounded(command: &mut Command) -> Result<String> {
+    let shown = process::shown(command);
+    let dir = std::env::temp_dir().join(format!("klamm-bench-{}", std::process::id()));
+    let (out, err) = (dir.with_extension("out"), dir.with_extension("err"));
+    command.stdin(Stdio::null()).stdout(File::create(&out).doing(out.display())?);
+    command.stderr(File::create(&err).doing(err.display())?);
+    let mut child = command.spawn().doing(format_args!("cannot run {shown}"))?;
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().doing(&shown)? {
+            break Some(status);
+        }
+        if started.elapsed() > RUN_LIMIT {
+            let _ = child.kill();
+            let _ = child.wait();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let text = |file: &Path| std::fs::read_to_string(file).unwrap_or_default();
+    let (printed, complained) = (text(&out), text(&err));
+    let _ = (std::fs::remove_file(&out), std::fs::remove_file(&err));
+    match status {
+        Some(status) if status.success() => Ok(printed),
+        Some(status) => Err(Failure::new(format!(
+            "{status} from {shown}\n{}",
+            process::last_lines(&complained, 8)
+        ))),
+        None => Err(Failure::new(format!("{shown} took more than {} s", RUN_LIMIT.as_secs()))),
+    }
+}

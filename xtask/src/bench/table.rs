@@ -1,0 +1,178 @@
+//! Pure: result lines into a table in Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::workloads::{Mode, Workload};
+use crate::failure::{Doing, Failure, Result};
+
+/// What a program says about one run.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) client: String,
+    version: String,
+    pub(crate) api: String,
+    pub(crate) rec_per_s: f64,
+    mb_per_s: f64,
+    pub(crate) cpu_us_per_rec: f64,
+    pub(crate) rss_mib: f64,
+    #[serde(default)]
+    p50_us: f64,
+    #[serde(default)]
+    p99_us: f64,
+    #[serde(default)]
+    settings: Value,
+}
+
+impl Line {
+    /// Reads the last line of what a program printed.
+    pub(crate) fn read(printed: &str) -> Result<Self> {
+        let last = printed.trim().lines().last();
+        let last = last.ok_or_else(|| Failure::new("the program printed nothing"))?;
+        serde_json::from_str(last).doing(format_args!("not a result: {last:?}"))
+    }
+
+    /// What is shown while the runs go on.
+    pub(crate) fn short(&self) -> String {
+        format!(
+            "{} {}: {:.0} records/s, {:.3} us CPU per record",
+            self.client, self.api, self.rec_per_s, self.cpu_us_per_rec
+        )
+    }
+
+    /// What is kept.
+    pub(crate) fn kept(&self, workload: &str, round: usize) -> Value {
+        json!({
+            "workload": workload, "round": round, "client": self.client, "version": self.version,
+            "api": self.api, "rec_per_s": self.rec_per_s, "mb_per_s": self.mb_per_s,
+            "cpu_us_per_rec": self.cpu_us_per_rec, "rss_mib": self.rss_mib,
+            "p50_us": self.p50_us, "p99_us": self.p99_us, "settings": self.settings,
+        })
+    }
+}
+
+/// All runs of one workload.
+pub(crate) struct Table {
+    title: &'static str,
+    latency: bool,
+    rows: BTreeMap<(String, String), Vec<Line>>,
+    failed: BTreeMap<(String, String), u32>,
+}
+
+impl Table {
+    /// Without rows yet.
+    pub(crate) fn new(workload: &Workload) -> Self {
+        Self {
+            title: workload.title,
+            latency: workload.mode == Mode::Latency,
+            rows: BTreeMap::new(),
+            failed: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the result of a run.
+    pub(crate) fn add(&mut self, line: Line) {
+        let key = (line.client.clone(), line.api.clone());
+        self.rows.entry(key).or_default().push(line);
+    }
+
+    /// Notes a run without a result.
+    pub(crate) fn fail(&mut self, client: &str, api: &str) {
+        *self.failed.entry((client.to_owned(), api.to_owned())).or_default() += 1;
+    }
+}
+
+/// Minimum, median and maximum of one figure over the rounds.
+pub(crate) fn spread(lines: &[Line], figure: impl Fn(&Line) -> f64) -> [f64; 3] {
+    let mut all: Vec<f64> = lines.iter().map(figure).collect();
+    all.sort_by(f64::total_cmp);
+    match all.as_slice() {
+        [] => [0.0; 3],
+        all => [all[0], all[all.len() / 2], all[all.len() - 1]],
+    }
+}
+
+/// A spread as the tables show it.
+pub(crate) fn cell([min, median, max]: [f64; 3], digits: usize) -> String {
+    format!("{min:.digits$} / **{median:.digits$}** / {max:.digits$}")
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "### {}\n", self.title)?;
+        let (first, unit, digits) = match self.latency {
+            true => ("p50 ms", "p99 ms", 3),
+            false => ("records/s", "MB/s", 0),
+        };
+        writeln!(f, "| client | {first} | {unit} | client CPU us/record | RSS MiB | runs |")?;
+        writeln!(f, "|---|---|---|---|---|---|")?;
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_by(|a, b| {
+            let cpu = |lines: &[Line]| spread(lines, |l| l.cpu_us_per_rec)[1];
+            cpu(a.1).total_cmp(&cpu(b.1))
+        });
+        for ((client, api), lines) in rows {
+            let (one, two) = if self.latency {
+                (spread(lines, |l| l.p50_us / 1e3), spread(lines, |l| l.p99_us / 1e3))
+            } else {
+                (spread(lines, |l| l.rec_per_s), spread(lines, |l| l.mb_per_s))
+            };
+            let version = lines.first().map_or("", |l| l.version.as_str());
+            let cpu = cell(spread(lines, |l| l.cpu_us_per_rec), 3);
+            let rss = spread(lines, |l| l.rss_mib)[2];
+            writeln!(
+                f,
+                "| {client} {version} {api} | {} | {} | {cpu} | {rss:.0} | {} |",
+                cell(one, digits),
+                cell(two, digits),
+                lines.len()
+            )?;
+        }
+        for ((client, api), runs) in &self.failed {
+            writeln!(f, "| {client} {api} | failed | | | | {runs} |")?;
+        }
+        writeln!(f, "\nEach cell: minimum / **median** / maximum; sorted by the median of CPU.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Table, spread};
+    use crate::bench::workloads::chosen;
+
+    fn line(client: &str, rate: f64, cpu: f64) -> Line {
+        Line::read(&format!(
+            "noise\n{{\"client\":\"{client}\",\"version\":\"1\",\"api\":\"best\",\"rec_per_s\":{rate},\"mb_per_s\":1,\"cpu_us_per_rec\":{cpu},\"rss_mib\":3}}\n"
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn middle_of_three_is_the_median() {
+        let lines = [line("x", 3.0, 0.1), line("x", 1.0, 0.1), line("x", 2.0, 0.1)];
+        assert_eq!(spread(&lines, |l| l.rec_per_s), [1.0, 2.0, 3.0]);
+        assert_eq!(spread(&[], |l| l.rec_per_s), [0.0; 3]);
+    }
+
+    #[test]
+    fn rows_are_sorted_by_cpu_and_failures_stay_visible() {
+        let (workloads, _) = chosen(Some("a")).unwrap();
+        let mut table = Table::new(workloads[0]);
+        table.add(line("dear", 9e6, 0.5));
+        table.add(line("cheap", 1e6, 0.1));
+        table.fail("broken", "default");
+        let text = table.to_string();
+        let at = |name: &str| text.find(name).unwrap();
+        assert!(at("| cheap") < at("| dear") && at("| dear") < at("| broken"), "{text}");
+        assert!(text.contains("0.100 / **0.100** / 0.100"), "{text}");
+    }
+
+    #[test]
+    fn nonsense_is_no_result() {
+        assert!(Line::read("").is_err());
+        assert!(Line::read("panicked at …").unwrap_err().to_string().contains("panicked"));
+    }
+}

@@ -14,7 +14,7 @@ pub(crate) struct BrokerEndpoint {
 }
 
 /// One partition as metadata tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PartitionInfo {
     /// `None` while there is none.
     pub(crate) leader: Option<i32>,

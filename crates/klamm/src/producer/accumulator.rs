@@ -270,3 +270,79 @@ fn two_choices(partitions: &[Arc<Partition>]) -> usize {
     let load = |i: usize| (!partitions[i].has_leader(), partitions[i].backlog());
     if load(a) <= load(b) { a } else { b }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::producer::buffer_pool::CHUNK_BYTES;
+    use bytes::Bytes;
+    use klamm_protocol::error_code::ErrorCode;
+    use klamm_protocol::primitives::Uuid;
+    use std::time::Duration;
+
+    fn accumulator(buffer_memory: usize) -> Accumulator {
+        let limits = Limits {
+            ready_bytes: 64 * 1024,
+            batch_max_bytes: 1_000_000,
+            linger: Duration::ZERO,
+            compressed: false,
+        };
+        let accumulator = Accumulator::new(Settings {
+            limits,
+            buffer_memory,
+            max_request_size: usize::MAX,
+            idempotent: true,
+            max_in_flight: 5,
+            partitioner: None,
+        });
+        accumulator.learn(&Topic {
+            name: "t".into(),
+            id: Uuid::ZERO,
+            is_internal: false,
+            partitions: vec![Default::default()],
+            error: ErrorCode::NONE,
+            unknown_in_a_row: 0,
+        });
+        accumulator
+    }
+
+    /// A caller that waited for what it was told to wait for must get in: else it would ask again at once,
+    /// be granted the same at once, and so on, with a core to itself.
+    #[test]
+    fn budget_that_a_refusal_names_is_enough() {
+        let header = "h".repeat(20_000);
+        let large = || Record::to("t").value(Bytes::from(vec![0; 300_000]));
+        let records: [(&str, fn() -> Record<'static>); 3] = [
+            ("small", || Record::to("t").value("v")),
+            ("by reference", || Record::to("t").value(Bytes::from(vec![0; 300_000]))),
+            ("keyed, by reference", || {
+                Record::to("t").key("k").value(Bytes::from(vec![0; 300_000]))
+            }),
+        ];
+        for before in 0..4 {
+            for (name, record) in &records {
+                let accumulator = accumulator(4 << 20);
+                for _ in 0..before {
+                    assert!(accumulator.append(&large(), &mut Attempt::default()).is_some());
+                }
+                let rest = accumulator.pool.try_lease(accumulator.pool.available_bytes());
+                let record = record();
+                let record = if before % 2 == 0 { record } else { record.header(&header, "v") };
+                let mut attempt = Attempt::default();
+                if accumulator.append(&record, &mut attempt).is_some() {
+                    continue;
+                }
+                let Some(Refusal::NeedsMemory(bytes)) = attempt.refusal.take() else {
+                    panic!("{name}: refused for another reason");
+                };
+                drop(rest);
+                attempt.lease = accumulator.pool.try_lease(bytes);
+                let rest = accumulator.pool.try_lease(accumulator.pool.available_bytes());
+                let appended = accumulator.append(&record, &mut attempt);
+                assert!(appended.is_some(), "{name} after {before}: {bytes} bytes do not do");
+                drop(rest);
+            }
+        }
+        assert!(CHUNK_BYTES < 20_000);
+    }
+}

@@ -4,7 +4,7 @@
 //! of pieces: filled chunks, and large values by reference between them. Only its header waits,
 //! because the sequence is not known before the batch is sent; see [`Batch::seal`].
 
-use super::buffer_pool::{BufferPool, Chunk, Lease};
+use super::buffer_pool::{BufferPool, CHUNK_BYTES, Chunk, Lease};
 use super::delivery::BatchState;
 use super::error::Cause;
 use super::idempotence::{Sequenced, Stamp};
@@ -58,9 +58,44 @@ pub(crate) struct OpenBatch {
     max_timestamp: i64,
 }
 
-/// A record was not appended, and the batch is as before: this many bytes of budget come first.
+/// A record was not appended, and the batch is as before: this many bytes of budget come first, and
+/// they are enough.
 #[derive(Debug)]
 pub(crate) struct NeedsMemory(pub(crate) usize);
+
+/// Some budget was not there; how much is needed in all is [`NeedsMemory`]'s to say.
+struct OutOfMemory;
+
+/// The budget for a record that opens a batch.
+pub(crate) fn needs_in_new_batch(record: &RecordView<'_>) -> NeedsMemory {
+    NeedsMemory(CHUNK_BYTES + Shares::of(record).own)
+}
+
+/// Bytes a record takes on the wire, at most.
+#[inline]
+pub(crate) fn record_upper_bound(record: &RecordView<'_>) -> usize {
+    // Length, attributes, timestamp and offset deltas, key and value lengths, header count: 36 bytes
+    // at most; each header brings two lengths.
+    record.payload_len + 36 + 10 * record.record.headers.len()
+}
+
+/// How a record's bytes are divided, rounded up: those in a chunk, and those with a budget of their own.
+struct Shares {
+    in_chunk: usize,
+    own: usize,
+}
+
+impl Shares {
+    fn of(record: &RecordView<'_>) -> Self {
+        let all = record_upper_bound(record);
+        let referenced = record.value.map_or(0, <[u8]>::len);
+        let referenced = if referenced < REFERENCE_FROM_BYTES { 0 } else { referenced };
+        match all - referenced {
+            in_chunk @ ..=CHUNK_BYTES => Self { in_chunk, own: referenced },
+            _ => Self { in_chunk: 0, own: all },
+        }
+    }
+}
 
 impl OpenBatch {
     /// Opens a batch in `chunk`, behind a staging block if there is one.
@@ -145,6 +180,31 @@ impl OpenBatch {
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
     ) -> Result<u32, NeedsMemory> {
+        let needs = self.needs(record);
+        self.append_any(record, timestamp_ms, pool, lease).map_err(|OutOfMemory| needs)
+    }
+
+    /// The budget for appending a record here.
+    fn needs(&self, record: &RecordView<'_>) -> NeedsMemory {
+        let shares = Shares::of(record);
+        let room = self.chunk.buf.len() - self.used;
+        let chunks = if self.staged + shares.in_chunk <= room {
+            0
+        } else if self.staged <= room || self.staged + shares.in_chunk <= CHUNK_BYTES {
+            1
+        } else {
+            2
+        };
+        NeedsMemory(chunks * CHUNK_BYTES + shares.own)
+    }
+
+    fn append_any(
+        &mut self,
+        record: &RecordView<'_>,
+        timestamp_ms: i64,
+        pool: &Arc<BufferPool>,
+        lease: &mut Option<Lease>,
+    ) -> Result<u32, OutOfMemory> {
         self.unstage(pool, lease)?;
         let headers: Vec<Header<'_>> = record
             .record
@@ -174,7 +234,7 @@ impl OpenBatch {
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<u32, NeedsMemory> {
+    ) -> Result<u32, OutOfMemory> {
         let len = encoded_record_len(parts);
         if len > self.chunk.buf.len() {
             // Long keys or headers: rare enough for a buffer made to measure.
@@ -200,7 +260,7 @@ impl OpenBatch {
         timestamp_ms: i64,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<u32, NeedsMemory> {
+    ) -> Result<u32, OutOfMemory> {
         let value_len = value.as_slice().len();
         let len = encoded_record_len(parts);
         let around = len - value_len;
@@ -208,10 +268,7 @@ impl OpenBatch {
             return self.append_copy(parts, timestamp_ms, pool, lease);
         }
         let own = pool_lease(value_len, pool, lease)?;
-        if let Err(NeedsMemory(more)) = self.make_room(around, pool, lease) {
-            drop(own);
-            return Err(NeedsMemory(value_len + more));
-        }
+        self.make_room(around, pool, lease)?;
         self.leases.push(own);
         let shared = match value {
             Payload::Shared(bytes) => bytes.clone(),
@@ -229,7 +286,7 @@ impl OpenBatch {
         &mut self,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<(), NeedsMemory> {
+    ) -> Result<(), OutOfMemory> {
         if self.staged == 0 {
             return Ok(());
         }
@@ -251,7 +308,7 @@ impl OpenBatch {
         bytes: usize,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<(), NeedsMemory> {
+    ) -> Result<(), OutOfMemory> {
         self.leases.push(pool_lease(bytes, pool, lease)?);
         Ok(())
     }
@@ -262,11 +319,11 @@ impl OpenBatch {
         len: usize,
         pool: &Arc<BufferPool>,
         lease: &mut Option<Lease>,
-    ) -> Result<(), NeedsMemory> {
+    ) -> Result<(), OutOfMemory> {
         if self.chunk.buf.len() - self.used >= len {
             return Ok(());
         }
-        let next = pool.try_chunk(lease).ok_or(NeedsMemory(self.chunk.buf.len()))?;
+        let next = pool.try_chunk(lease).ok_or(OutOfMemory)?;
         let full = std::mem::replace(&mut self.chunk, next);
         self.take_parts(full);
         Ok(())
@@ -325,11 +382,11 @@ fn pool_lease(
     bytes: usize,
     pool: &Arc<BufferPool>,
     lease: &mut Option<Lease>,
-) -> Result<Lease, NeedsMemory> {
+) -> Result<Lease, OutOfMemory> {
     if let Some(own) = lease.as_mut().and_then(|l| l.split(bytes)) {
         return Ok(own);
     }
-    pool.try_lease(bytes).ok_or(NeedsMemory(bytes))
+    pool.try_lease(bytes).ok_or(OutOfMemory)
 }
 
 /// A closed batch: records, order and bytes are final.

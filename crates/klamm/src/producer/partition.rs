@@ -4,7 +4,9 @@
 //! and the sender while it takes a batch or notes an answer.
 
 use super::accumulator::Attempt;
-use super::batch::{Batch, NeedsMemory, OpenBatch, Stage, stage};
+use super::batch::{
+    Batch, NeedsMemory, OpenBatch, Stage, needs_in_new_batch, record_upper_bound, stage,
+};
 use super::buffer_pool::BufferPool;
 use super::delivery::{BatchState, Place};
 use super::idempotence::{NextSend, PartitionSequence, Resolution, Stamp};
@@ -180,16 +182,16 @@ impl Partition {
         pool: &Arc<BufferPool>,
         attempt: &mut Attempt,
     ) -> Result<Place, NeedsMemory> {
-        let chunk = pool
-            .try_chunk(&mut attempt.lease)
-            .ok_or(NeedsMemory(super::buffer_pool::CHUNK_BYTES))?;
+        let chunk = pool.try_chunk(&mut attempt.lease);
+        let chunk = chunk.ok_or_else(|| needs_in_new_batch(record))?;
         let state = Arc::new(BatchState::new(Arc::clone(self)));
         let stage = (record.key.is_some() && record.record.partition.is_none())
             .then(|| queue.stage.take().unwrap_or_else(stage));
         let mut fresh = OpenBatch::new(Arc::clone(&state), chunk, stage, Instant::now());
         // The sender's clock may have stood still while nothing was open.
         let timestamp_ms = record.record.timestamp_ms.unwrap_or_else(|| self.signals.read_clock());
-        let index = fresh.append(record, timestamp_ms, pool, &mut attempt.lease)?;
+        let index = fresh.append(record, timestamp_ms, pool, &mut attempt.lease);
+        let index = index.map_err(|_| needs_in_new_batch(record))?;
         let announce = fresh.len() >= limits.ready_bytes || queue.open.is_some();
         if let Some(full) = queue.open.replace(fresh) {
             self.backlog.fetch_add(full.len(), Ordering::Relaxed);
@@ -401,12 +403,4 @@ impl Queue {
                 || (readiness.broker_is_idle && open.state.is_awaited())
         })
     }
-}
-
-/// The most a record can take: its payload, and the longest forms of everything around it.
-#[inline]
-fn record_upper_bound(record: &RecordView<'_>) -> usize {
-    // Length, attributes, timestamp and offset deltas, key and value lengths, header count: 36 bytes
-    // at most; each header brings two lengths.
-    record.payload_len + 36 + 10 * record.record.headers.len()
 }

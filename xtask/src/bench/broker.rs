@@ -36,8 +36,8 @@ impl Drop for Stopped {
 }
 
 impl Broker {
-    /// The broker at `bootstrap`, or a Kafka of our own.
-    pub(crate) fn connect(place: &Place, bootstrap: Option<&str>) -> Result<Self> {
+    /// The broker at `bootstrap`, or a Kafka of our own, if need be with the delay proxy before it.
+    pub(crate) fn connect(place: &Place, bootstrap: Option<&str>, slow: bool) -> Result<Self> {
         let klamm = crate::interop::build(place)?;
         if let Some(bootstrap) = bootstrap {
             let bootstrap = bootstrap.to_owned();
@@ -53,16 +53,14 @@ impl Broker {
             ..Spec::default()
         };
         let kafka = Running::up(place, spec)?;
+        let bootstrap = kafka.cluster().bootstrap();
         let facts = kafka.cluster().facts();
         let to = facts.iter().find(|(name, _)| name == "slow").map(|(_, address)| address.as_str());
-        let (proxy, slow) = proxy(place, to.unwrap_or_default())?;
-        Ok(Self {
-            bootstrap: kafka.cluster().bootstrap(),
-            slow: Some(slow),
-            klamm,
-            _proxy: Some(proxy),
-            _kafka: Some(kafka),
-        })
+        let (proxy, slow) = match to {
+            Some(to) if slow => proxy(place, to).map(|(proxy, at)| (Some(proxy), Some(at)))?,
+            _ => (None, None),
+        };
+        Ok(Self { bootstrap, slow, klamm, _proxy: proxy, _kafka: Some(kafka) })
     }
 
     /// Where the clients of `workload` start; `None` when this broker cannot serve it.
@@ -111,7 +109,7 @@ fn sum_of_ends(printed: &str) -> Result<u64> {
 
 /// Starts the delay proxy in front of `to`; returns where it listens.
 fn proxy(place: &Place, to: &str) -> Result<(Stopped, String)> {
-    let program = clients::cargo(place, "delayproxy", "delayproxy")?;
+    let program = clients::cargo(place, "delayproxy", "bench-delayproxy")?;
     let address = format!("127.0.0.1:{PROXY_PORT}");
     let mut proxy = Command::new(program);
     proxy.args(["--listen", &address, "--to", to, "--one-way-ms", DELAY_MS]);

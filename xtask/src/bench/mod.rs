@@ -20,7 +20,7 @@ cargo xtask bench produce [--rounds 3] [--workloads a,b,c,d,a-lz4,c-lz4,f,g,hot]
                           [--bootstrap HOST:PORT] [--scale 1.0]
      the same payloads through every client on one broker: in turns, so that a slow minute of the machine hits all
      of them. Prints a table per workload with rate and CPU per record (minimum, median, maximum) and keeps
-     the lines under target/xtask/bench/. Without --bootstrap it starts a Kafka of its own, and stops it;
+     every line in a file under target/xtask/bench/. Without --bootstrap it starts a Kafka of its own, and stops it;
      workload g needs that one. --scale shortens or lengthens every run. A client that cannot
      be built is named and left out
 ";
@@ -49,7 +49,8 @@ fn produce(place: &Place, flags: &Flags) -> Result<()> {
     let clients = clients::chosen(flags.value("clients"))?;
     let built = clients::build(place, &clients, !workloads.is_empty())?;
     if !workloads.is_empty() {
-        let broker = broker::Broker::connect(place, flags.value("bootstrap"))?;
+        let slow = workloads.iter().any(|w| w.slow);
+        let broker = broker::Broker::connect(place, flags.value("bootstrap"), slow)?;
         rounds::run(place, &broker, &workloads, &built, rounds, scale)?;
     }
     if hot {

@@ -26,9 +26,11 @@ pub(crate) fn run(
     rounds: u32,
     scale: f64,
 ) -> Result<()> {
-    let kept = place.dir("bench")?.join("lines.jsonl");
-    let mut kept = File::create(&kept).doing(kept.display())?;
-    warm_up(place, broker, clients)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let path = place.dir("bench")?.join(format!("lines-{since}.jsonl"));
+    let mut kept = File::create(&path).doing(path.display())?;
+    eprintln!("every line goes to {}", path.display());
+    warm_up(place, broker, clients, scale)?;
     for workload in workloads {
         if broker.address(workload).is_none() {
             eprintln!("workload {} needs a broker of our own: left out", workload.name);
@@ -41,11 +43,11 @@ pub(crate) fn run(
 }
 
 /// The broker's compiler must be done before anything counts.
-fn warm_up(place: &Place, broker: &Broker, clients: &[Built]) -> Result<()> {
+fn warm_up(place: &Place, broker: &Broker, clients: &[Built], scale: f64) -> Result<()> {
     let (workloads, _) = super::workloads::chosen(Some("a,b"))?;
     for workload in workloads {
         eprintln!("warming up with {}", workload.title);
-        once(place, broker, workload, &clients[0], "best", 1.0)?;
+        once(place, broker, workload, &clients[0], "best", scale)?;
     }
     Ok(())
 }
@@ -68,7 +70,8 @@ fn one_workload(
             match once(place, broker, workload, client, api, scale) {
                 Ok(line) => {
                     eprintln!("{} round {}: {}", workload.name, round + 1, line.short());
-                    writeln!(kept, "{}", line.kept(workload.name, round)).doing("lines.jsonl")?;
+                    writeln!(kept, "{}", line.kept(workload.name, round))
+                        .doing("the file of lines")?;
                     table.add(line);
                 }
                 Err(failure) => {

@@ -8,6 +8,7 @@
 //! the sink: see [`hot`].
 
 mod hot;
+#[path = "../../common/report.rs"]
 mod report;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 const WINDOW: usize = 100_000;
 
 fn main() {
-    let args = Args::parse();
+    let args = Args::parse("klamm", env!("CARGO_PKG_VERSION"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
     runtime.block_on(async move {
         match args.mode.as_str() {

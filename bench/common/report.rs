@@ -1,13 +1,23 @@
 //! What every program of the comparison shares: command line, payload pool, CPU clock, result line.
+//!
+//! A file and not a crate, so that each program stays one directory with its own lock file.
+
+#![allow(dead_code, reason = "each program uses its part")]
 
 use std::time::{Duration, Instant};
 
+/// Records of `latency` that are sent before the clock starts.
+pub const WARM_UP: usize = 200;
+
 pub struct Args {
+    client: &'static str,
+    version: String,
     pub mode: String,
     pub bootstrap: String,
     pub topic: String,
     pub records: usize,
     pub size: usize,
+    pub partitions: usize,
     pub api: String,
     pub compression: String,
     payloads: String,
@@ -17,23 +27,49 @@ fn flag(name: &str, default: &str) -> String {
     std::env::args().skip_while(|a| a != name).nth(1).unwrap_or_else(|| default.to_owned())
 }
 
+/// The version of `package` in a `Cargo.lock`: what was built, whatever a table says.
+pub fn locked(package: &str, lock: &str) -> String {
+    let name = format!("name = \"{package}\"");
+    let version = lock.lines().skip_while(|line| *line != name).nth(1).expect("a locked package");
+    version.trim_start_matches("version = ").trim_matches('"').to_owned()
+}
+
 impl Args {
-    pub fn parse() -> Self {
+    /// The command line of a program that measures `client`.
+    pub fn parse(client: &'static str, version: impl Into<String>) -> Self {
         let number = |name: &str, default: &str| flag(name, default).parse().expect(name);
+        let one_of = |name: &str, allowed: [&str; 2]| {
+            let value = flag(name, allowed[0]);
+            assert!(allowed.contains(&value.as_str()), "{name} {value}: one of {allowed:?}");
+            value
+        };
         Self {
+            client,
+            version: version.into(),
             mode: std::env::args().nth(1).expect("produce|latency|hot"),
             bootstrap: flag("--bootstrap", "127.0.0.1:9092"),
             topic: flag("--topic", "bench"),
             records: number("--records", "1000"),
             size: number("--size", "100"),
+            partitions: number("--partitions", "1"),
             api: flag("--api", "default"),
-            compression: flag("--compression", "none"),
+            compression: one_of("--compression", ["none", "lz4"]),
             payloads: flag("--payloads", ""),
         }
     }
 
     pub fn best(&self) -> bool {
         self.api == "best"
+    }
+
+    pub fn lz4(&self) -> bool {
+        self.compression == "lz4"
+    }
+
+    /// Larger than what most clients and brokers allow by default; the topics of this comparison
+    /// allow 10 MiB.
+    pub fn large(&self) -> bool {
+        self.size > 100_000
     }
 
     /// The payloads of the file, or one of the size asked for.
@@ -110,17 +146,24 @@ impl Clock {
         let (secs, cpu) = (self.secs, self.cpu);
         let bytes = (records * a.size) as f64;
         let n = records as f64;
-        let mut extra = String::new();
-        if !latencies.is_empty() {
-            latencies.sort();
-            let at = |p: usize| latencies[(latencies.len() * p / 100).min(latencies.len() - 1)].as_micros();
-            extra = format!(",\"p50_us\":{},\"p99_us\":{},\"max_us\":{}", at(50), at(99), at(100));
-        }
-        println!(
-            "{{\"client\":\"klamm\",\"version\":\"{}\",\"mode\":\"{}\",\"api\":\"{}\",\"compression\":\"{}\",\"records\":{records},\"bytes\":{bytes:.0},\
-             \"secs\":{secs:.4},\"rec_per_s\":{:.1},\"mb_per_s\":{:.3},\"cpu_s\":{cpu:.4},\"cpu_us_per_rec\":{:.4},\"rss_mib\":{:.1}{extra},\"settings\":{settings}}}",
-            env!("CARGO_PKG_VERSION"), a.mode, a.api, a.compression,
-            n / secs, bytes / 1e6 / secs, cpu * 1e6 / n, usage().ru_maxrss as f64 / 1024.0,
+        let what = format!(
+            r#""client":"{}","version":"{}","mode":"{}","api":"{}","compression":"{}""#,
+            a.client, a.version, a.mode, a.api, a.compression
         );
+        let work = format!(r#""records":{records},"bytes":{bytes:.0},"secs":{secs:.4}"#);
+        let (rate, mb) = (n / secs, bytes / 1e6 / secs);
+        let rates = format!(r#""rec_per_s":{rate:.1},"mb_per_s":{mb:.3}"#);
+        let (cpu_us, rss) = (cpu * 1e6 / n, usage().ru_maxrss as f64 / 1024.0);
+        let cost = format!(r#""cpu_s":{cpu:.4},"cpu_us_per_rec":{cpu_us:.4},"rss_mib":{rss:.1}"#);
+        let tails = percentiles(latencies);
+        println!(r#"{{{what},{work},{rates},{cost}{tails},"settings":{settings}}}"#);
     }
+}
+
+/// The fields of `latency`; empty for the other modes.
+fn percentiles(latencies: &mut [Duration]) -> String {
+    let Some(last) = latencies.len().checked_sub(1) else { return String::new() };
+    latencies.sort();
+    let at = |percent: usize| latencies[(latencies.len() * percent / 100).min(last)].as_micros();
+    format!(r#","p50_us":{},"p99_us":{},"max_us":{}"#, at(50), at(99), at(100))
 }

@@ -1,0 +1,3 @@
+module bench/report
+
+go 1.26.0

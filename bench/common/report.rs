@@ -85,13 +85,12 @@ impl Args {
     }
 }
 
-fn usage() -> libc::rusage {
-    // SAFETY: getrusage fills the struct it is given, which may hold any bytes before.
-    unsafe {
-        let mut usage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    }
+/// Peak of resident memory. Not `ru_maxrss`, which begins with the peak of whoever started the program.
+fn peak_rss_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1024.0
 }
 
 /// CPU time, user and system, of this process or this thread; to the nanosecond, where `getrusage`
@@ -153,7 +152,7 @@ impl Clock {
         let work = format!(r#""records":{records},"bytes":{bytes:.0},"secs":{secs:.4}"#);
         let (rate, mb) = (n / secs, bytes / 1e6 / secs);
         let rates = format!(r#""rec_per_s":{rate:.1},"mb_per_s":{mb:.3}"#);
-        let (cpu_us, rss) = (cpu * 1e6 / n, usage().ru_maxrss as f64 / 1024.0);
+        let (cpu_us, rss) = (cpu * 1e6 / n, peak_rss_mib());
         let cost = format!(r#""cpu_s":{cpu:.4},"cpu_us_per_rec":{cpu_us:.4},"rss_mib":{rss:.1}"#);
         let tails = percentiles(latencies);
         println!(r#"{{{what},{work},{rates},{cost}{tails},"settings":{settings}}}"#);

@@ -108,7 +108,8 @@ async fn closed_loop(args: &Args, producer: Producer, payload: Vec<u8>) {
     let clock = Clock::start();
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
-            let (producer, payload, topic) = (producer.clone(), Arc::clone(&payload), Arc::clone(&topic));
+            let (producer, payload, topic) =
+                (producer.clone(), Arc::clone(&payload), Arc::clone(&topic));
             tokio::spawn(async move {
                 for _ in 0..each {
                     producer.send(Record::to(&topic).value(&payload[..])).await.expect("delivered");

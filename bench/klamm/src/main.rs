@@ -24,7 +24,11 @@ const WINDOW: usize = 100_000;
 
 fn main() {
     let args = Args::parse("klamm", env!("CARGO_PKG_VERSION"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("runtime");
     runtime.block_on(async move {
         match args.mode.as_str() {
             "produce" => produce(&args).await,
@@ -62,7 +66,8 @@ async fn produce(args: &Args) {
     let clock = Clock::start();
     let mut window: VecDeque<Delivery> = VecDeque::with_capacity(WINDOW);
     for value in pool.iter().cycle().take(args.records) {
-        let delivery = producer.enqueue(Record::to(&args.topic).value(&value[..])).await.expect("enqueue");
+        let delivery =
+            producer.enqueue(Record::to(&args.topic).value(&value[..])).await.expect("enqueue");
         if args.best() {
             continue;
         }
@@ -88,7 +93,11 @@ async fn produce(args: &Args) {
 
 async fn latency(args: &Args) {
     let pool: Vec<Bytes> = args.pool().into_iter().map(Bytes::from).collect();
-    let config = if args.best() { ProducerConfig::default().linger(Duration::ZERO) } else { ProducerConfig::default() };
+    let config = if args.best() {
+        ProducerConfig::default().linger(Duration::ZERO)
+    } else {
+        ProducerConfig::default()
+    };
     let producer = connect(args, config).await;
     let mut latencies = Vec::with_capacity(args.records);
     let mut clock = Clock::start();

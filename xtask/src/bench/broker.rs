@@ -1,6 +1,7 @@
 //! The broker under every client: a real Kafka of our own, or one that somebody names, and its topics.
 
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::clients;
 use super::workloads::Workload;
@@ -14,6 +15,9 @@ const PORT_BASE: u16 = 21800;
 const PROXY_PORT: u16 = 21895;
 /// One way; the round trip is twice that.
 const DELAY_MS: &str = "10";
+
+/// How long a fresh topic may take until all its partitions answer.
+const READY_LIMIT: Duration = Duration::from_secs(15);
 
 /// A Kafka to send to.
 pub(crate) struct Broker {
@@ -68,11 +72,20 @@ impl Broker {
         if workload.slow { self.slow.as_deref() } else { Some(&self.bootstrap) }
     }
 
-    /// Makes a topic for one run.
+    /// Makes a topic for one run, and waits until all of it can be written.
     pub(crate) fn create(&self, topic: &str, partitions: u16) -> Result<()> {
-        let partitions = partitions.to_string();
+        let partitions_text = partitions.to_string();
         let limit = "max.message.bytes=10485760";
-        self.topics(&["create", topic, "-p", &partitions, "-r", "1", "-c", limit])
+        self.topics(&["create", topic, "-p", &partitions_text, "-r", "1", "-c", limit])?;
+        // Partitions have no leader yet when the broker says "created".
+        let deadline = Instant::now() + READY_LIMIT;
+        while let Err(failure) = self.count(topic, partitions) {
+            if Instant::now() > deadline {
+                return Err(failure);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 
     /// Takes it away again.

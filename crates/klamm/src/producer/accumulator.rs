@@ -77,6 +77,8 @@ pub(crate) enum Refusal {
 pub(crate) struct Attempt {
     /// Budget that the caller has waited for.
     pub(crate) lease: Option<Lease>,
+    /// The caller will wait for the outcome at once.
+    pub(crate) awaited: bool,
     /// The create time that an appended record was given.
     pub(crate) timestamp_ms: i64,
     /// Set when the record was not appended.

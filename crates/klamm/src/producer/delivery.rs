@@ -51,6 +51,11 @@ impl BatchState {
         self.awaited.load(Ordering::Relaxed)
     }
 
+    /// Somebody is about to wait, and whoever calls this tells the sender.
+    pub(crate) fn mark_awaited(&self) {
+        self.awaited.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
         self.outcome.get()
     }

@@ -18,6 +18,8 @@ pub(super) type Slow<'a> =
 #[must_use = "a record is accepted when its future is awaited"]
 pub struct Enqueue<'a> {
     pub(super) producer: &'a Producer,
+    /// The delivery will be awaited next: see [`Producer::send`].
+    pub(super) awaited: bool,
     pub(super) state: EnqueueState<'a>,
 }
 
@@ -40,7 +42,7 @@ impl<'a> Future for Enqueue<'a> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let EnqueueState::New(record) = &this.state {
-            let mut attempt = Attempt::default();
+            let mut attempt = Attempt { awaited: this.awaited, ..Attempt::default() };
             if let Some(place) = this.producer.inner.accumulator.append(record, &mut attempt) {
                 this.state = EnqueueState::Ended;
                 return Poll::Ready(Ok(Delivery::new(place, attempt.timestamp_ms)));

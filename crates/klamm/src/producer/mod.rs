@@ -37,6 +37,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A caller that ran into the limit goes on when this part of `buffer.memory` is free.
+const WAIT_SHARE: usize = 8;
+
 /// Sends records to topics; cheap to clone, and many tasks share one.
 ///
 /// Every accepted record gets exactly one outcome: delivered, not delivered, or unknown. Records of one
@@ -138,7 +141,8 @@ impl Producer {
     /// # Cancel safety
     /// Before the record is accepted it is dropped; afterwards it is sent all the same.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivered, SendError> {
-        Ok(self.enqueue(record).await?.await?)
+        let enqueue = Enqueue { awaited: true, ..self.enqueue(record) };
+        Ok(enqueue.await?.await?)
     }
 
     /// Accepts a record and returns its delivery, waiting only for memory or metadata.
@@ -153,7 +157,7 @@ impl Producer {
     /// Safe: a cancelled call has not accepted the record.
     #[inline]
     pub fn enqueue<'a>(&'a self, record: Record<'a>) -> Enqueue<'a> {
-        Enqueue { producer: self, state: EnqueueState::New(record) }
+        Enqueue { producer: self, awaited: false, state: EnqueueState::New(record) }
     }
 
     #[cold]
@@ -194,8 +198,10 @@ impl Producer {
         let pool = &self.inner.accumulator.pool;
         // The memory may all be in open batches: then nothing comes back unless they are sent.
         self.inner.accumulator.signals.force_all();
-        match tokio::time::timeout_at(deadline, pool.lease(bytes)).await {
-            Ok(Some(lease)) => Ok(lease),
+        // Woken for every chunk that comes back, a caller would spend its time being woken.
+        let enough = bytes.max(pool.total_bytes() / WAIT_SHARE);
+        match tokio::time::timeout_at(deadline, pool.lease(enough)).await {
+            Ok(Some(mut lease)) => Ok(lease.split(bytes).unwrap_or(lease)),
             Ok(None) => Err(EnqueueError::Closed),
             Err(_) => Err(EnqueueError::Full),
         }

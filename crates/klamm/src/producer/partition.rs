@@ -185,6 +185,9 @@ impl Partition {
         let chunk = pool.try_chunk(&mut attempt.lease);
         let chunk = chunk.ok_or_else(|| needs_in_new_batch(record))?;
         let state = Arc::new(BatchState::new(Arc::clone(self)));
+        if attempt.awaited {
+            state.mark_awaited();
+        }
         let stage = (record.key.is_some() && record.record.partition.is_none())
             .then(|| queue.stage.take().unwrap_or_else(stage));
         let mut fresh = OpenBatch::new(Arc::clone(&state), chunk, stage, Instant::now());
@@ -206,7 +209,11 @@ impl Partition {
             self.announce(&mut queue);
         }
         drop(queue);
-        self.signals.opened(self);
+        if attempt.awaited {
+            self.signals.opened_and_awaited(self);
+        } else {
+            self.signals.opened(self);
+        }
         attempt.timestamp_ms = timestamp_ms;
         Ok(Place::new(state, index))
     }

@@ -66,6 +66,15 @@ impl Signals {
         });
     }
 
+    /// A partition has a new open batch that somebody waits for: one wake-up for both.
+    pub(crate) fn opened_and_awaited(&self, partition: &Arc<Partition>) {
+        self.tell(|inner| {
+            inner.opened.push(Arc::clone(partition));
+            inner.awaited.push(Arc::clone(partition));
+            true
+        });
+    }
+
     /// Somebody waits for the open batch of a partition.
     pub(crate) fn awaited(&self, partition: &Arc<Partition>) {
         self.tell(|inner| {

@@ -52,7 +52,8 @@ async fn produce(args: &Args) {
     let acked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&acked);
     let mut config = ProducerConfig::default().compression(codec);
-    if args.size > 100_000 {
+    let large = args.size > 100_000;
+    if large {
         // One record of this workload is a third of a default batch; the topic allows 10 MiB.
         config = config.batch_max_bytes(1_000_000);
     }
@@ -66,8 +67,10 @@ async fn produce(args: &Args) {
     let clock = Clock::start();
     let mut window: VecDeque<Delivery> = VecDeque::with_capacity(WINDOW);
     for value in pool.iter().cycle().take(args.records) {
-        let delivery =
-            producer.enqueue(Record::to(&args.topic).value(&value[..])).await.expect("enqueue");
+        // As the documentation has it: small values are lent and copied, large ones shared and not copied.
+        let record = Record::to(&args.topic);
+        let record = if large { record.value(value.clone()) } else { record.value(&value[..]) };
+        let delivery = producer.enqueue(record).await.expect("enqueue");
         if args.best() {
             continue;
         }

@@ -1,0 +1,3 @@
+//! An embedded broker that speaks Kafka's protocol to every client: in memory or durable, and faulty when asked.
+
+mod group;

@@ -18,6 +18,8 @@ pub(crate) struct Counts {
     pub(crate) failed: usize,
     /// Checks that did not run.
     pub(crate) skipped: Vec<Skip>,
+    /// What the failed ones printed, for the end of the report.
+    pub(crate) details: Vec<String>,
 }
 
 impl Counts {
@@ -38,8 +40,12 @@ impl Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped.extend(other.skipped);
+        self.details.extend(other.details);
     }
 }
+
+/// Lines of failed tests that are kept for the report.
+const MAX_DETAILS: usize = 400;
 
 /// Reads the output of `cargo test`, line by line.
 ///
@@ -50,11 +56,18 @@ pub(crate) struct Reader {
     passed: usize,
     failed: usize,
     skipped: Vec<Skip>,
+    details: Vec<String>,
+    /// Between "failures:" and the result of that program.
+    failing: bool,
 }
 
 impl Reader {
     /// Takes one line.
     pub(crate) fn line(&mut self, line: &str) {
+        self.failing = line == "failures:" || self.failing && !line.starts_with("test result: ");
+        if self.failing && self.details.len() < MAX_DETAILS {
+            self.details.push(line.to_owned());
+        }
         if let Some(skip) = line.strip_prefix("SKIP ") {
             let (name, reason) = skip.split_once(": ").unwrap_or((skip, ""));
             let skip = Skip { name: name.trim().to_owned(), reason: reason.trim().to_owned() };
@@ -92,6 +105,7 @@ impl Reader {
             passed: self.passed.saturating_sub(skipped),
             failed: self.failed + unseen,
             skipped: self.skipped,
+            details: self.details,
         }
     }
 }
@@ -129,6 +143,25 @@ mod tests {
         );
         assert_eq!((counts.passed, counts.failed), (2, 0));
         assert_eq!(counts.skipped[0].reason, "KLAMM_TEST_BOOTSTRAP is not set");
+    }
+
+    #[test]
+    fn what_a_failed_test_printed_is_kept() {
+        let counts = read(
+            &[
+                "test a ... FAILED",
+                "failures:",
+                "---- a stdout ----",
+                "assertion failed",
+                "failures:",
+                "    a",
+                "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured",
+                "test b ... ok",
+            ],
+            false,
+        );
+        assert_eq!(counts.details.len(), 5);
+        assert!(counts.details.contains(&"assertion failed".to_owned()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::counts::{Counts, Skip};
 use super::skips::Listed;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// One step's line.
 #[derive(Debug)]
@@ -17,7 +17,11 @@ pub(crate) struct Row {
 impl Row {
     /// The line of a step; a step that could not finish counts as one failure.
     pub(crate) fn new(name: &'static str, outcome: Result<Counts>, time: Duration) -> Self {
-        let failed = |_| Counts { failed: 1, ..Counts::default() };
+        let failed = |failure: Failure| Counts {
+            failed: 1,
+            details: vec![failure.to_string()],
+            ..Counts::default()
+        };
         Self { name, counts: outcome.unwrap_or_else(failed), time }
     }
 }
@@ -59,12 +63,19 @@ impl Report {
         failed + if self.strict { self.unlisted() } else { 0 }
     }
 
-    /// A line for each step, then the name and reason of everything skipped.
+    /// What failed tests printed, a line for each step, then the name and reason of everything skipped.
+    ///
+    /// Failures stand here again because whoever reads the end of a long log sees no more than this.
     pub(crate) fn table(&self) -> String {
-        let mut text = format!(
+        let mut text = String::new();
+        for row in self.rows.iter().filter(|row| row.counts.failed > 0) {
+            text.push_str(&format!("--- {} failed:\n", row.name));
+            row.counts.details.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+        }
+        text.push_str(&format!(
             "{:12} {:6} {:>7} {:>7} {:>8} {:>8}\n",
             "step", "", "passed", "failed", "skipped", "time"
-        );
+        ));
         for row in &self.rows {
             let verdict = if row.counts.failed == 0 { "ok" } else { "FAILED" };
             text.push_str(&format!(
@@ -93,8 +104,8 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::Failure;
     use super::{Counts, Listed, Report, Row};
-    use crate::failure::Failure;
     use std::time::Duration;
 
     fn report(strict: bool) -> Report {

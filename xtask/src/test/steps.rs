@@ -149,11 +149,13 @@ fn fuzz(context: &mut Context) -> Result<Counts> {
         let limits =
             [seconds.as_str(), "-rss_limit_mb=1024", "-timeout=10", "-print_final_stats=1"];
         let arguments = [&["run", target, "--"][..], &limits].concat();
-        match process::run(&mut run(&arguments)) {
-            Ok(()) => counts.passed += 1,
+        // Thousands of lines of progress would bury every other step: only a finding is printed.
+        match process::capture(&mut run(&arguments)) {
+            Ok(_) => counts.passed += 1,
             Err(failure) => {
                 println!("fuzz {target}: {failure}");
                 counts.failed += 1;
+                counts.details.push(format!("fuzz {target}: {failure}"));
             }
         }
     }

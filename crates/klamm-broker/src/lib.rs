@@ -1,3 +1,20 @@
 //! An embedded broker that speaks Kafka's protocol to every client: in memory or durable, and faulty when asked.
+//!
+//! [`Broker::builder`] starts one inside the process; the `klamm` command serves other languages.
 
+mod broker;
+mod clock;
+mod cluster;
+mod config;
 mod group;
+mod handler;
+mod nodes;
+mod partition;
+mod release;
+mod server;
+mod topics;
+
+pub use self::broker::{Broker, Builder, StartError};
+pub use self::clock::Clock;
+pub use self::config::BrokerConfig;
+pub use self::release::{Release, UnknownRelease};

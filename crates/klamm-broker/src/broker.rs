@@ -1,0 +1,222 @@
+//! Starting and stopping a broker.
+
+use crate::clock::Clock;
+use crate::cluster::{Cluster, NewTopic, random_id};
+use crate::config::BrokerConfig;
+use crate::nodes::{Node, Nodes};
+use crate::release::Release;
+use crate::server::Listener;
+use crate::topics::Topics;
+use klamm_protocol::primitives::Str;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Nodes that one broker may pretend to be.
+const MAX_NODES: i32 = 64;
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {source}; choose another with --listen, or port 0 for any that is free"
+    )]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Contradictory or impossible settings.
+    #[error("{0}")]
+    Config(String),
+}
+
+/// How a broker is to be; see [`Broker::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing before start()"]
+pub struct Builder {
+    listen: SocketAddr,
+    advertised: Option<(String, u16)>,
+    nodes: i32,
+    release: Release,
+    config: BrokerConfig,
+    topics: Vec<(String, i32)>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            advertised: None,
+            nodes: 1,
+            release: Release::default(),
+            config: BrokerConfig::default(),
+            topics: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// Where to listen; port 0 takes any that is free. Default 127.0.0.1:0.
+    ///
+    /// With several nodes the first gets this port and the others the ones behind it, or any when it is 0.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// What clients are told to connect to, when it is not the address listened on; port 0 stands for the real one.
+    pub fn advertised(mut self, host: &str, port: u16) -> Self {
+        self.advertised = Some((host.to_owned(), port));
+        self
+    }
+
+    /// How many nodes clients see, each with a listener. Default 1, at most 64.
+    pub fn nodes(mut self, nodes: i32) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Which Kafka the broker presents itself as. Default the newest it knows.
+    pub fn release(mut self, release: Release) -> Self {
+        self.release = release;
+        self
+    }
+
+    /// Settings of the broker.
+    pub fn config(mut self, config: BrokerConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// A topic that is there from the start, unless it exists already.
+    pub fn topic(mut self, name: &str, partitions: i32) -> Self {
+        self.topics.push((name.to_owned(), partitions));
+        self
+    }
+
+    /// Starts on the current runtime; every listener accepts when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(self) -> Result<Broker, StartError> {
+        if !(1..=MAX_NODES).contains(&self.nodes) {
+            return Err(StartError::Config(format!(
+                "{} nodes; 1 to {MAX_NODES} are possible",
+                self.nodes
+            )));
+        }
+        let mut listeners = Vec::new();
+        for node_id in 1..=self.nodes {
+            listeners.push(self.bind(node_id).await?);
+        }
+        let cluster = Arc::new(self.cluster());
+        for (listener, id) in listeners.iter().zip(1..) {
+            cluster.nodes.add(self.node(id, listener)?);
+        }
+        for (name, partitions) in &self.topics {
+            let new = NewTopic { partitions: Some(*partitions), ..NewTopic::default() };
+            if cluster.topics.get(name).is_none() {
+                cluster
+                    .create_topic(name, new, false)
+                    .map_err(|e| StartError::Config(e.to_string()))?;
+            }
+        }
+        Ok(Broker::run(cluster, listeners))
+    }
+
+    async fn bind(&self, node_id: i32) -> Result<Listener, StartError> {
+        let mut address = self.listen;
+        if address.port() != 0 {
+            let port = i32::from(address.port()) + node_id - 1;
+            let port =
+                u16::try_from(port).map_err(|_| StartError::Config(format!("no port {port}")))?;
+            address.set_port(port);
+        }
+        let bound = Listener::bind(address, node_id).await;
+        bound.map_err(|source| StartError::Listen { address, source })
+    }
+
+    fn node(&self, id: i32, listener: &Listener) -> Result<Node, StartError> {
+        let bound = listener.address();
+        let bound = bound.map_err(|source| StartError::Listen { address: self.listen, source })?;
+        let (host, port) = match &self.advertised {
+            Some((host, 0)) => (host.clone(), bound.port()),
+            // Several nodes cannot share a port: the others take those behind it.
+            Some((host, port)) => {
+                (host.clone(), port.saturating_add(u16::try_from(id - 1).unwrap_or(0)))
+            }
+            None => (bound.ip().to_string(), bound.port()),
+        };
+        Ok(Node { id, host: Str::from(host), port: i32::from(port), rack: None })
+    }
+
+    fn cluster(&self) -> Cluster {
+        Cluster {
+            id: Str::from(random_id().to_string()),
+            config: self.config.clone(),
+            release: self.release,
+            clock: Clock::new(),
+            nodes: Nodes::default(),
+            topics: Topics::default(),
+        }
+    }
+}
+
+/// A running broker; dropping it ends it without ceremony, [`Broker::stop`] ends it cleanly.
+#[derive(Debug)]
+pub struct Broker {
+    cluster: Arc<Cluster>,
+    addresses: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Broker {
+    /// Begins to describe a broker: in memory, on the loopback interface, on any free port.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn run(cluster: Arc<Cluster>, listeners: Vec<Listener>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let addresses = listeners.iter().filter_map(|listener| listener.address().ok()).collect();
+        for listener in listeners {
+            tasks.spawn(listener.run(cluster.clone(), stopped.clone()));
+        }
+        Self { cluster, addresses, stop, tasks }
+    }
+
+    /// Where the first node listens.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Where every node listens, by node id.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// `host:port` of all nodes, comma separated, for `bootstrap.servers`.
+    pub fn bootstrap(&self) -> String {
+        let nodes = self.cluster.nodes.up().into_iter();
+        nodes.map(|node| format!("{}:{}", &*node.host, node.port)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The broker's clock, which can be moved.
+    pub fn clock(&self) -> &Clock {
+        &self.cluster.clock
+    }
+
+    /// Stops accepting, ends the connections and waits until everything is at rest.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

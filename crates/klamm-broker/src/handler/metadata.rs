@@ -1,0 +1,124 @@
+//! Metadata (3), versions 0-13: nodes, topics and who leads what.
+//!
+//! - 1: null asks for all topics, an empty list for none; before, an empty list asks for all.
+//! - 4: the client says whether a topic may be made by asking (KIP-204).
+//! - 8: authorized operations, when asked for (KIP-430).
+//! - 10: topic ids; 12: a topic may be asked for by its id (KIP-516).
+//! - 13: an error code for the whole answer (KIP-1102).
+
+use super::{Answer, Context, Handle};
+use crate::cluster::NewTopic;
+use crate::topics::{Topic, TopicError};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::metadata_request::MetadataRequestTopic;
+use klamm_protocol::message::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use klamm_protocol::message::{MetadataRequest, MetadataResponse};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+impl Handle for MetadataRequest {
+    const SERVED: RangeInclusive<i16> = 0..=13;
+
+    async fn handle(self, cx: Context) -> Answer<MetadataResponse> {
+        let topics = match self.topics {
+            None => all(&cx),
+            Some(ref asked) if asked.is_empty() && cx.version == 0 => all(&cx),
+            Some(ref asked) => {
+                let create = self.allow_auto_topic_creation || cx.version < 4;
+                asked.iter().map(|topic| one(&cx, topic, create)).collect()
+            }
+        };
+        Ok(MetadataResponse { topics, ..frame(&cx) })
+    }
+
+    fn refuse(&self, cx: &Context, code: ErrorCode) -> MetadataResponse {
+        let asked = self.topics.iter().flatten();
+        let topics = asked.map(|topic| failed(topic, code)).collect();
+        let error_code = if cx.version >= 13 { code.0 } else { 0 };
+        MetadataResponse { topics, error_code, ..frame(cx) }
+    }
+}
+
+fn frame(cx: &Context) -> MetadataResponse {
+    let nodes = cx.cluster.nodes.up().into_iter();
+    let brokers = nodes.map(|node| MetadataResponseBroker {
+        node_id: node.id,
+        host: node.host,
+        port: node.port,
+        rack: node.rack,
+    });
+    MetadataResponse {
+        brokers: brokers.collect(),
+        cluster_id: Some(cx.cluster.id.clone()),
+        controller_id: cx.cluster.nodes.controller(),
+        ..MetadataResponse::default()
+    }
+}
+
+fn all(cx: &Context) -> Vec<MetadataResponseTopic> {
+    cx.cluster.topics.all().iter().map(|topic| described(cx, topic)).collect()
+}
+
+fn one(cx: &Context, asked: &MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
+    let found = match &asked.name {
+        Some(name) if asked.topic_id.is_zero() => by_name(cx, name, create),
+        _ => cx.cluster.topics.by_id(asked.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
+    };
+    match found {
+        Ok(topic) => described(cx, &topic),
+        Err(code) => failed(asked, code),
+    }
+}
+
+fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCode> {
+    let topics = &cx.cluster.topics;
+    if let Some(topic) = topics.get(name) {
+        return Ok(topic);
+    }
+    if !(create && cx.cluster.config.auto_create_topics) {
+        crate::topics::check_name(name).map_err(|error| error.code())?;
+        return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    match cx.cluster.create_topic(name, NewTopic::default(), false) {
+        // Another client was faster.
+        Err(TopicError::Exists(_)) => topics.get(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        made => made.map_err(|error| error.code()),
+    }
+}
+
+fn failed(asked: &MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic {
+    MetadataResponseTopic {
+        error_code: code.0,
+        name: asked.name.clone(),
+        topic_id: asked.topic_id,
+        ..MetadataResponseTopic::default()
+    }
+}
+
+fn described(cx: &Context, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions().into_iter().map(|partition| {
+        let (leader_id, leader_epoch) = partition.leader();
+        let up = cx.cluster.nodes.is_up(leader_id);
+        let (isr_nodes, offline_replicas) =
+            partition.replicas().into_iter().partition(|&id| cx.cluster.nodes.is_up(id));
+        let error_code = if up { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
+        MetadataResponsePartition {
+            error_code: error_code.0,
+            partition_index: partition.index(),
+            leader_id: if up { leader_id } else { -1 },
+            leader_epoch,
+            replica_nodes: partition.replicas(),
+            isr_nodes,
+            offline_replicas,
+        }
+    });
+    MetadataResponseTopic {
+        name: Some(topic.name().clone()),
+        topic_id: topic.id(),
+        is_internal: topic.is_internal(),
+        partitions: partitions.collect(),
+        ..MetadataResponseTopic::default()
+    }
+}

@@ -1,0 +1,119 @@
+//! One file per API: which versions are served, what each does, and what is simplified.
+
+mod api_versions;
+mod context;
+mod metadata;
+
+pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
+
+use bytes::Bytes;
+use klamm_protocol::api_key::ApiKey;
+use klamm_protocol::header::{RequestHeader, decode_request_header, encode_response};
+use klamm_protocol::message::*;
+use klamm_protocol::primitives::{DecodeError, Decoder, EncodeError, Frame};
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+
+/// The frame that answers a request, or why there is none.
+pub(crate) type Outcome = Answer<Frame>;
+
+/// A request under way.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Makes the table of APIs: which request type belongs to which key.
+macro_rules! apis {
+    ($($api:ident $request:ident)*) => {
+        /// Every API served, by key.
+        pub(crate) const APIS: &[ApiKey] = &[$(ApiKey::$api),*];
+
+        /// The versions of `api` that are served; none when it is not.
+        pub(crate) fn served(api: ApiKey) -> Option<RangeInclusive<i16>> {
+            match api {
+                $(ApiKey::$api => Some(<$request as Handle>::SERVED),)*
+                _ => None,
+            }
+        }
+
+        /// Starts the handler of the API that the context names.
+        fn start(cx: Context, header: RequestHeader, decoder: Decoder) -> Result<Running, RequestError> {
+            match cx.api {
+                $(ApiKey::$api => run::<$request>(cx, header, decoder),)*
+                api => Err(RequestError::NotServed(api)),
+            }
+        }
+    };
+}
+
+apis! {
+    Metadata MetadataRequest
+    ApiVersions ApiVersionsRequest
+}
+
+/// A request that cannot be answered in its own form; the connection ends, as with Kafka.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// Not Kafka's protocol, or bytes that do not fit the version they claim.
+    #[error("malformed request: {0}")]
+    Malformed(#[from] DecodeError),
+    /// A key nobody knows.
+    #[error("no API has the key {0}")]
+    UnknownApi(i16),
+    /// An API that this broker does not offer.
+    #[error("{0:?} is not served")]
+    NotServed(ApiKey),
+    /// A version that ApiVersions does not offer.
+    #[error("version {version} of {api:?} is not served")]
+    Version {
+        /// The API.
+        api: ApiKey,
+        /// What was asked for.
+        version: i16,
+    },
+}
+
+/// Begins to answer the request in `frame`, which is without its size prefix.
+///
+/// Nothing has happened yet when this returns: the future has to be polled.
+pub(crate) fn begin(
+    frame: Bytes,
+    context: impl FnOnce(ApiKey, &RequestHeader) -> Context,
+) -> Result<Running, RequestError> {
+    let (header, decoder) = decode_request_header(frame)?;
+    let Some(api) = ApiKey::from_i16(header.api_key) else {
+        return Err(RequestError::UnknownApi(header.api_key));
+    };
+    let cx = context(api, &header);
+    match cx.cluster.release.versions(api) {
+        Some(range) if range.contains(&header.api_version) => start(cx, header, decoder),
+        _ if api == ApiKey::ApiVersions => {
+            Ok(api_versions::unknown_version(cx, header.correlation_id))
+        }
+        Some(_) => Err(RequestError::Version { api, version: header.api_version }),
+        None => Err(RequestError::NotServed(api)),
+    }
+}
+
+fn run<R: Handle + Send + 'static>(
+    cx: Context,
+    header: RequestHeader,
+    mut decoder: Decoder,
+) -> Result<Running, RequestError>
+where
+    R::Response: Send,
+{
+    let version = header.api_version;
+    let request = R::decode(&mut decoder, version)?;
+    decoder.finish()?;
+    Ok(Box::pin(async move {
+        let response = request.handle(cx).await?;
+        finish::<R>(&response, version, header.correlation_id)
+    }))
+}
+
+/// A response that this version cannot express is a defect of the handler: the client sees the connection end.
+fn finish<R: Handle>(response: &R::Response, version: i16, correlation_id: i32) -> Outcome {
+    encode_response::<R>(response, version, correlation_id).map_err(|error: EncodeError| {
+        tracing::error!(api = ?R::API_KEY, version, %error, "a response could not be encoded");
+        NoAnswer::Disconnect
+    })
+}

@@ -1,0 +1,78 @@
+//! Accepts connections for one node.
+
+use super::Session;
+use super::connection::Connection;
+use crate::cluster::Cluster;
+use socket2::SockRef;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// After a failed accept - no more file handles, say - the listener waits so long.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
+
+/// A bound socket and the node it belongs to.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: TcpListener,
+    node_id: i32,
+}
+
+impl Listener {
+    pub(crate) async fn bind(address: SocketAddr, node_id: i32) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, node_id })
+    }
+
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves connections until `stop` says true; then ends those that are left.
+    pub(crate) async fn run(self, cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(cluster.config.max_connections));
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, peer)) => match places.clone().try_acquire_owned() {
+                        Ok(place) => {
+                            let serve = serve(stream, peer, self.node_id, cluster.clone());
+                            connections.spawn(async move { (serve.await, drop(place)) });
+                        }
+                        Err(_) => tracing::warn!(%peer, "refused a connection over max.connections"),
+                    },
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept connections");
+                        tokio::time::sleep(ACCEPT_BACKOFF).await;
+                    }
+                },
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            }
+        }
+    }
+}
+
+/// Waits until `stop` says true, or nobody is left to say it.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, node_id: i32, cluster: Arc<Cluster>) {
+    // Answers are small and wanted at once.
+    if let Err(error) = SockRef::from(&stream).set_tcp_nodelay(true) {
+        tracing::debug!(%peer, %error, "TCP_NODELAY");
+    }
+    let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
+    let session = Arc::new(Session { id, node_id, peer: Some(peer) });
+    if let Err(ended) = Connection::new(stream, cluster, session).serve().await {
+        tracing::debug!(%peer, %ended, "a connection ended");
+    }
+}

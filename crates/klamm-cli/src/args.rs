@@ -67,6 +67,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PerfCommand,
     },
+    /// Serve Kafka clients: a broker in this process
+    Broker(crate::broker::BrokerArgs),
     /// Print the reference of all settings
     #[command(hide = true)]
     Settings,

@@ -1,6 +1,7 @@
 //! The `klamm` command: arguments in, library calls, text or JSON out.
 
 mod args;
+mod broker;
 mod connect;
 mod failure;
 mod perf;
@@ -37,6 +38,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Topics(command) => topics::run(global, command).await,
         Command::Produce(produce) => produce::run(global, produce).await,
         Command::Perf { command: PerfCommand::Produce(perf) } => perf::run(global, perf).await,
+        Command::Broker(broker) => broker::run(broker).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());
             Ok(())

@@ -6,12 +6,15 @@ mod broker;
 mod clock;
 mod cluster;
 mod config;
+mod fetch;
 mod group;
 mod handler;
 mod nodes;
 mod partition;
 mod release;
 mod server;
+#[cfg(test)]
+mod testing;
 mod topics;
 
 pub use self::broker::{Broker, Builder, StartError};

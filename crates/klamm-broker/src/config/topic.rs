@@ -19,6 +19,8 @@ pub(crate) struct TopicConfig {
     pub(crate) max_message_bytes: usize,
     /// `message.timestamp.type`.
     pub(crate) timestamp_type: TimestampType,
+    /// `message.timestamp.after.max.ms`: how far ahead of the broker a timestamp may be.
+    pub(crate) timestamp_after_max_ms: i64,
     /// `cleanup.policy` has `compact`.
     pub(crate) compact: bool,
     /// `cleanup.policy` has `delete`.
@@ -31,6 +33,7 @@ impl TopicConfig {
         Self {
             max_message_bytes: usize::try_from(broker.message_max_bytes).unwrap_or_default(),
             timestamp_type: TimestampType::CreateTime,
+            timestamp_after_max_ms: 3_600_000,
             compact: false,
             delete: true,
         }

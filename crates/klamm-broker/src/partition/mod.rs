@@ -1,5 +1,9 @@
 //! One partition: who leads it, and its log.
 
+mod check;
+
+pub(crate) use self::check::{Checked, Rejected, check};
+
 use crate::config::TopicConfig;
 use klamm_protocol::primitives::Str;
 use parking_lot::RwLock;

@@ -1,11 +1,11 @@
 //! Everything the nodes of one broker share: topics, groups, settings, time.
 
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{BrokerConfig, Overrides, TopicConfig};
 use crate::nodes::Nodes;
 use crate::partition::Partition;
 use crate::release::Release;
-use crate::topics::{MAX_PARTITIONS, Overrides, Topic, TopicError, Topics, check_name};
+use crate::topics::{MAX_PARTITIONS, Topic, TopicError, Topics, check_name};
 use klamm_protocol::primitives::{Str, Uuid};
 use std::sync::Arc;
 
@@ -47,7 +47,8 @@ impl Cluster {
         if self.topics.get(name).is_some() {
             return Err(TopicError::Exists(name.to_owned()));
         }
-        let config = Arc::new(TopicConfig::inherited(&self.config));
+        let config = TopicConfig::new(&new.overrides, &self.config);
+        let config = Arc::new(config.map_err(|error| TopicError::Config(error.to_string()))?);
         let assignment = self.assign(&new)?;
         let topic = Str::from(name);
         let partitions = assignment.into_iter().zip(0..).map(|(replicas, index)| {

@@ -19,5 +19,5 @@ mod topics;
 
 pub use self::broker::{Broker, Builder, StartError};
 pub use self::clock::Clock;
-pub use self::config::BrokerConfig;
+pub use self::config::{BrokerConfig, Effect, SettingError};
 pub use self::release::{Release, UnknownRelease};

@@ -1,6 +1,6 @@
 //! The topics of the broker, by name and by id.
 
-use crate::config::TopicConfig;
+use crate::config::{Overrides, TopicConfig};
 use crate::partition::Partition;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::{Str, Uuid};
@@ -13,9 +13,6 @@ const MAX_NAME_BYTES: usize = 249;
 
 /// Partitions that all topics together may have.
 pub(crate) const MAX_PARTITIONS: usize = 100_000;
-
-/// What clients set for a topic: names and values as they wrote them.
-pub(crate) type Overrides = BTreeMap<String, String>;
 
 /// Why a topic is not made or not changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,29 +1,78 @@
-//! Settings of the broker as a whole.
+//! Pure: settings of the broker as a whole.
 
-/// Settings of the broker, with Kafka's defaults unless the field says otherwise.
+use super::table::{self, IN_OTHER_UNITS};
+use super::topic::{Overrides, SettingError};
+
+/// Names with these beginnings describe what this broker does not have: replicas, a controller quorum, a JVM.
+const FOREIGN: [&str; 20] = [
+    "advertised.listeners",
+    "alter.",
+    "broker.",
+    "confluent.",
+    "controller.",
+    "inter.broker.",
+    "jmx.",
+    "kafka.",
+    "listener",
+    "log.cleaner.",
+    "log.dir",
+    "log.flush.",
+    "metadata.",
+    "metric",
+    "node.id",
+    "process.roles",
+    "quorum.",
+    "replica.",
+    "reserved.",
+    "zookeeper.",
+];
+
+/// Settings of the broker, under Kafka's names; [`BrokerConfig::set`] takes them as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerConfig {
     /// `num.partitions`: partitions of a topic made without a number. Default 1.
     pub num_partitions: i32,
-    /// `default.replication.factor`: what a topic made without one claims to have. Default 1.
+    /// `default.replication.factor`: replicas a topic made without a number claims to have. Default 1.
     pub default_replication_factor: i16,
     /// `auto.create.topics.enable`: whether asking for an unknown topic makes it. Default true.
     pub auto_create_topics: bool,
-    /// `delete.topic.enable`. Default true.
+    /// `delete.topic.enable`: whether topics can be deleted. Default true.
     pub delete_topics: bool,
-    /// `message.max.bytes`: the largest batch, in bytes, of topics that do not say otherwise. Default 1,048,588.
-    pub message_max_bytes: i32,
     /// `socket.request.max.bytes`: the largest request, in bytes. Default 104,857,600.
     pub socket_request_max_bytes: i32,
     /// `fetch.max.bytes`: the largest answer to a fetch, in bytes. Default 57,671,680.
     pub fetch_max_bytes: i32,
-    /// `max.connections`: connections at a time, over all listeners. Default 10,000 (Kafka: no limit).
+    /// `max.connections`: connections at a time of a listener. Default 10,000 (Kafka: no limit).
     pub max_connections: usize,
     /// `connections.max.idle.ms`: a connection without a request for so long is closed. Default 600,000.
     pub connections_max_idle_ms: u64,
     /// `transaction.max.timeout.ms`: the longest timeout a transaction may ask for. Default 900,000.
     pub transaction_max_timeout_ms: i32,
+    /// `group.initial.rebalance.delay.ms`: how long a new group waits for members. Default 0 (Kafka: 3,000).
+    pub group_initial_rebalance_delay_ms: i32,
+    /// `group.min.session.timeout.ms`. Default 6,000.
+    pub group_min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`. Default 1,800,000.
+    pub group_max_session_timeout_ms: i32,
+    /// `log.retention.check.interval.ms`: how often segments are looked at for deletion. Default 300,000.
+    pub retention_check_interval_ms: i64,
+    /// `group.max.size`: members of a group. Default no limit.
+    pub group_max_size: i32,
+    /// `offsets.retention.minutes`: how long offsets of an empty group are kept. Default 10,080.
+    pub offsets_retention_minutes: i32,
+    /// `producer.id.expiration.ms`: how long an idle producer is remembered. Default 86,400,000.
+    pub producer_id_expiration_ms: i32,
+    /// `transactional.id.expiration.ms`: how long an idle transactional id is remembered. Default 604,800,000.
+    pub transactional_id_expiration_ms: i32,
+    /// `socket.receive.buffer.bytes`: SO_RCVBUF of connections. Default -1, the system's (Kafka: 102,400).
+    pub socket_receive_buffer_bytes: i32,
+    /// `socket.send.buffer.bytes`: SO_SNDBUF of connections. Default -1, the system's (Kafka: 102,400).
+    pub socket_send_buffer_bytes: i32,
+    /// What every setting was given as, by name.
+    pub(crate) given: Overrides,
+    /// What topics inherit, by the topic's name of the setting.
+    pub(crate) topic_defaults: Overrides,
 }
 
 impl Default for BrokerConfig {
@@ -33,12 +82,194 @@ impl Default for BrokerConfig {
             default_replication_factor: 1,
             auto_create_topics: true,
             delete_topics: true,
-            message_max_bytes: 1_048_588,
             socket_request_max_bytes: 104_857_600,
             fetch_max_bytes: 57_671_680,
             max_connections: 10_000,
             connections_max_idle_ms: 600_000,
             transaction_max_timeout_ms: 900_000,
+            group_initial_rebalance_delay_ms: 0,
+            group_min_session_timeout_ms: 6_000,
+            group_max_session_timeout_ms: 1_800_000,
+            retention_check_interval_ms: 300_000,
+            group_max_size: i32::MAX,
+            offsets_retention_minutes: 10_080,
+            producer_id_expiration_ms: 86_400_000,
+            transactional_id_expiration_ms: 604_800_000,
+            socket_receive_buffer_bytes: -1,
+            socket_send_buffer_bytes: -1,
+            given: Overrides::new(),
+            topic_defaults: Overrides::new(),
         }
+    }
+}
+
+/// What became of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// It is in force.
+    Set,
+    /// It is Kafka's, and changes nothing here, for this reason.
+    None(&'static str),
+}
+
+impl BrokerConfig {
+    /// Takes a setting by Kafka's name, as text.
+    ///
+    /// # Errors
+    /// [`SettingError`]; nothing has changed then.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<Effect, SettingError> {
+        if let Some((_, topic_name, unit)) = IN_OTHER_UNITS.iter().find(|row| row.0 == name) {
+            let count: i64 = value
+                .trim()
+                .parse()
+                .map_err(|_| SettingError::value(name, value, "must be a whole number"))?;
+            let value =
+                if count < 0 { "-1".to_owned() } else { count.saturating_mul(*unit).to_string() };
+            self.topic_defaults.insert((*topic_name).to_owned(), value);
+            return Ok(Effect::Set);
+        }
+        let inherited = table::inherited_from(name);
+        if let Some(setting) = inherited.or_else(|| table::broker_setting(name)) {
+            setting.kind.check(value).map_err(|why| SettingError::value(name, value, why))?;
+            self.given.insert(name.to_owned(), value.trim().to_owned());
+            if inherited.is_some() {
+                self.topic_defaults.insert(setting.name.to_owned(), value.trim().to_owned());
+            } else {
+                self.apply(name, value.trim());
+            }
+            return Ok(if setting.effective { Effect::Set } else { Effect::None(setting.doc) });
+        }
+        if FOREIGN.iter().any(|start| name.starts_with(start)) {
+            return Ok(Effect::None("it describes a cluster of JVMs"));
+        }
+        Err(SettingError::Unknown(name.to_owned()))
+    }
+
+    /// Takes over a value that was checked.
+    fn apply(&mut self, name: &str, value: &str) {
+        match name {
+            "num.partitions" => read(&mut self.num_partitions, value),
+            "default.replication.factor" => read(&mut self.default_replication_factor, value),
+            "auto.create.topics.enable" => read(&mut self.auto_create_topics, value),
+            "delete.topic.enable" => read(&mut self.delete_topics, value),
+            "socket.request.max.bytes" => read(&mut self.socket_request_max_bytes, value),
+            "fetch.max.bytes" => read(&mut self.fetch_max_bytes, value),
+            "max.connections" => read(&mut self.max_connections, value),
+            "connections.max.idle.ms" => read(&mut self.connections_max_idle_ms, value),
+            "transaction.max.timeout.ms" => read(&mut self.transaction_max_timeout_ms, value),
+            "group.initial.rebalance.delay.ms" => {
+                read(&mut self.group_initial_rebalance_delay_ms, value);
+            }
+            "group.min.session.timeout.ms" => read(&mut self.group_min_session_timeout_ms, value),
+            "group.max.session.timeout.ms" => read(&mut self.group_max_session_timeout_ms, value),
+            "group.max.size" => read(&mut self.group_max_size, value),
+            "offsets.retention.minutes" => read(&mut self.offsets_retention_minutes, value),
+            "producer.id.expiration.ms" => read(&mut self.producer_id_expiration_ms, value),
+            "transactional.id.expiration.ms" => {
+                read(&mut self.transactional_id_expiration_ms, value);
+            }
+            "socket.receive.buffer.bytes" => read(&mut self.socket_receive_buffer_bytes, value),
+            "socket.send.buffer.bytes" => read(&mut self.socket_send_buffer_bytes, value),
+            "log.retention.check.interval.ms" => {
+                read(&mut self.retention_check_interval_ms, value);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the environment variables that container images of Kafka know: `KAFKA_NUM_PARTITIONS` for
+    /// `num.partitions`, with `__` for `_` and `___` for `-`.
+    ///
+    /// Returns the name of each setting with what became of it.
+    pub fn set_from_environment<'a>(
+        &mut self,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<(String, Result<Effect, SettingError>)> {
+        let settings = variables.into_iter().filter_map(|(name, value)| {
+            let name = setting_of_variable(name)?;
+            let effect = self.set(&name, value);
+            Some((name, effect))
+        });
+        settings.collect()
+    }
+}
+
+/// Replaces `slot` by what `value` says.
+fn read<T: std::str::FromStr>(slot: &mut T, value: &str) {
+    if let Ok(value) = value.parse() {
+        *slot = value;
+    }
+}
+
+/// The setting that a container image's variable stands for; none for variables of the image itself.
+fn setting_of_variable(name: &str) -> Option<String> {
+    const OF_THE_IMAGE: [&str; 6] = [
+        "KAFKA_HEAP_OPTS",
+        "KAFKA_OPTS",
+        "KAFKA_CREATE_TOPICS",
+        "KAFKA_VERSION",
+        "KAFKA_HOME",
+        "KAFKA_JVM_PERFORMANCE_OPTS",
+    ];
+    let rest = name.strip_prefix("KAFKA_").filter(|_| !OF_THE_IMAGE.contains(&name))?;
+    let name = rest.to_ascii_lowercase();
+    Some(name.replace("___", "-").replace("__", "\u{0}").replace('_', ".").replace('\u{0}', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BrokerConfig, Effect, setting_of_variable};
+    use crate::config::table::BROKER;
+
+    #[test]
+    fn every_effective_setting_changes_something() {
+        for setting in BROKER.iter().filter(|setting| setting.effective) {
+            let mut config = BrokerConfig::default();
+            let other = match setting.default {
+                "true" => "false",
+                _ => "7777",
+            };
+            assert_eq!(config.set(setting.name, other), Ok(Effect::Set), "{}", setting.name);
+            config.given.clear();
+            assert_ne!(config, BrokerConfig::default(), "{} has no effect", setting.name);
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_table() {
+        for setting in BROKER.iter().filter(|setting| setting.effective) {
+            let mut config = BrokerConfig::default();
+            config.set(setting.name, setting.default).unwrap();
+            config.given.clear();
+            assert_eq!(config, BrokerConfig::default(), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn names_of_a_cluster_of_jvms_are_taken_without_effect() {
+        let mut config = BrokerConfig::default();
+        for name in
+            ["zookeeper.connect", "process.roles", "num.io.threads", "controller.quorum.voters"]
+        {
+            assert!(matches!(config.set(name, "8"), Ok(Effect::None(_))), "{name}");
+        }
+        assert!(config.set("num.partition", "8").is_err());
+        assert!(config.set("num.partitions", "0").is_err());
+    }
+
+    #[test]
+    fn variables_of_container_images_are_settings() {
+        let name = |variable| setting_of_variable(variable).unwrap_or_default();
+        assert_eq!(name("KAFKA_LOG_RETENTION_HOURS"), "log.retention.hours");
+        assert_eq!(name("KAFKA_A__B___C"), "a_b-c");
+        assert_eq!(name("KAFKA_HEAP_OPTS"), "");
+        assert_eq!(name("HOME"), "");
+        let mut config = BrokerConfig::default();
+        let variables =
+            [("KAFKA_NUM_PARTITIONS", "12"), ("PATH", "x"), ("KAFKA_MESSAGE_MAX_BYTES", "5000000")];
+        assert_eq!(config.set_from_environment(variables).len(), 2);
+        assert_eq!(config.num_partitions, 12);
+        assert_eq!(config.topic_defaults["max.message.bytes"], "5000000");
     }
 }

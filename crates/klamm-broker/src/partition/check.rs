@@ -155,6 +155,12 @@ fn check_time(max_timestamp: i64, config: &TopicConfig, now_ms: i64) -> Result<(
         return Ok(());
     }
     let ahead = max_timestamp.saturating_sub(now_ms);
+    if -ahead > config.timestamp_before_max_ms {
+        return Err(Rejected::new(
+            ErrorCode::INVALID_TIMESTAMP,
+            "a timestamp is further behind the broker than message.timestamp.before.max.ms allows",
+        ));
+    }
     if ahead > config.timestamp_after_max_ms {
         return Err(Rejected::new(
             ErrorCode::INVALID_TIMESTAMP,
@@ -194,13 +200,13 @@ fn stamped(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::BrokerConfig;
+    use crate::config::{BrokerConfig, Overrides};
     use crate::testing::Batch;
 
     const NOW: i64 = 1_700_000_000_000;
 
     fn config() -> TopicConfig {
-        TopicConfig::inherited(&BrokerConfig::default())
+        TopicConfig::new(&Overrides::new(), &BrokerConfig::default()).unwrap()
     }
 
     fn check_bytes(bytes: Bytes, config: &TopicConfig) -> Result<Checked, Rejected> {

@@ -1,12 +1,11 @@
 //! Starting and stopping a broker.
 
 use crate::clock::Clock;
-use crate::cluster::{Cluster, NewTopic, random_id};
+use crate::cluster::{Cluster, NewTopic};
 use crate::config::BrokerConfig;
-use crate::nodes::{Node, Nodes};
+use crate::nodes::Node;
 use crate::release::Release;
 use crate::server::Listener;
-use crate::topics::Topics;
 use klamm_protocol::primitives::Str;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -115,7 +114,7 @@ impl Builder {
         for node_id in 1..=self.nodes {
             listeners.push(self.bind(node_id).await?);
         }
-        let cluster = Arc::new(self.cluster());
+        let cluster = Arc::new(Cluster::new(self.config.clone(), self.release));
         for (listener, id) in listeners.iter().zip(1..) {
             cluster.nodes.add(self.node(id, listener)?);
         }
@@ -154,17 +153,6 @@ impl Builder {
             None => (bound.ip().to_string(), bound.port()),
         };
         Ok(Node { id, host: Str::from(host), port: i32::from(port), rack: None })
-    }
-
-    fn cluster(&self) -> Cluster {
-        Cluster {
-            id: Str::from(random_id().to_string()),
-            config: self.config.clone(),
-            release: self.release,
-            clock: Clock::new(),
-            nodes: Nodes::default(),
-            topics: Topics::default(),
-        }
     }
 }
 

@@ -45,6 +45,11 @@ impl Nodes {
         entries.values().filter(|entry| entry.up).map(|entry| entry.node.clone()).collect()
     }
 
+    /// All nodes, up or down.
+    pub(crate) fn all(&self) -> Vec<Node> {
+        self.entries.read().values().map(|entry| entry.node.clone()).collect()
+    }
+
     /// Ids of all nodes, up or down.
     pub(crate) fn ids(&self) -> Vec<i32> {
         self.entries.read().keys().copied().collect()

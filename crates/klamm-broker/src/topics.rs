@@ -21,9 +21,11 @@ pub(crate) enum TopicError {
     #[error("topic {0:?} already exists")]
     Exists(String),
     #[error("topic {name:?} is no name for a topic: {why}")]
-    Name { name: String, why: &'static str },
+    Name { name: String, why: String },
     #[error("{0}")]
     Partitions(String),
+    #[error("{0}")]
+    Replication(String),
     #[error("{0}")]
     Assignment(String),
     #[error("{0}")]
@@ -41,6 +43,7 @@ impl TopicError {
             Self::Exists(_) => ErrorCode::TOPIC_ALREADY_EXISTS,
             Self::Name { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::Partitions(_) => ErrorCode::INVALID_PARTITIONS,
+            Self::Replication(_) => ErrorCode::INVALID_REPLICATION_FACTOR,
             Self::Assignment(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             Self::Config(_) => ErrorCode::INVALID_CONFIG,
             Self::TooMany => ErrorCode::POLICY_VIOLATION,
@@ -61,7 +64,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), TopicError> {
         }
         _ => return Ok(()),
     };
-    Err(TopicError::Name { name: name.to_owned(), why })
+    Err(TopicError::Name { name: name.to_owned(), why: why.to_owned() })
 }
 
 /// One topic.
@@ -110,6 +113,11 @@ impl Topic {
 
     pub(crate) fn partition_count(&self) -> usize {
         self.partitions.read().len()
+    }
+
+    /// Replicas that its partitions are said to have.
+    pub(crate) fn replication_factor(&self) -> usize {
+        self.partitions.read().first().map_or(0, |partition| partition.replicas().len())
     }
 
     pub(crate) fn partition(&self, index: i32) -> Option<Arc<Partition>> {
@@ -170,15 +178,25 @@ impl Topics {
         self.index.read().by_name.values().map(|topic| topic.partition_count()).sum()
     }
 
-    /// Adds a topic; hands it back when the name is taken.
-    pub(crate) fn insert(&self, topic: Arc<Topic>) -> Result<(), Arc<Topic>> {
-        let mut index = self.index.write();
-        if index.by_name.contains_key(topic.name.as_bytes()) {
-            return Err(topic);
+    /// Why a new topic cannot have this name, if it cannot: it is taken, or differs from one only in `.` and `_`, which
+    /// would be one in the names of metrics.
+    pub(crate) fn collision(&self, name: &str) -> Option<TopicError> {
+        let index = self.index.read();
+        if index.by_name.contains_key(name.as_bytes()) {
+            return Some(TopicError::Exists(name.to_owned()));
         }
+        let plain = |name: &str| name.replace('.', "_");
+        let wanted = name.contains(['.', '_']).then(|| plain(name))?;
+        let similar = index.by_name.keys().find(|other| plain(other) == wanted)?;
+        let why = format!("it differs from {} only in '.' and '_'", similar.as_str());
+        Some(TopicError::Name { name: name.to_owned(), why })
+    }
+
+    /// Adds a topic, in place of one of the same name.
+    pub(crate) fn insert(&self, topic: Arc<Topic>) {
+        let mut index = self.index.write();
         index.by_id.insert(topic.id, topic.clone());
         index.by_name.insert(topic.name.detach(), topic);
-        Ok(())
     }
 
     pub(crate) fn remove(&self, name: &str) -> Option<Arc<Topic>> {

@@ -71,6 +71,8 @@ pub struct BrokerConfig {
     pub socket_send_buffer_bytes: i32,
     /// What every setting was given as, by name.
     pub(crate) given: Overrides,
+    /// What was set while the broker runs, by name.
+    pub(crate) dynamic: Overrides,
     /// What topics inherit, by the topic's name of the setting.
     pub(crate) topic_defaults: Overrides,
 }
@@ -98,6 +100,7 @@ impl Default for BrokerConfig {
             socket_receive_buffer_bytes: -1,
             socket_send_buffer_bytes: -1,
             given: Overrides::new(),
+            dynamic: Overrides::new(),
             topic_defaults: Overrides::new(),
         }
     }
@@ -126,6 +129,7 @@ impl BrokerConfig {
                 .map_err(|_| SettingError::value(name, value, "must be a whole number"))?;
             let value =
                 if count < 0 { "-1".to_owned() } else { count.saturating_mul(*unit).to_string() };
+            self.given.insert(name.to_owned(), count.to_string());
             self.topic_defaults.insert((*topic_name).to_owned(), value);
             return Ok(Effect::Set);
         }
@@ -144,6 +148,17 @@ impl BrokerConfig {
             return Ok(Effect::None("it describes a cluster of JVMs"));
         }
         Err(SettingError::Unknown(name.to_owned()))
+    }
+
+    /// The same broker with other settings on top of those it started with.
+    pub(crate) fn with_dynamic(&self, dynamic: Overrides) -> Result<Self, SettingError> {
+        let mut config = Self::default();
+        for (name, value) in self.given.iter().chain(&dynamic) {
+            config.set(name, value)?;
+        }
+        config.given.clone_from(&self.given);
+        config.dynamic = dynamic;
+        Ok(config)
     }
 
     /// Takes over a value that was checked.

@@ -77,7 +77,7 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     if let Some(topic) = topics.get(name) {
         return Ok(topic);
     }
-    if !(create && cx.cluster.config.auto_create_topics) {
+    if !(create && cx.cluster.config().auto_create_topics) {
         crate::topics::check_name(name).map_err(|error| error.code())?;
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }

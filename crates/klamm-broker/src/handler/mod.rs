@@ -1,7 +1,14 @@
 //! One file per API: which versions are served, what each does, and what is simplified.
 
+mod alter_configs;
 mod api_versions;
 mod context;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod incremental_alter_configs;
 mod metadata;
 
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
@@ -47,6 +54,13 @@ macro_rules! apis {
 apis! {
     Metadata MetadataRequest
     ApiVersions ApiVersionsRequest
+    CreateTopics CreateTopicsRequest
+    DeleteTopics DeleteTopicsRequest
+    DescribeConfigs DescribeConfigsRequest
+    AlterConfigs AlterConfigsRequest
+    CreatePartitions CreatePartitionsRequest
+    IncrementalAlterConfigs IncrementalAlterConfigsRequest
+    DescribeCluster DescribeClusterRequest
 }
 
 /// A request that cannot be answered in its own form; the connection ends, as with Kafka.

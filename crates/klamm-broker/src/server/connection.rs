@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Serves until the peer closes or breaks a rule.
     pub(super) async fn serve(mut self) -> Result<(), Ended> {
-        let idle = Duration::from_millis(self.cluster.config.connections_max_idle_ms);
+        let idle = Duration::from_millis(self.cluster.config().connections_max_idle_ms);
         let mut frames = Vec::new();
         loop {
             while !self.pipeline.is_full()
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Ok(None);
         };
         let size = i32::from_be_bytes(*prefix);
-        let limit = self.cluster.config.socket_request_max_bytes;
+        let limit = self.cluster.config().socket_request_max_bytes;
         let Some(len) = usize::try_from(size).ok().filter(|_| size <= limit) else {
             return Err(Ended::FrameTooLarge(size));
         };

@@ -36,7 +36,7 @@ impl Listener {
 
     /// Serves connections until `stop` says true; then ends those that are left.
     pub(crate) async fn run(self, cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(cluster.config.max_connections));
+        let places = Arc::new(Semaphore::new(cluster.config().max_connections));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

@@ -1,0 +1,59 @@
+//! Everything the nodes of one broker share: topics, groups, settings, time.
+
+mod configs;
+mod topics;
+
+pub(crate) use self::topics::NewTopic;
+
+use crate::clock::Clock;
+use crate::config::BrokerConfig;
+use crate::fetch::FetchSessions;
+use crate::nodes::Nodes;
+use crate::release::Release;
+use crate::topics::Topics;
+use klamm_protocol::primitives::{Str, Uuid};
+use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
+
+/// The state behind every listener.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// Stays the same for a data directory.
+    pub(crate) id: Str,
+    pub(crate) release: Release,
+    pub(crate) clock: Clock,
+    pub(crate) nodes: Nodes,
+    pub(crate) topics: Topics,
+    pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    config: RwLock<Arc<BrokerConfig>>,
+    /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
+    changing: Mutex<()>,
+}
+
+impl Cluster {
+    pub(crate) fn new(config: BrokerConfig, release: Release) -> Self {
+        Self {
+            id: Str::from(random_id().to_string()),
+            release,
+            clock: Clock::new(),
+            nodes: Nodes::default(),
+            topics: Topics::default(),
+            fetch_sessions: Mutex::default(),
+            config: RwLock::new(Arc::new(config)),
+            changing: Mutex::new(()),
+        }
+    }
+
+    /// The settings in force.
+    pub(crate) fn config(&self) -> Arc<BrokerConfig> {
+        self.config.read().clone()
+    }
+}
+
+/// A version 4 UUID, as Kafka makes them for topics.
+fn random_id() -> Uuid {
+    let mut bytes: [u8; 16] = fastrand::u128(..).to_be_bytes();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Uuid::from_bytes(bytes)
+}

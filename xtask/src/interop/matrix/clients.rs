@@ -1,0 +1,97 @@
+//! The programs under `interop/`, and how each is built.
+
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Result};
+use crate::interop::packages;
+use crate::place::Place;
+use crate::process;
+
+/// How a program comes to be.
+#[derive(Debug, Clone, Copy)]
+enum Build {
+    /// No program of ours: kcat itself, with arguments.
+    Kcat,
+    /// A file of `interop/python`.
+    Python(&'static str),
+}
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Client {
+    name: &'static str,
+    build: Build,
+}
+
+const CLIENTS: [Client; 2] = [
+    Client { name: "kcat", build: Build::Kcat },
+    Client { name: "confluent-kafka", build: Build::Python("confluent.py") },
+];
+
+/// How a client is run.
+#[derive(Debug)]
+pub(super) enum Program {
+    /// By `kcat.rs`.
+    Kcat,
+    /// A command that takes BOOTSTRAP and SCENARIO.
+    Command(Vec<PathBuf>),
+}
+
+/// A client that can be run.
+#[derive(Debug)]
+pub(super) struct Built {
+    client: &'static Client,
+    program: Program,
+}
+
+impl Built {
+    /// What the tables call it.
+    pub(super) fn name(&self) -> &'static str {
+        self.client.name
+    }
+
+    /// How to run it.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+}
+
+/// The clients named in `list`, or all.
+pub(super) fn chosen(list: Option<&str>) -> Result<Vec<&'static Client>> {
+    let Some(list) = list else { return Ok(CLIENTS.iter().collect()) };
+    let unknown = |name: &str| {
+        let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
+        Failure::new(format!("no client {name:?}; there are: {}", names.join(", ")))
+    };
+    let find = |name: &str| CLIENTS.iter().find(|client| client.name == name);
+    list.split(',').map(|name| find(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// Builds what is asked for; what cannot be built comes back with the reason.
+pub(super) fn build(
+    place: &Place,
+    clients: &[&'static Client],
+) -> (Vec<Built>, Vec<(&'static str, Failure)>) {
+    let (mut built, mut missing) = (Vec::new(), Vec::new());
+    for &client in clients {
+        match client.build(place) {
+            Ok(program) => built.push(Built { client, program }),
+            Err(failure) => missing.push((client.name, failure)),
+        }
+    }
+    (built, missing)
+}
+
+impl Client {
+    fn build(&self, place: &Place) -> Result<Program> {
+        match self.build {
+            Build::Kcat => process::need("kcat", "kcat").map(|_| Program::Kcat),
+            Build::Python(file) => {
+                let dir = place.root().join("interop/python");
+                let list = dir.join("requirements.txt");
+                let venv = packages::venv(place, "matrix", &["-r", &list.to_string_lossy()])?;
+                Ok(Program::Command(vec![venv.join("bin/python"), dir.join(file)]))
+            }
+        }
+    }
+}

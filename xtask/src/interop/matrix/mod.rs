@@ -1,0 +1,120 @@
+//! `cargo xtask interop matrix`: every client in every way it can use a broker, on a real Kafka and on klamm's.
+//!
+//! `clients` are the programs under `interop/` and how each is built, `kcat` and `kcat_members` the one without a program, `columns` the
+//! brokers, `cell` one client in one scenario on one broker, `bounded` a process with an end, `table` what is
+//! printed, and `known` the cells that are known to fail.
+
+mod bounded;
+mod cell;
+mod clients;
+mod columns;
+mod kcat;
+mod kcat_members;
+mod known;
+mod table;
+
+use std::path::PathBuf;
+
+use self::cell::{Cell, Outcome};
+use self::clients::Built;
+use self::columns::Column;
+use self::known::Known;
+use self::table::Row;
+use crate::failure::{Failure, Result};
+use crate::flags::Flags;
+use crate::place::Place;
+
+const HELP: &str = "\
+cargo xtask interop matrix [--bootstrap HOST:PORT] [--also HOST:PORT | --kafka-only] [--program KLAMM]
+                           [--clients kcat,confluent-kafka,…] [--scenarios codecs,group,…]
+     clients in other languages produce, consume, join groups, commit transactions and administrate, on a real
+     Kafka (started here, or the one at --bootstrap) and on `klamm broker` (started here, or what is at --also).
+     Prints a row for each client and scenario; fails when klamm does not do what Kafka does, except for what
+     interop/known.txt names
+";
+
+/// What a client can be asked to do; each program prints one line for each.
+const SCENARIOS: [&str; 9] = [
+    "codecs",
+    "idempotent",
+    "group",
+    "static",
+    "cooperative",
+    "consumer-protocol",
+    "transactions",
+    "admin",
+    "timestamps",
+];
+
+/// Runs `cargo xtask interop matrix` with `args`.
+pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
+    let names = ["bootstrap", "also", "program", "clients", "scenarios"];
+    let flags = Flags::parse(args, &names, &["help", "kafka-only"])?;
+    if flags.has("help") {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let scenarios = scenarios(flags.value("scenarios"))?;
+    let (built, missing) = clients::build(place, &clients::chosen(flags.value("clients"))?);
+    let mut columns = vec![match flags.value("bootstrap") {
+        Some(bootstrap) => Column::at("kafka", bootstrap),
+        None => Column::kafka(place)?,
+    }];
+    match flags.value("also") {
+        Some(bootstrap) => columns.push(Column::at("klamm", bootstrap)),
+        None if flags.has("kafka-only") => {}
+        None => columns.push(Column::klamm(&match flags.value("program") {
+            Some(program) => PathBuf::from(program),
+            None => super::build(place)?,
+        })?),
+    }
+    let rows = fill(place, &built, &scenarios, &columns)?;
+    print!("{}", table::text(&columns, &rows));
+    for (client, failure) in &missing {
+        println!("{client} could not be built: {failure}");
+    }
+    let known = Known::read(place)?;
+    let wrong = known.judge(&rows);
+    wrong.iter().for_each(|line| println!("{line}"));
+    match wrong.len() + missing.len() {
+        0 => Ok(()),
+        count => Err(Failure::new(format!("{count} things are wrong, see above"))),
+    }
+}
+
+fn scenarios(list: Option<&str>) -> Result<Vec<&'static str>> {
+    let Some(list) = list else { return Ok(SCENARIOS.to_vec()) };
+    let find = |name: &str| SCENARIOS.iter().find(|known| **known == name).copied();
+    let unknown = |name: &str| {
+        Failure::new(format!("no scenario {name:?}; there are: {}", SCENARIOS.join(", ")))
+    };
+    list.split(',').map(|name| find(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// Runs every cell; the brokers are asked at the same time, clients and scenarios one after the other.
+fn fill(
+    place: &Place,
+    clients: &[Built],
+    scenarios: &[&'static str],
+    columns: &[Column],
+) -> Result<Vec<Row>> {
+    let logs = place.dir("interop/logs")?;
+    let mut rows = Vec::new();
+    for client in clients {
+        for &scenario in scenarios {
+            let cell = |column| Cell { client, scenario, column, logs: &logs };
+            let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+                let runs: Vec<_> =
+                    columns.iter().map(|column| scope.spawn(move || cell(column).run())).collect();
+                let ended = |run: std::thread::ScopedJoinHandle<'_, Outcome>| {
+                    run.join().unwrap_or_else(|_| Outcome::Failed("the runner panicked".into()))
+                };
+                runs.into_iter().map(ended).collect()
+            });
+            let row = Row { client: client.name(), scenario, outcomes };
+            eprintln!("{}", row.line());
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}

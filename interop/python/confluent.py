@@ -9,7 +9,9 @@ from confluent_kafka.admin import (
     AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType,
 )
 
+import groups
 import scenario
+from groups import numbered
 from scenario import CODECS, PARTITIONS, Deadline, check, equal, samples, same_records, unique
 
 
@@ -42,15 +44,33 @@ def send(client, topic, records):
     check(not failed, f"not delivered: {failed}")
 
 
-def numbered(start, count, partitions):
-    return [(n % partitions, None, b"%d" % n, []) for n in range(start, start + count)]
+def fields(message):
+    return message.partition(), message.key(), message.value(), message.headers() or []
 
 
-def poll(client, found):
-    for message in client.consume(100, 0.1):
-        if message.error():
-            raise KafkaException(message.error())
-        found.append((message.partition(), message.key(), message.value(), message.headers() or []))
+class Member:
+    """One consumer of a group."""
+
+    def __init__(self, bootstrap, name, topic, assigned=None, **settings):
+        self.client = consumer(bootstrap, name, **settings)
+        listen = {"on_assign": assigned} if assigned else {}
+        self.client.subscribe([topic], **listen)
+
+    def poll(self):
+        messages = self.client.consume(100, 0.1)
+        for message in messages:
+            if message.error():
+                raise KafkaException(message.error())
+        return [fields(message) for message in messages]
+
+    def owned(self):
+        return [partition.partition for partition in self.client.assignment()]
+
+    def commit(self):
+        self.client.commit(asynchronous=False)
+
+    def close(self):
+        self.client.close()
 
 
 def read(bootstrap, topic, count, partitions=PARTITIONS, **settings):
@@ -62,7 +82,7 @@ def read(bootstrap, topic, count, partitions=PARTITIONS, **settings):
         deadline.check(f"after {len(found)}")
         for message in reader.consume(1000, 0.1):
             if not message.error():
-                found.append((message.partition(), message.key(), message.value(), message.headers() or []))
+                found.append(fields(message))
             elif message.error().name() == "_PARTITION_EOF":
                 ends.add(message.partition())
             else:
@@ -91,55 +111,11 @@ def idempotent(bootstrap):
     same_records(read(bootstrap, topic, len(records)), records, "idempotent")
 
 
-def settle(members, partitions, found):
-    """Polls until the members share all partitions evenly."""
-    deadline, share = Deadline("the assignment"), partitions // len(members)
-    while True:
-        for member in members:
-            poll(member, found)
-        owned = [sorted(tp.partition for tp in member.assignment()) for member in members]
-        if sorted(sum(owned, [])) == list(range(partitions)) and all(len(part) == share for part in owned):
-            return owned
-        deadline.check(f"with {owned}")
-
-
-def drain(members, found, count):
-    deadline = Deadline(f"{count} records of the group")
-    while len({record[2] for record in found}) < count:
-        for member in members:
-            poll(member, found)
-        deadline.check(f"after {len(found)}")
-    for member in members:
-        member.commit(asynchronous=False)
-
-
 def group(bootstrap, **settings):
-    """Two members share, one leaves, the other takes over; a third starts where they committed."""
-    topic, name, partitions = unique("confluent-group"), unique("confluent-group"), 4
-    create(bootstrap, topic, partitions)
-    source, found = producer(bootstrap), []
-    join = lambda: consumer(bootstrap, name, **settings)
-    first, second, third = join(), join(), join()
-    first.subscribe([topic])
-    settle([first], partitions, found)
-    second.subscribe([topic])
-    settle([first, second], partitions, found)
-    send(source, topic, numbered(0, 40, partitions))
-    drain([first, second], found, 40)
-    second.close()
-    settle([first], partitions, found)
-    send(source, topic, numbered(40, 40, partitions))
-    drain([first], found, 80)
-    equal(len(found), 80, "records, each once")
-    first.close()
-    send(source, topic, numbered(80, 8, partitions))
-    third.subscribe([topic])
-    later, deadline = [], Deadline("the records after the committed offsets")
-    while len(later) < 8:
-        poll(third, later)
-        deadline.check(f"after {len(later)}")
-    equal(sorted(int(record[2]) for record in later), list(range(80, 88)), "records after the committed offsets")
-    third.close()
+    topic, name = unique("confluent-group"), unique("confluent-group")
+    create(bootstrap, topic, groups.PARTITIONS)
+    source = producer(bootstrap)
+    groups.group(lambda: Member(bootstrap, name, topic, **settings), lambda records: send(source, topic, records))
 
 
 def cooperative(bootstrap):
@@ -151,28 +127,15 @@ def consumer_protocol(bootstrap):
 
 
 def static(bootstrap):
-    """A static member that comes back gets its partitions back, and nobody else notices."""
-    topic, name, partitions = unique("confluent-static"), unique("confluent-static"), 4
-    create(bootstrap, topic, partitions)
-    source, found, assigned = producer(bootstrap), [], []
-    join = lambda instance: consumer(bootstrap, name, group_instance_id=instance, session_timeout_ms=20000)
-    first, second, back = join("one"), join("two"), join("one")
-    first.subscribe([topic])
-    settle([first], partitions, found)
-    second.subscribe([topic], on_assign=lambda _, tps: assigned.append(sorted(tp.partition for tp in tps)))
-    before = settle([first, second], partitions, found)
-    send(source, topic, numbered(0, 40, partitions))
-    drain([first, second], found, 40)
-    seen = len(assigned)
-    first.close()
-    send(source, topic, numbered(40, 40, partitions))
-    back.subscribe([topic])
-    equal(settle([back, second], partitions, found), before, "partitions after the return")
-    drain([back, second], found, 80)
-    equal(len(found), 80, "records, each once")
-    equal(len(assigned), seen, "assignments of the other member")
-    back.close()
-    second.close()
+    topic, name, assigned = unique("confluent-static"), unique("confluent-static"), []
+    create(bootstrap, topic, groups.PARTITIONS)
+    source = producer(bootstrap)
+
+    def join(instance):
+        note = (lambda *_: assigned.append(instance)) if instance == "two" else None
+        return Member(bootstrap, name, topic, note, group_instance_id=instance, session_timeout_ms=20000)
+
+    groups.static(join, lambda records: send(source, topic, records), lambda: len(assigned))
 
 
 def transactions(bootstrap):
@@ -198,16 +161,15 @@ def offsets_in_transaction(bootstrap, client, source):
     """Offsets sent in an aborted transaction are void, in a committed one they count."""
     send(producer(bootstrap), source, numbered(0, 5, 1))
     name = unique("confluent-txn")
-    member = consumer(bootstrap, name)
-    member.subscribe([source])
-    settle([member], 1, [])
+    member = Member(bootstrap, name, source)
+    groups.settle([member], [], 1)
     partition = TopicPartition(source, 0)
     for offset, commit in ((3, True), (5, False)):
         client.begin_transaction()
         position = [TopicPartition(source, 0, offset)]
-        client.send_offsets_to_transaction(position, member.consumer_group_metadata(), 20)
+        client.send_offsets_to_transaction(position, member.client.consumer_group_metadata(), 20)
         client.commit_transaction(20) if commit else client.abort_transaction(20)
-        equal(member.committed([partition], 20)[0].offset, 3, "offset committed in a transaction")
+        equal(member.client.committed([partition], 20)[0].offset, 3, "offset committed in a transaction")
     member.close()
 
 
@@ -236,7 +198,7 @@ def admin(bootstrap):
     wait_partitions(client, topic, 4)
     configs(client, topic)
     send(producer(bootstrap), topic, numbered(0, 40, 4))
-    groups(bootstrap, client, topic)
+    group_admin(bootstrap, client, topic)
     partition = TopicPartition(topic, 0, 4)
     left = client.delete_records([partition])[partition].result(20)
     equal(left.low_watermark, 4, "low watermark")
@@ -284,12 +246,11 @@ def configs(client, topic):
     check(client.describe_configs([broker])[broker].result(20), "no settings of the broker")
 
 
-def groups(bootstrap, client, topic):
+def group_admin(bootstrap, client, topic):
     name = unique("confluent-admin")
-    member = consumer(bootstrap, name)
-    member.subscribe([topic])
-    settle([member], 4, [])
-    member.commit(offsets=[TopicPartition(topic, 1, 7, metadata="note")], asynchronous=False)
+    member = Member(bootstrap, name, topic)
+    groups.settle([member], [], 4)
+    member.client.commit(offsets=[TopicPartition(topic, 1, 7, metadata="note")], asynchronous=False)
     described = client.describe_consumer_groups([name])[name].result(20)
     equal((described.state.name, len(described.members)), ("STABLE", 1), "group")
     member.close()

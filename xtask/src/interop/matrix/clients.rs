@@ -23,9 +23,11 @@ pub(super) struct Client {
     build: Build,
 }
 
-const CLIENTS: [Client; 2] = [
+const CLIENTS: [Client; 4] = [
     Client { name: "kcat", build: Build::Kcat },
     Client { name: "confluent-kafka", build: Build::Python("confluent.py") },
+    Client { name: "kafka-python", build: Build::Python("kafka_python.py") },
+    Client { name: "aiokafka", build: Build::Python("aio_kafka.py") },
 ];
 
 /// How a client is run.

@@ -6,15 +6,22 @@ use crate::config::BrokerConfig;
 use crate::nodes::Node;
 use crate::release::Release;
 use crate::server::Listener;
+use klamm_log::Durability;
+use klamm_log::storage::{FileStorage, MemoryStorage, OpenError, Storage};
 use klamm_protocol::primitives::Str;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Nodes that one broker may pretend to be.
 const MAX_NODES: i32 = 64;
+
+/// How long records of a broker with a directory may be in the system's memory only, unless it says otherwise.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +37,9 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] OpenError),
     /// Contradictory or impossible settings.
     #[error("{0}")]
     Config(String),
@@ -45,6 +55,8 @@ pub struct Builder {
     release: Release,
     config: BrokerConfig,
     topics: Vec<(String, i32)>,
+    data: Option<PathBuf>,
+    durability: Option<Durability>,
 }
 
 impl Default for Builder {
@@ -56,6 +68,8 @@ impl Default for Builder {
             release: Release::default(),
             config: BrokerConfig::default(),
             topics: Vec::new(),
+            data: None,
+            durability: None,
         }
     }
 }
@@ -93,6 +107,38 @@ impl Builder {
         self
     }
 
+    /// Keeps everything in this directory, which is made when it does not exist. Default: in memory.
+    pub fn data(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data = Some(dir.into());
+        self
+    }
+
+    /// When a record counts as safe. Default with [`Builder::data`]: on the disk within a second; without: in memory.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    fn storage(&self) -> Result<(Arc<dyn Storage>, Durability), StartError> {
+        match (&self.data, self.durability) {
+            (None, None | Some(Durability::Memory)) => {
+                Ok((Arc::new(MemoryStorage::new()), Durability::Memory))
+            }
+            (None, Some(durability)) => Err(StartError::Config(format!(
+                "durability {durability} needs a directory to write to: give one with --data"
+            ))),
+            (Some(dir), Some(Durability::Memory)) => Err(StartError::Config(format!(
+                "durability memory writes nothing to {}: leave out one of the two",
+                dir.display()
+            ))),
+            (Some(dir), durability) => {
+                let storage = FileStorage::open(dir)?;
+                let durability = durability.unwrap_or(Durability::Interval(DEFAULT_INTERVAL));
+                Ok((Arc::new(storage), durability))
+            }
+        }
+    }
+
     /// A topic that is there from the start, unless it exists already.
     pub fn topic(mut self, name: &str, partitions: i32) -> Self {
         self.topics.push((name.to_owned(), partitions));
@@ -114,7 +160,9 @@ impl Builder {
         for node_id in 1..=self.nodes {
             listeners.push(self.bind(node_id).await?);
         }
-        let cluster = Arc::new(Cluster::new(self.config.clone(), self.release));
+        let (storage, durability) = self.storage()?;
+        let cluster = Cluster::new(self.config.clone(), self.release, storage, durability);
+        let cluster = Arc::new(cluster);
         for (listener, id) in listeners.iter().zip(1..) {
             cluster.nodes.add(self.node(id, listener)?);
         }

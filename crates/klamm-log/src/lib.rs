@@ -1,1 +1,22 @@
 //! A segmented log of Kafka record batches, on disk or in memory: indexes, recovery, retention, durability.
+//!
+//! A [`Log`] is one partition. Its segments hold Kafka's own bytes, so that Kafka's tools read them. It is synchronous
+//! and has no clock: callers hand in the time, and decide when to flush and when to clean.
+
+mod config;
+mod epochs;
+mod error;
+mod log;
+mod marker;
+mod producers;
+mod segment;
+mod snapshot;
+pub mod storage;
+
+pub use self::config::{Durability, LogConfig, UnknownDurability};
+pub use self::error::{AppendError, LogError, ReadError};
+pub use self::log::{
+    AppendInfo, Appended, Flush, Log, Origin, Quarantined, Recovery, Retained, Slices,
+};
+pub use self::marker::end_transaction_marker;
+pub use self::producers::{AbortedTransaction, ProducerInfo, SequenceError};

@@ -11,6 +11,8 @@ use crate::fetch::FetchSessions;
 use crate::nodes::Nodes;
 use crate::release::Release;
 use crate::topics::Topics;
+use klamm_log::Durability;
+use klamm_log::storage::Storage;
 use klamm_protocol::primitives::{Str, Uuid};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -25,13 +27,20 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Nodes,
     pub(crate) topics: Topics,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    pub(crate) durability: Durability,
+    storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
     changing: Mutex<()>,
 }
 
 impl Cluster {
-    pub(crate) fn new(config: BrokerConfig, release: Release) -> Self {
+    pub(crate) fn new(
+        config: BrokerConfig,
+        release: Release,
+        storage: Arc<dyn Storage>,
+        durability: Durability,
+    ) -> Self {
         Self {
             id: Str::from(random_id().to_string()),
             release,
@@ -39,6 +48,8 @@ impl Cluster {
             nodes: Nodes::default(),
             topics: Topics::default(),
             fetch_sessions: Mutex::default(),
+            durability,
+            storage,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(()),
         }

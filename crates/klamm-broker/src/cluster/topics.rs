@@ -4,7 +4,9 @@ use super::{Cluster, random_id};
 use crate::config::{Overrides, TopicConfig};
 use crate::partition::Partition;
 use crate::topics::{MAX_PARTITIONS, Topic, TopicError, check_name};
-use klamm_protocol::primitives::Str;
+use klamm_log::storage::{MemoryStorage, Storage};
+use klamm_log::{Durability, Log, Recovery};
+use klamm_protocol::primitives::{Str, Uuid};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,14 +46,15 @@ impl Cluster {
         let config = Arc::new(config.map_err(|error| TopicError::Config(error.to_string()))?);
         let assignment = self.assignment(&new)?;
         let topic = Str::from(name);
-        let partitions = assignment.into_iter().zip(0..).map(|(replicas, index)| {
-            Arc::new(Partition::new(topic.clone(), index, replicas, config.clone()))
-        });
-        let partitions = partitions.collect();
-        let topic = Arc::new(Topic::new(topic, random_id(), partitions, new.overrides, config));
-        if !validate_only {
-            self.topics.insert(topic.clone());
+        if validate_only {
+            // As if it were there, with a log of nothing.
+            let nowhere: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+            let partitions = self.partitions(&nowhere, &topic, 0, assignment, &config)?;
+            return Ok(Arc::new(Topic::new(topic, Uuid::ZERO, partitions, new.overrides, config)));
         }
+        let partitions = self.partitions(&self.storage, &topic, 0, assignment, &config)?;
+        let topic = Arc::new(Topic::new(topic, random_id(), partitions, new.overrides, config));
+        self.topics.insert(topic.clone());
         Ok(topic)
     }
 
@@ -85,14 +88,11 @@ impl Cluster {
             assignment,
             ..NewTopic::default()
         };
-        let config = topic.config();
-        let replicas = self.assignment(&new)?.into_iter().zip(0..);
-        let more = replicas.map(|(replicas, index)| {
-            let index = i32::try_from(present).unwrap_or(i32::MAX) + index;
-            Arc::new(Partition::new(topic.name().clone(), index, replicas, config.clone()))
-        });
-        let more = more.collect();
+        let assignment = self.assignment(&new)?;
         if !validate_only {
+            let config = topic.config();
+            let more =
+                self.partitions(&self.storage, topic.name(), present, assignment, &config)?;
             topic.grow(more);
         }
         Ok(())
@@ -102,8 +102,35 @@ impl Cluster {
     pub(crate) fn delete_topic(&self, name: &str) -> bool {
         let _changing = self.changing.lock();
         let Some(topic) = self.topics.remove(name) else { return false };
-        topic.partitions().iter().for_each(|partition| partition.delete());
+        for partition in topic.partitions() {
+            if let Err(error) = partition.delete() {
+                let (topic, index) = (topic.name().as_str(), partition.index());
+                tracing::error!(topic, partition = index, %error, "files of a deleted topic are left");
+            }
+        }
         true
+    }
+
+    /// Opens the logs of partitions from `first` on.
+    fn partitions(
+        &self,
+        storage: &Arc<dyn Storage>,
+        topic: &Str,
+        first: usize,
+        assignment: Vec<Vec<i32>>,
+        config: &TopicConfig,
+    ) -> Result<Vec<Arc<Partition>>, TopicError> {
+        let open = |(index, replicas): (usize, Vec<i32>)| {
+            let index = i32::try_from(index).unwrap_or(i32::MAX);
+            let dir = format!("{}-{index}", topic.as_str());
+            let always = self.durability == Durability::Always;
+            let (log, recovery) = Log::open(storage.clone(), &dir, config.log(always))
+                .map_err(|error| TopicError::Storage(error.to_string()))?;
+            report(&dir, &recovery);
+            let partition = Partition::new(topic.clone(), index, replicas, log, self.durability);
+            Ok(Arc::new(partition))
+        };
+        (first..).zip(assignment).map(open).collect()
     }
 
     /// The replicas of each partition: those asked for, or the nodes in turn.
@@ -147,5 +174,18 @@ impl Cluster {
             Some(id) => Err(TopicError::Assignment(format!("there is no node {id}"))),
             None => Ok(()),
         }
+    }
+}
+
+/// Says what a crash or a disk has done to a log.
+fn report(dir: &str, recovery: &Recovery) {
+    if recovery.truncated_bytes > 0 {
+        let bytes = recovery.truncated_bytes;
+        tracing::warn!(log = dir, bytes, "cut off an append that a crash had interrupted");
+    }
+    for damage in &recovery.quarantined {
+        let (bytes, from, upto) = (damage.bytes, damage.from_offset, damage.upto_offset);
+        let file = damage.file.as_str();
+        tracing::error!(log = dir, bytes, from, upto, file, "moved damaged bytes out of a log");
     }
 }

@@ -1,6 +1,7 @@
 //! Pure: settings of one topic, from what it sets, what the broker sets, and the table's defaults.
 
 use super::{BrokerConfig, table};
+use klamm_log::LogConfig;
 use std::collections::BTreeMap;
 
 /// What a client set for a topic: names and values as it wrote them.
@@ -64,6 +65,23 @@ impl SettingError {
 }
 
 impl TopicConfig {
+    /// What follows for the logs of its partitions.
+    pub(crate) fn log(&self, sync_names: bool) -> LogConfig {
+        let mut config = LogConfig::default();
+        config.segment_bytes = self.segment_bytes;
+        config.segment_ms = self.segment_ms;
+        config.index_interval_bytes = self.index_interval_bytes;
+        config.retention_ms = self.retention_ms;
+        config.retention_bytes = self.retention_bytes;
+        config.delete = self.delete;
+        config.compact = self.compact;
+        config.delete_retention_ms = self.delete_retention_ms;
+        config.min_compaction_lag_ms = self.min_compaction_lag_ms;
+        config.min_cleanable_dirty_ratio = self.min_cleanable_dirty_ratio;
+        config.sync_names = sync_names;
+        config
+    }
+
     /// What follows from a topic's own settings and the broker's.
     ///
     /// # Errors

@@ -102,14 +102,14 @@ fn described(cx: &Context, topic: &Topic) -> MetadataResponseTopic {
         let (leader_id, leader_epoch) = partition.leader();
         let up = cx.cluster.nodes.is_up(leader_id);
         let (isr_nodes, offline_replicas) =
-            partition.replicas().into_iter().partition(|&id| cx.cluster.nodes.is_up(id));
+            partition.replicas().iter().partition(|&&id| cx.cluster.nodes.is_up(id));
         let error_code = if up { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
         MetadataResponsePartition {
             error_code: error_code.0,
             partition_index: partition.index(),
             leader_id: if up { leader_id } else { -1 },
             leader_epoch,
-            replica_nodes: partition.replicas(),
+            replica_nodes: partition.replicas().to_vec(),
             isr_nodes,
             offline_replicas,
         }

@@ -8,8 +8,12 @@ mod create_topics;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod fetch;
 mod incremental_alter_configs;
+mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
 
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
 
@@ -52,12 +56,16 @@ macro_rules! apis {
 }
 
 apis! {
+    Produce ProduceRequest
+    Fetch FetchRequest
+    ListOffsets ListOffsetsRequest
     Metadata MetadataRequest
     ApiVersions ApiVersionsRequest
     CreateTopics CreateTopicsRequest
     DeleteTopics DeleteTopicsRequest
     DescribeConfigs DescribeConfigsRequest
     AlterConfigs AlterConfigsRequest
+    OffsetForLeaderEpoch OffsetForLeaderEpochRequest
     CreatePartitions CreatePartitionsRequest
     IncrementalAlterConfigs IncrementalAlterConfigsRequest
     DescribeCluster DescribeClusterRequest

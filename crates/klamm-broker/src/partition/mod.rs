@@ -1,13 +1,21 @@
-//! One partition: who leads it, and its log.
+//! One partition: who leads it, its log, and who waits for it.
 
+mod append;
 mod check;
+mod read;
+mod watchers;
 
+pub(crate) use self::append::{AppendRefused, Appended};
 pub(crate) use self::check::{Checked, Rejected, check};
+pub(crate) use self::read::{Bounds, Isolation, Read, ReadRefused, ReadRequest};
+pub(crate) use self::watchers::Watchers;
 
 use crate::config::TopicConfig;
+use klamm_log::{Durability, Log};
+use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;
-use parking_lot::RwLock;
-use std::sync::Arc;
+use parking_lot::Mutex;
+use std::io;
 
 /// A partition of a topic.
 #[derive(Debug)]
@@ -15,14 +23,19 @@ pub(crate) struct Partition {
     topic: Str,
     index: i32,
     replicas: Vec<i32>,
-    leadership: RwLock<Leadership>,
-    config: RwLock<Arc<TopicConfig>>,
+    durability: Durability,
+    state: Mutex<State>,
+    watchers: Watchers,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Leadership {
+#[derive(Debug)]
+struct State {
+    log: Log,
     leader: i32,
     epoch: i32,
+    /// What consumers may see ends here: all of the log, or what is flushed when every ack waits for that.
+    high_watermark: i64,
+    deleted: bool,
 }
 
 impl Partition {
@@ -30,15 +43,25 @@ impl Partition {
         topic: Str,
         index: i32,
         replicas: Vec<i32>,
-        config: Arc<TopicConfig>,
+        log: Log,
+        durability: Durability,
     ) -> Self {
         let leader = replicas.first().copied().unwrap_or(-1);
+        let state = State {
+            leader,
+            epoch: log.latest_epoch().unwrap_or(0),
+            // Opening a log makes all of it certain.
+            high_watermark: log.end_offset(),
+            log,
+            deleted: false,
+        };
         Self {
             topic,
             index,
             replicas,
-            leadership: RwLock::new(Leadership { leader, epoch: 0 }),
-            config: RwLock::new(config),
+            durability,
+            state: Mutex::new(state),
+            watchers: Watchers::default(),
         }
     }
 
@@ -51,20 +74,55 @@ impl Partition {
     }
 
     /// Nodes that are said to hold it, the preferred leader first.
-    pub(crate) fn replicas(&self) -> Vec<i32> {
-        self.replicas.clone()
+    pub(crate) fn replicas(&self) -> &[i32] {
+        &self.replicas
     }
 
     /// The node that leads it, and the leader epoch.
     pub(crate) fn leader(&self) -> (i32, i32) {
-        let leadership = self.leadership.read();
-        (leadership.leader, leadership.epoch)
+        let state = self.state.lock();
+        (state.leader, state.epoch)
     }
 
-    /// Removes all records and ends every read that waits for more.
-    pub(crate) fn delete(&self) {}
+    /// Takes over what the topic's settings say of its log.
+    pub(crate) fn configure(&self, config: &TopicConfig) {
+        let mut state = self.state.lock();
+        let always = self.durability == Durability::Always;
+        state.log.configure(config.log(always));
+    }
 
-    pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
-        *self.config.write() = config;
+    /// Removes all records; reads and appends that come too late find nothing.
+    ///
+    /// # Errors
+    /// Those of the storage; files may be left then.
+    pub(crate) fn delete(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.deleted = true;
+        let done = state.log.delete();
+        drop(state);
+        self.watchers.wake();
+        done
+    }
+
+    /// Those who are told when records come or the partition goes.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+}
+
+impl State {
+    /// Whether `node` may answer for this partition to a client that knows `epoch` (KIP-320); -1 for one that says
+    /// nothing.
+    fn check_leader(&self, node: i32, epoch: i32) -> Result<(), ErrorCode> {
+        if self.deleted {
+            return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        }
+        if epoch >= 0 && epoch < self.epoch {
+            return Err(ErrorCode::FENCED_LEADER_EPOCH);
+        }
+        if epoch > self.epoch {
+            return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
+        }
+        if self.leader == node { Ok(()) } else { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) }
     }
 }

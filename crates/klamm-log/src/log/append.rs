@@ -1,0 +1,186 @@
+//! Appending batches.
+
+use super::{EPOCHS_FILE, Log};
+use crate::error::AppendError;
+use crate::producers::SequenceError;
+use crate::segment::{Segment, located};
+use bytes::Bytes;
+use klamm_protocol::record_batch::{BATCH_HEADER_LEN, BatchHeader, ControlType, RecordBatch};
+use std::io;
+
+/// Batches below this are copied behind their new head; larger ones are written from where they are.
+const COPY_BELOW_BYTES: usize = 4096;
+/// Bytes of a batch up to its format: base offset, length, leader epoch. The checksum does not cover them.
+const HEAD: usize = 16;
+
+/// Who appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A client; its batches are checked against what its producer wrote before.
+    Client,
+    /// The transaction coordinator of this epoch, with a marker.
+    Coordinator {
+        /// Its epoch.
+        epoch: i32,
+    },
+}
+
+/// What is stamped on a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct AppendInfo {
+    /// The leader epoch.
+    pub leader_epoch: i32,
+    /// The broker's time.
+    pub now_ms: i64,
+    /// Who appends.
+    pub origin: Origin,
+}
+
+/// Where batches went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Offset of the first record.
+    pub base_offset: i64,
+    /// Offset of the last record.
+    pub last_offset: i64,
+}
+
+impl Log {
+    /// Appends one batch of format v2 that was checked by the caller: length, checksum, counts.
+    ///
+    /// Base offset and leader epoch are stamped on it, which needs no new checksum; the bytes of the records are not
+    /// copied. After [`AppendError::Sequence`] and [`AppendError::Storage`] the log is as it was before.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn append(&mut self, batch: Bytes, info: AppendInfo) -> Result<Appended, AppendError> {
+        if let Some(why) = &self.poisoned {
+            return Err(AppendError::Poisoned(why.clone()));
+        }
+        let mut header = self.header_of(&batch)?;
+        let control = self.check(&batch, &header, info.origin)?;
+        self.roll_if_due(&header, batch.len() as u64, info.now_ms)?;
+        header.base_offset = self.end_offset();
+        header.partition_leader_epoch = info.leader_epoch;
+        let written = self.active_mut().append(&header, &stamped(&header, &batch), info.now_ms);
+        written.map_err(|(error, cut)| self.refuse(error, cut))?;
+        self.note(&header, control);
+        if self.epochs.assign(info.leader_epoch, header.base_offset) {
+            self.save(EPOCHS_FILE, self.epochs.to_text()).map_err(AppendError::Storage)?;
+        }
+        let last_offset = header.base_offset + i64::from(header.last_offset_delta);
+        Ok(Appended { base_offset: header.base_offset, last_offset })
+    }
+
+    fn header_of(&self, batch: &Bytes) -> Result<BatchHeader, AppendError> {
+        let located = located(batch, 0).filter(|located| located.len == batch.len() as u64);
+        let located = located
+            .ok_or_else(|| AppendError::Malformed("no whole batch of format v2".to_owned()))?;
+        Ok(located.header)
+    }
+
+    /// Whether the batch may follow; for a marker, what it says and the epoch of its coordinator.
+    fn check(
+        &self,
+        batch: &Bytes,
+        header: &BatchHeader,
+        origin: Origin,
+    ) -> Result<Option<(ControlType, i32)>, AppendError> {
+        match origin {
+            Origin::Client => {
+                self.producers.check(header).map(|()| None).map_err(AppendError::from)
+            }
+            Origin::Coordinator { epoch } => {
+                self.producers.check_marker(header, epoch)?;
+                let (kind, _) = marker(batch)?;
+                Ok(Some((kind, epoch)))
+            }
+        }
+    }
+
+    /// Takes a batch that is in the log into what is known of producers.
+    pub(super) fn note(&mut self, header: &BatchHeader, control: Option<(ControlType, i32)>) {
+        match control {
+            Some((kind, epoch)) => self.producers.end_transaction(header, kind, epoch),
+            None => self.producers.append(header),
+        }
+    }
+
+    fn refuse(&mut self, error: io::Error, cut: Option<io::Error>) -> AppendError {
+        if let Some(cut) = cut {
+            // Half a batch may stand at the end; one written behind it would be lost to every reader.
+            self.poisoned = Some(format!("{error}; and the file could not be cut back: {cut}"));
+        }
+        AppendError::Storage(error)
+    }
+
+    fn roll_if_due(
+        &mut self,
+        header: &BatchHeader,
+        len: u64,
+        now_ms: i64,
+    ) -> Result<(), AppendError> {
+        let active = self.active();
+        let aged = active.began_ms.is_some_and(|began| now_ms - began >= self.config.segment_ms);
+        let full = active.len + len > self.config.segment_bytes;
+        let far = self.end_offset() + i64::from(header.last_offset_delta) - active.base_offset;
+        if active.len > 0 && (aged || full || far > i64::from(i32::MAX)) {
+            self.roll().map_err(AppendError::Storage)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the active segment and begins the next one.
+    ///
+    /// # Errors
+    /// Those of the storage; the segment that was active still is.
+    pub fn roll(&mut self) -> io::Result<()> {
+        if self.active().len == 0 {
+            return Ok(());
+        }
+        let (base, interval) = (self.end_offset(), self.config.index_interval_bytes);
+        self.save_indexes()?;
+        self.save_producers()?;
+        let next = Segment::create(&*self.storage, &self.dir, base, interval)?;
+        if self.config.sync_names {
+            self.storage.sync_dir(&self.dir)?;
+        }
+        self.segments.push(next);
+        Ok(())
+    }
+}
+
+/// Kind of marker and coordinator epoch of a control batch.
+pub(super) fn marker(batch: &Bytes) -> Result<(ControlType, i32), AppendError> {
+    let malformed = |error: String| AppendError::Malformed(error);
+    let batch = RecordBatch::parse(batch.clone()).map_err(|e| malformed(e.to_string()))?;
+    let kind = batch.control_type().map_err(|e| malformed(e.to_string()))?;
+    let kind = kind.ok_or_else(|| malformed("not a marker".to_owned()))?;
+    let value = batch.records().next().and_then(Result::ok).and_then(|record| record.value);
+    // Version, then the epoch.
+    let epoch = value.and_then(|value| value.get(2..6)?.first_chunk().copied());
+    Ok((kind, epoch.map_or(-1, i32::from_be_bytes)))
+}
+
+/// The batch as it is stored.
+fn stamped(header: &BatchHeader, batch: &Bytes) -> Vec<Bytes> {
+    let head = header.to_bytes();
+    if batch.len() < COPY_BELOW_BYTES {
+        return vec![[&head[..HEAD], &batch[HEAD..]].concat().into()];
+    }
+    // With the whole header in the copied part no reader has to put it together from two.
+    let head = [&head[..HEAD], &batch[HEAD..BATCH_HEADER_LEN]].concat();
+    vec![head.into(), batch.slice(BATCH_HEADER_LEN..)]
+}
+
+impl AppendError {
+    /// Where the batch is already, when it is a retry of one that was appended.
+    pub fn duplicate(&self) -> Option<Appended> {
+        match *self {
+            Self::Sequence(SequenceError::Duplicate { base_offset, last_offset, .. }) => {
+                Some(Appended { base_offset, last_offset })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Removing what is old: by age, by size, and by request.
+
+use super::{EPOCHS_FILE, Log, START_FILE};
+use crate::segment::file_name;
+use std::io;
+
+/// What retention removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retained {
+    /// Segments.
+    pub segments: usize,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Log {
+    /// Removes the segments that are too old or too many, the active one included when all of it is too old.
+    ///
+    /// # Errors
+    /// Those of the storage; what was removed before stays removed.
+    pub fn retain(&mut self, now_ms: i64) -> io::Result<Retained> {
+        let mut retained = Retained::default();
+        if !self.config.delete {
+            return Ok(retained);
+        }
+        while let Some(bytes) = self.removable(now_ms) {
+            if self.segments.len() == 1 {
+                self.roll()?;
+            }
+            self.drop_oldest_segment()?;
+            retained.segments += 1;
+            retained.bytes += bytes;
+        }
+        Ok(retained)
+    }
+
+    /// Bytes of the oldest segment when it has to go.
+    fn removable(&self, now_ms: i64) -> Option<u64> {
+        let oldest = self.segments.first().filter(|segment| segment.len > 0)?;
+        let expired = self.config.retention_ms.is_some_and(|ms| now_ms - oldest.max_timestamp > ms);
+        let surplus = self.config.retention_bytes.is_some_and(|limit| {
+            self.segments.len() > 1 && self.size_bytes() - oldest.len >= limit
+        });
+        (expired || surplus).then_some(oldest.len)
+    }
+
+    /// Removes the oldest segment, unless it is the active one; returns its bytes.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn drop_oldest_segment(&mut self) -> io::Result<u64> {
+        if self.segments.len() < 2 {
+            return Ok(0);
+        }
+        // The start moves first: a crash in between leaves a segment that is before the start, and goes then.
+        self.move_start(self.segments[1].base_offset)?;
+        self.remove_segments_before_start()
+    }
+
+    /// Makes `offset` the first there is; whole segments before it go. An offset at or before the start changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` behind the end, and those of the storage.
+    pub fn delete_before(&mut self, offset: i64) -> io::Result<()> {
+        if offset > self.end_offset() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "behind the end of the log"));
+        }
+        if offset <= self.start_offset {
+            return Ok(());
+        }
+        self.move_start(offset)?;
+        if offset == self.end_offset() {
+            self.roll()?;
+        }
+        self.remove_segments_before_start().map(drop)
+    }
+
+    fn move_start(&mut self, offset: i64) -> io::Result<()> {
+        self.save(START_FILE, offset.to_string())?;
+        self.start_offset = offset;
+        self.producers.start_at(offset);
+        self.epochs.start_at(offset);
+        self.save(EPOCHS_FILE, self.epochs.to_text())
+    }
+
+    /// Removes the segments all of whose records are before the start; returns their bytes.
+    pub(super) fn remove_segments_before_start(&mut self) -> io::Result<u64> {
+        let mut bytes = 0;
+        while self.segments.len() > 1 && self.segments[1].base_offset <= self.start_offset {
+            let oldest = &self.segments[0];
+            self.storage.remove(&self.path(&file_name(oldest.base_offset, "log")))?;
+            for extension in ["index", "timeindex"] {
+                match self.storage.remove(&self.path(&file_name(oldest.base_offset, extension))) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            bytes += self.segments.remove(0).len;
+        }
+        Ok(bytes)
+    }
+
+    /// Removes everything in the log's directory; nothing can be appended any more.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn delete(&mut self) -> io::Result<()> {
+        self.poisoned = Some("the log was deleted".to_owned());
+        self.storage.remove_dir(&self.dir)
+    }
+}

@@ -1,0 +1,109 @@
+//! From the operating system's memory to the disk.
+
+use super::{CLEAN_FILE, Log, RECOVERY_FILE};
+use crate::segment::file_name;
+use crate::storage::{StorageFile, replace};
+use std::io;
+use std::sync::Arc;
+
+/// What has to be synced for everything before an offset to be on the disk.
+///
+/// Made under the log's lock, synced without it, and given back under the lock: appends go on in the meantime.
+#[derive(Debug)]
+#[must_use = "nothing is on the disk before sync()"]
+pub struct Flush {
+    files: Vec<(i64, Arc<dyn StorageFile>)>,
+    upto: i64,
+}
+
+impl Flush {
+    /// Syncs.
+    ///
+    /// # Errors
+    /// That of the first file that fails.
+    pub fn sync(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(|(_, file)| file.sync_data())
+    }
+
+    /// The offset before which everything will be on the disk.
+    pub fn upto(&self) -> i64 {
+        self.upto
+    }
+}
+
+impl Log {
+    /// What there is to sync; none when everything is on the disk.
+    pub fn begin_flush(&mut self) -> Option<Flush> {
+        let dirty = self.segments.iter_mut().filter(|segment| segment.dirty);
+        let files = dirty.map(|segment| {
+            // What is appended from now on makes it dirty again.
+            segment.dirty = false;
+            (segment.base_offset, segment.file.clone())
+        });
+        let files: Vec<_> = files.collect();
+        let upto = self.end_offset();
+        (!files.is_empty()).then_some(Flush { files, upto })
+    }
+
+    /// Takes the result of a sync: everything before [`Flush::upto`] is on the disk, or nothing is written any more.
+    ///
+    /// # Errors
+    /// That of the sync. A disk may drop what it failed to write and report success the next time, so there is no
+    /// second try: the log is poisoned until it is opened again.
+    pub fn end_flush(&mut self, flush: &Flush, result: io::Result<()>) -> io::Result<()> {
+        if let Err(error) = result {
+            self.poisoned = Some(format!("a sync failed: {error}"));
+            return Err(error);
+        }
+        let before = self.flushed_offset;
+        self.flushed_offset = self.flushed_offset.max(flush.upto);
+        let finished = self.active().base_offset;
+        if before < finished && finished <= self.flushed_offset {
+            // Segments before the active one need no second look when the log is opened after a crash.
+            self.save(RECOVERY_FILE, finished.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Begins, does and ends a flush.
+    ///
+    /// # Errors
+    /// As [`Log::end_flush`].
+    pub fn flush(&mut self) -> io::Result<()> {
+        match self.begin_flush() {
+            Some(flush) => {
+                let result = flush.sync();
+                self.end_flush(&flush, result)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Writes everything out and marks the log as whole, so that opening it need not look at every batch. Nothing
+    /// can be appended any more.
+    ///
+    /// # Errors
+    /// Those of the storage; the log is then opened as after a crash.
+    pub fn close(&mut self) -> io::Result<()> {
+        if let Some(why) = &self.poisoned {
+            return Err(io::Error::other(why.clone()));
+        }
+        self.flush()?;
+        self.save_indexes()?;
+        self.save_producers()?;
+        self.storage.sync_dir(&self.dir)?;
+        self.save(CLEAN_FILE, self.end_offset().to_string())?;
+        self.poisoned = Some("the log was closed".to_owned());
+        Ok(())
+    }
+
+    /// Writes the indexes of the active segment, in Kafka's formats.
+    pub(super) fn save_indexes(&self) -> io::Result<()> {
+        let active = self.active();
+        let save = |extension, content| {
+            replace(&*self.storage, &self.dir, &file_name(active.base_offset, extension), content)
+        };
+        save("index", active.offset_index())?;
+        save("timeindex", active.time_index())
+    }
+}

@@ -1,0 +1,294 @@
+//! Opening a log: after a clean end as it was left, after a crash by looking at what may have suffered.
+
+use super::append::marker;
+use super::scan::{Scanned, scan};
+use super::{CLEAN_FILE, EPOCHS_FILE, Log, RECOVERY_FILE, START_FILE, snapshot_offset};
+use crate::config::LogConfig;
+use crate::epochs::Epochs;
+use crate::error::LogError;
+use crate::producers::Producers;
+use crate::segment::{Located, Segment, file_name};
+use crate::snapshot;
+use crate::storage::{Open, Storage, StorageFile, read_small};
+use bytes::Bytes;
+use std::io;
+use std::sync::Arc;
+
+/// The largest of the small files beside the segments, in bytes.
+const MAX_SMALL_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes copied at a time.
+const COPY_BYTES: u64 = 1024 * 1024;
+
+/// What opening a log found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether it had been closed; then nothing was scanned.
+    pub clean: bool,
+    /// Batches whose checksums were looked at.
+    pub scanned_batches: u64,
+    /// Bytes cut off at the end: an append that a crash interrupted.
+    pub truncated_bytes: u64,
+    /// Damage with sound batches behind it: a disk's fault, not a crash's.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// Bytes that were taken out of a segment because they are no batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The file they were moved to.
+    pub file: String,
+    /// How many.
+    pub bytes: u64,
+    /// Records before this offset may be missing, from `from_offset` on.
+    pub upto_offset: i64,
+    /// The offset behind the last sound record before them.
+    pub from_offset: i64,
+}
+
+impl Log {
+    /// Opens the log in a directory, and makes an empty one when there is none.
+    ///
+    /// Unless it was closed, everything from the recovery point on is checked, batch by batch: a bad end is cut off, and
+    /// damage in the middle is moved to a file of its own, counted and reported. Offsets never change.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`]; another try is possible.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        dir: &str,
+        config: LogConfig,
+    ) -> Result<(Self, Recovery), LogError> {
+        let opening =
+            Opening { storage, dir: dir.to_owned(), config, recovery: Recovery::default() };
+        opening.run().map_err(|source| LogError::Storage { dir: dir.to_owned(), source })
+    }
+}
+
+struct Opening {
+    storage: Arc<dyn Storage>,
+    dir: String,
+    config: LogConfig,
+    recovery: Recovery,
+}
+
+impl Opening {
+    fn run(mut self) -> io::Result<(Log, Recovery)> {
+        self.storage.create_dir(&self.dir)?;
+        let names = self.storage.list(&self.dir)?;
+        for leftover in names.iter().filter(|name| name.ends_with(".tmp")) {
+            self.storage.remove(&self.path(leftover))?;
+        }
+        let clean_end = self.number(CLEAN_FILE)?;
+        self.recovery.clean = clean_end.is_some();
+        let trusted = clean_end.or(self.number(RECOVERY_FILE)?).unwrap_or(0);
+        let segments = self.segments(&names, trusted)?;
+        let start = self.number(START_FILE)?.unwrap_or(0).max(segments[0].base_offset);
+        let mut log = Log {
+            storage: self.storage.clone(),
+            dir: self.dir.clone(),
+            config: self.config.clone(),
+            start_offset: start,
+            flushed_offset: trusted,
+            segments,
+            producers: Producers::default(),
+            epochs: Epochs::default(),
+            poisoned: None,
+        };
+        log.start_offset = log.start_offset.min(log.end_offset());
+        log.flushed_offset = trusted.min(log.end_offset());
+        self.restore(&mut log, &names)?;
+        if clean_end.is_some() {
+            // From here on a crash leaves work to do.
+            self.storage.remove(&self.path(CLEAN_FILE))?;
+            self.storage.sync_dir(&self.dir)?;
+        } else {
+            // What was only in the system's memory before a crash of the process is made certain now.
+            log.segments
+                .iter_mut()
+                .for_each(|segment| segment.dirty |= segment.next_offset > trusted);
+            log.flush()?;
+        }
+        log.remove_segments_before_start()?;
+        Ok((log, self.recovery))
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.dir)
+    }
+
+    /// The number in a small file.
+    fn number(&self, name: &str) -> io::Result<Option<i64>> {
+        let content = read_small(&*self.storage, &self.path(name), 64)?;
+        Ok(content.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()))
+    }
+
+    /// All segments, those that end behind `trusted` after a look at every batch.
+    fn segments(&mut self, names: &[String], trusted: i64) -> io::Result<Vec<Segment>> {
+        let bases = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok());
+        let mut bases: Vec<i64> = bases.collect();
+        bases.sort_unstable();
+        let mut segments: Vec<Segment> = Vec::with_capacity(bases.len().max(1));
+        for (n, &base) in bases.iter().enumerate() {
+            let next = bases.get(n + 1).copied();
+            let whole = next.is_some_and(|next| next <= trusted) || self.recovery.clean;
+            let segment =
+                if whole { self.load(base)? } else { self.recover(base, next.is_none())? };
+            segments.push(segment);
+        }
+        if segments.is_empty() {
+            let base = self.number(START_FILE)?.unwrap_or(0);
+            let interval = self.config.index_interval_bytes;
+            segments.push(Segment::create(&*self.storage, &self.dir, base, interval)?);
+            if self.config.sync_names {
+                self.storage.sync_dir(&self.dir)?;
+                self.storage.sync_dir("")?;
+            }
+        }
+        Ok(segments)
+    }
+
+    fn open_file(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.storage.open(&self.path(name), Open::Existing)
+    }
+
+    /// A segment that is known to be whole: its headers are read, for the index.
+    fn load(&self, base: i64) -> io::Result<Segment> {
+        let file = self.open_file(&file_name(base, "log"))?;
+        let mut whole = Segment::new(file.clone(), base, self.config.index_interval_bytes);
+        whole.len = file.size()?;
+        let mut segment = Segment::new(file, base, self.config.index_interval_bytes);
+        for batch in whole.batches(0) {
+            segment.note(&batch?);
+        }
+        Ok(segment)
+    }
+
+    /// A segment that a crash may have left in any state.
+    fn recover(&mut self, base: i64, last: bool) -> io::Result<Segment> {
+        let name = file_name(base, "log");
+        let file = self.open_file(&name)?;
+        let scanned = scan(&*file, base)?;
+        self.recovery.scanned_batches += scanned.batches.len() as u64;
+        let size = file.size()?;
+        let file = if scanned.damaged.is_empty() && (last || scanned.end == size) {
+            self.recovery.truncated_bytes += size - scanned.end;
+            if scanned.end < size {
+                file.truncate(scanned.end)?;
+                file.sync_data()?;
+            }
+            file
+        } else {
+            self.quarantine(&name, base, &*file, &scanned, last)?
+        };
+        let mut segment = Segment::new(file, base, self.config.index_interval_bytes);
+        for batch in &scanned.batches {
+            // Without the damage the batches stand closer together.
+            segment.note(&Located { position: segment.len, ..*batch });
+        }
+        Ok(segment)
+    }
+
+    /// Moves everything damaged to a file of its own and puts a file with the sound batches in its place.
+    fn quarantine(
+        &mut self,
+        name: &str,
+        base: i64,
+        file: &dyn StorageFile,
+        scanned: &Scanned,
+        last: bool,
+    ) -> io::Result<Arc<dyn StorageFile>> {
+        let size = file.size()?;
+        let mut damaged = scanned.damaged.clone();
+        if last {
+            self.recovery.truncated_bytes += size - scanned.end;
+        } else if scanned.end < size {
+            damaged.push(scanned.end..size);
+        }
+        for range in &damaged {
+            let before = scanned.batches.iter().rfind(|batch| batch.end() <= range.start);
+            let behind = scanned.batches.iter().find(|batch| batch.position >= range.end);
+            let from_offset = before.map_or(base, Located::next_offset);
+            let side = format!("{name}.{from_offset}.damaged");
+            copy(
+                file,
+                range.start,
+                range.end - range.start,
+                &*self.storage.open(&self.path(&side), Open::Empty)?,
+            )?;
+            self.recovery.quarantined.push(Quarantined {
+                file: side,
+                bytes: range.end - range.start,
+                from_offset,
+                upto_offset: behind.map_or(i64::MAX, |batch| batch.header.base_offset),
+            });
+        }
+        let temporary = self.path(&format!("{name}.tmp"));
+        let sound = self.storage.open(&temporary, Open::Empty)?;
+        for batch in &scanned.batches {
+            copy(file, batch.position, batch.len, &*sound)?;
+        }
+        sound.sync_data()?;
+        self.storage.rename(&temporary, &self.path(name))?;
+        self.storage.sync_dir(&self.dir)?;
+        Ok(sound)
+    }
+
+    /// What is known of producers and epochs: from the last file that says so, and the batches behind it.
+    fn restore(&self, log: &mut Log, names: &[String]) -> io::Result<()> {
+        let mut offsets: Vec<i64> = names.iter().filter_map(|name| snapshot_offset(name)).collect();
+        offsets.sort_unstable();
+        let mut from = log.start_offset;
+        for offset in offsets.into_iter().rev().filter(|&offset| offset <= log.flushed_offset) {
+            let path = self.path(&super::snapshot_name(offset));
+            let content = read_small(&*self.storage, &path, MAX_SMALL_BYTES)?;
+            if let Some((at, producers)) = content.and_then(|content| snapshot::decode(&content)) {
+                log.producers = producers;
+                from = at;
+                break;
+            }
+        }
+        let epochs = read_small(&*self.storage, &self.path(EPOCHS_FILE), MAX_SMALL_BYTES)?;
+        let epochs = epochs.and_then(|text| Epochs::from_text(&String::from_utf8(text).ok()?));
+        log.epochs = epochs.unwrap_or_default();
+        log.epochs.truncate(log.end_offset().max(1));
+        replay(log, from)
+    }
+}
+
+/// Takes every batch from an offset on into what is known of producers and epochs.
+fn replay(log: &mut Log, from: i64) -> io::Result<()> {
+    let mut noted = Vec::new();
+    for segment in log.segments.iter().filter(|segment| segment.next_offset > from) {
+        for batch in segment.batches(segment.floor_of_offset(from)) {
+            let batch = batch?;
+            if batch.header.base_offset < from {
+                continue;
+            }
+            let control = match batch.header.attributes.is_control() {
+                // A marker that cannot be read ends no transaction; its records stay undecided rather than wrong.
+                true => marker(&segment.bytes(&batch)?).ok(),
+                false => None,
+            };
+            noted.push((batch.header, control));
+        }
+    }
+    for (header, control) in noted {
+        log.epochs.assign(header.partition_leader_epoch, header.base_offset);
+        if control.is_some() || !header.attributes.is_control() {
+            log.note(&header, control);
+        }
+    }
+    Ok(())
+}
+
+/// Copies a range of a file behind what another one holds.
+fn copy(from: &dyn StorageFile, position: u64, len: u64, to: &dyn StorageFile) -> io::Result<()> {
+    let (mut at, end) = (position, position + len);
+    while at < end {
+        let step = (end - at).min(COPY_BYTES);
+        let parts: Vec<Bytes> = from.read_at(at, usize::try_from(step).unwrap_or(usize::MAX))?;
+        to.write_at(to.size()?, &parts)?;
+        at += step;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Reading a file that a crash may have left in any state: which bytes are batches, and which are damaged.
+
+use crate::segment::{Located, located};
+use crate::storage::StorageFile;
+use bytes::Bytes;
+use klamm_protocol::record_batch::{BATCH_HEADER_LEN, RecordBatch};
+use std::io;
+use std::ops::Range;
+
+/// The largest batch that is looked for; a length field beyond it is damage.
+const MAX_BATCH_BYTES: u64 = 1 << 30;
+/// Bytes looked through at a time for the next sound batch.
+const SEARCH_BYTES: usize = 1024 * 1024;
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    /// Sound batches, in order.
+    pub(super) batches: Vec<Located>,
+    /// Damaged ranges with sound batches behind them.
+    pub(super) damaged: Vec<Range<u64>>,
+    /// Where the sound part ends; what follows is a torn tail.
+    pub(super) end: u64,
+}
+
+/// Looks at every batch of a file: length, format, checksum, and that offsets grow from `next_offset` on.
+///
+/// # Errors
+/// Those of the storage.
+pub(super) fn scan(file: &dyn StorageFile, mut next_offset: i64) -> io::Result<Scanned> {
+    let size = file.size()?;
+    let mut scanned = Scanned::default();
+    let mut position = 0;
+    while position < size {
+        if let Some(batch) = sound_batch(file, position, size, next_offset)? {
+            next_offset = batch.next_offset();
+            position = batch.end();
+            scanned.end = position;
+            scanned.batches.push(batch);
+            continue;
+        }
+        let Some(sound) = find_batch(file, position + 1, size, next_offset)? else { break };
+        scanned.damaged.push(position..sound);
+        position = sound;
+    }
+    Ok(scanned)
+}
+
+/// The batch at a position, if everything about it is as it should be.
+fn sound_batch(
+    file: &dyn StorageFile,
+    position: u64,
+    size: u64,
+    next_offset: i64,
+) -> io::Result<Option<Located>> {
+    if size - position < BATCH_HEADER_LEN as u64 {
+        return Ok(None);
+    }
+    let head = file.read_at(position, BATCH_HEADER_LEN)?.concat();
+    let plausible = |batch: &Located| {
+        batch.len <= MAX_BATCH_BYTES
+            && batch.end() <= size
+            && batch.header.base_offset >= next_offset
+    };
+    let Some(batch) = located(&head, position).filter(plausible) else { return Ok(None) };
+    let len = usize::try_from(batch.len).unwrap_or(usize::MAX);
+    let bytes = Bytes::from(file.read_at(position, len)?.concat());
+    Ok(RecordBatch::parse(bytes).is_ok().then_some(batch))
+}
+
+/// Where the next sound batch begins, from `from` on.
+fn find_batch(
+    file: &dyn StorageFile,
+    from: u64,
+    size: u64,
+    next_offset: i64,
+) -> io::Result<Option<u64>> {
+    let mut start = from;
+    while start < size {
+        // Windows overlap by a header, so that none is cut in two.
+        let len = usize::try_from(size - start)
+            .unwrap_or(usize::MAX)
+            .min(SEARCH_BYTES + BATCH_HEADER_LEN);
+        let window = file.read_at(start, len)?.concat();
+        for at in 0..window.len().saturating_sub(BATCH_HEADER_LEN - 1).min(SEARCH_BYTES) {
+            // The format byte and the high bytes of the offset rule out nearly every position without a read.
+            if window[at + 16] != 2 || window[at] & 0x80 != 0 {
+                continue;
+            }
+            let position = start + at as u64;
+            let header = located(&window[at..], position);
+            if header
+                .is_some_and(|batch| batch.header.base_offset >= next_offset && batch.end() <= size)
+                && sound_batch(file, position, size, next_offset)?.is_some()
+            {
+                return Ok(Some(position));
+            }
+        }
+        start += SEARCH_BYTES as u64;
+    }
+    Ok(None)
+}

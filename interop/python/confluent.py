@@ -111,11 +111,13 @@ def idempotent(bootstrap):
     same_records(read(bootstrap, topic, len(records)), records, "idempotent")
 
 
-def group(bootstrap, **settings):
+def group(bootstrap, kind="CLASSIC", **settings):
     topic, name = unique("confluent-group"), unique("confluent-group")
-    create(bootstrap, topic, groups.PARTITIONS)
+    client = create(bootstrap, topic, groups.PARTITIONS)
     source = producer(bootstrap)
     groups.group(lambda: Member(bootstrap, name, topic, **settings), lambda records: send(source, topic, records))
+    listed = client.list_consumer_groups().result(20).valid
+    equal([group.type.name for group in listed if group.group_id == name], [kind], "kind of the group")
 
 
 def cooperative(bootstrap):
@@ -123,7 +125,7 @@ def cooperative(bootstrap):
 
 
 def consumer_protocol(bootstrap):
-    group(bootstrap, group_protocol="consumer")
+    group(bootstrap, "CONSUMER", group_protocol="consumer")
 
 
 def static(bootstrap):

@@ -1,6 +1,7 @@
 //! The programs under `interop/`, and how each is built.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::failure::{Failure, Result};
 use crate::interop::packages;
@@ -14,6 +15,8 @@ enum Build {
     Kcat,
     /// A file of `interop/python`.
     Python(&'static str),
+    /// A package of `interop/go`.
+    Go(&'static str),
 }
 
 /// A client.
@@ -23,11 +26,14 @@ pub(super) struct Client {
     build: Build,
 }
 
-const CLIENTS: [Client; 4] = [
+const CLIENTS: [Client; 7] = [
     Client { name: "kcat", build: Build::Kcat },
     Client { name: "confluent-kafka", build: Build::Python("confluent.py") },
     Client { name: "kafka-python", build: Build::Python("kafka_python.py") },
     Client { name: "aiokafka", build: Build::Python("aio_kafka.py") },
+    Client { name: "franz-go", build: Build::Go("franz") },
+    Client { name: "sarama", build: Build::Go("sarama") },
+    Client { name: "kafka-go", build: Build::Go("segmentio") },
 ];
 
 /// How a client is run.
@@ -93,6 +99,13 @@ impl Client {
                 let list = dir.join("requirements.txt");
                 let venv = packages::venv(place, "matrix", &["-r", &list.to_string_lossy()])?;
                 Ok(Program::Command(vec![venv.join("bin/python"), dir.join(file)]))
+            }
+            Build::Go(package) => {
+                let program = place.dir("interop")?.join(format!("go-{package}"));
+                let mut go = Command::new(packages::go(place)?);
+                go.current_dir(place.root().join("interop/go")).args(["build", "-o"]).arg(&program);
+                process::capture(go.arg(format!("./{package}")))?;
+                Ok(Program::Command(vec![program]))
             }
         }
     }

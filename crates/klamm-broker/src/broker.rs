@@ -1,9 +1,10 @@
 //! Starting and stopping a broker.
 
 use crate::clock::Clock;
-use crate::cluster::{Cluster, NewTopic};
+use crate::cluster::{Cluster, NewTopic, OpenFailed};
 use crate::config::BrokerConfig;
-use crate::nodes::Node;
+use crate::disk;
+use crate::nodes::{Node, Nodes};
 use crate::release::Release;
 use crate::server::Listener;
 use klamm_log::Durability;
@@ -40,9 +41,18 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] OpenError),
+    /// What the directory holds cannot be read.
+    #[error("{0}")]
+    Contents(String),
     /// Contradictory or impossible settings.
     #[error("{0}")]
     Config(String),
+}
+
+impl From<OpenFailed> for StartError {
+    fn from(error: OpenFailed) -> Self {
+        Self::Contents(error.to_string())
+    }
 }
 
 /// How a broker is to be; see [`Broker::builder`].
@@ -160,12 +170,14 @@ impl Builder {
         for node_id in 1..=self.nodes {
             listeners.push(self.bind(node_id).await?);
         }
-        let (storage, durability) = self.storage()?;
-        let cluster = Cluster::new(self.config.clone(), self.release, storage, durability);
-        let cluster = Arc::new(cluster);
+        let nodes = Nodes::default();
         for (listener, id) in listeners.iter().zip(1..) {
-            cluster.nodes.add(self.node(id, listener)?);
+            nodes.add(self.node(id, listener)?);
         }
+        let (storage, durability) = self.storage()?;
+        let config = self.config.clone();
+        let cluster = Cluster::open(config, self.release, storage, durability, nodes)?;
+        let cluster = Arc::new(cluster);
         for (name, partitions) in &self.topics {
             let new = NewTopic { partitions: Some(*partitions), ..NewTopic::default() };
             if cluster.topics.get(name).is_none() {
@@ -174,7 +186,7 @@ impl Builder {
                     .map_err(|e| StartError::Config(e.to_string()))?;
             }
         }
-        Ok(Broker::run(cluster, listeners))
+        Ok(Broker::run(cluster, listeners, self.data))
     }
 
     async fn bind(&self, node_id: i32) -> Result<Listener, StartError> {
@@ -209,6 +221,7 @@ impl Builder {
 pub struct Broker {
     cluster: Arc<Cluster>,
     addresses: Vec<SocketAddr>,
+    dir: Option<PathBuf>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -219,14 +232,16 @@ impl Broker {
         Builder::default()
     }
 
-    fn run(cluster: Arc<Cluster>, listeners: Vec<Listener>) -> Self {
+    fn run(cluster: Arc<Cluster>, listeners: Vec<Listener>, dir: Option<PathBuf>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let addresses = listeners.iter().filter_map(|listener| listener.address().ok()).collect();
+        tasks.spawn(disk::flush(cluster.clone(), stopped.clone()));
+        tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
         for listener in listeners {
             tasks.spawn(listener.run(cluster.clone(), stopped.clone()));
         }
-        Self { cluster, addresses, stop, tasks }
+        Self { cluster, addresses, dir, stop, tasks }
     }
 
     /// Where the first node listens.
@@ -245,14 +260,44 @@ impl Broker {
         nodes.map(|node| format!("{}:{}", &*node.host, node.port)).collect::<Vec<_>>().join(",")
     }
 
+    /// What is durable and what would be lost, in a sentence for people.
+    pub fn safety(&self) -> String {
+        let dir = self.dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+        match self.cluster.durability {
+            Durability::Memory => {
+                "records are kept in memory: they are gone when this process ends (--data DIR keeps them)".to_owned()
+            }
+            Durability::Os => format!(
+                "records are kept in {dir}: the end of this process loses none; a power loss may lose what the system \
+                 had not written out"
+            ),
+            Durability::Interval(interval) => format!(
+                "records are kept in {dir}: the end of this process loses none; a power loss may lose the last {} ms",
+                interval.as_millis()
+            ),
+            _ => format!("records are kept in {dir}: what was acknowledged or read survives a power loss"),
+        }
+    }
+
     /// The broker's clock, which can be moved.
     pub fn clock(&self) -> &Clock {
         &self.cluster.clock
     }
 
-    /// Stops accepting, ends the connections and waits until everything is at rest.
-    pub async fn stop(mut self) {
+    /// Removes what is too old or too much, now; returns the bytes.
+    pub fn retain(&self) -> u64 {
+        self.cluster.retain()
+    }
+
+    /// Stops accepting, ends the connections and writes everything out.
+    ///
+    /// Not cancel safe: a stop that is not waited for is taken for a crash when the directory is opened again.
+    ///
+    /// # Errors
+    /// That of the first log that could not be closed; the others are closed all the same.
+    pub async fn stop(mut self) -> io::Result<()> {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+        self.cluster.close()
     }
 }

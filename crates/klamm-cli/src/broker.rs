@@ -1,9 +1,13 @@
 //! `klamm broker`: an embedded broker for clients in any language.
 
+use crate::args::Global;
+use crate::connect::split_pair;
 use crate::failure::{FAILED, Failure, USAGE};
-use klamm_broker::{Broker, Release};
+use klamm::config::parse_properties;
+use klamm_broker::{Broker, BrokerConfig, Builder, Durability, Effect, Release, SettingError};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Options of `broker`.
@@ -15,6 +19,15 @@ pub(crate) struct BrokerArgs {
     /// What clients are told to connect to
     #[arg(long, value_name = "HOST:PORT")]
     advertised: Option<String>,
+    /// Keep everything in this directory; without it, in memory
+    #[arg(short, long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// When a record counts as safe: memory, os, interval=MS or always
+    #[arg(long, value_name = "MODE")]
+    durability: Option<Durability>,
+    /// A server.properties file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Topics that shall exist, as name:partitions, separated by commas
     #[arg(short, long, value_delimiter = ',', value_name = "NAME[:PARTITIONS]")]
     topics: Vec<String>,
@@ -26,19 +39,9 @@ pub(crate) struct BrokerArgs {
     as_version: Option<Release>,
 }
 
-pub(crate) async fn run(args: BrokerArgs) -> Result<(), Failure> {
-    let mut builder = Broker::builder().listen(args.listen).nodes(args.nodes);
-    if let Some(advertised) = &args.advertised {
-        let (host, port) = host_port(advertised)?;
-        builder = builder.advertised(host, port);
-    }
-    if let Some(release) = args.as_version {
-        builder = builder.release(release);
-    }
-    for topic in &args.topics {
-        let (name, partitions) = topic_spec(topic)?;
-        builder = builder.topic(name, partitions);
-    }
+pub(crate) async fn run(global: &Global, args: BrokerArgs) -> Result<(), Failure> {
+    let config = config(global, &args)?;
+    let builder = builder(args)?.config(config);
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|e| Failure::new(FAILED, format!("cannot wait for SIGTERM: {e}")))?;
     let broker = builder.start().await.map_err(|e| Failure::new(FAILED, e.to_string()))?;
@@ -47,7 +50,72 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<(), Failure> {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    broker.stop().await;
+    let stopped = broker.stop().await;
+    stopped.map_err(|e| Failure::new(FAILED, format!("not everything could be written out: {e}")))
+}
+
+fn builder(args: BrokerArgs) -> Result<Builder, Failure> {
+    let mut builder = Broker::builder().listen(args.listen).nodes(args.nodes);
+    if let Some(advertised) = &args.advertised {
+        let (host, port) = host_port(advertised)?;
+        builder = builder.advertised(host, port);
+    }
+    if let Some(release) = args.as_version {
+        builder = builder.release(release);
+    }
+    if let Some(dir) = args.data {
+        builder = builder.data(dir);
+    }
+    if let Some(durability) = args.durability {
+        builder = builder.durability(durability);
+    }
+    // `name:partitions:replicas` is the form of container images.
+    let from_images = std::env::var("KAFKA_CREATE_TOPICS").unwrap_or_default();
+    let from_images = from_images.split([',', '\n']).filter(|topic| !topic.trim().is_empty());
+    for topic in args.topics.iter().map(String::as_str).chain(from_images) {
+        let (name, partitions) = topic_spec(topic.trim())?;
+        builder = builder.topic(name, partitions);
+    }
+    Ok(builder)
+}
+
+/// Settings from the environment, then a file, then `-X`, the later over the earlier.
+fn config(global: &Global, args: &BrokerArgs) -> Result<BrokerConfig, Failure> {
+    let mut config = BrokerConfig::default();
+    let variables: Vec<(String, String)> = std::env::vars().collect();
+    let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, effect) in config.set_from_environment(variables) {
+        match effect {
+            // The environment is not only ours: what is not known may be another program's.
+            Err(SettingError::Unknown(_)) => {
+                eprintln!("{name}: not a setting of this broker, from the environment")
+            }
+            effect => tell(&name, effect)?,
+        }
+    }
+    let mut pairs = Vec::new();
+    if let Some(path) = &args.config {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::new(USAGE, format!("{}: {e}", path.display())))?;
+        pairs.extend(parse_properties(&text));
+    }
+    for pair in &global.settings {
+        let (name, value) = split_pair(pair)?;
+        pairs.push((name.to_owned(), value.to_owned()));
+    }
+    for (name, value) in pairs {
+        let effect = config.set(&name, &value);
+        tell(&name, effect)?;
+    }
+    Ok(config)
+}
+
+fn tell(name: &str, effect: Result<Effect, SettingError>) -> Result<(), Failure> {
+    match effect {
+        Ok(Effect::None(why)) => eprintln!("{name}: accepted, without effect: {why}"),
+        Ok(_) => {}
+        Err(error) => return Err(Failure::new(USAGE, error.to_string())),
+    }
     Ok(())
 }
 
@@ -55,7 +123,9 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<(), Failure> {
 fn announce(broker: &Broker) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on {}", broker.bootstrap())?;
-    out.flush()
+    out.flush()?;
+    eprintln!("{}", broker.safety());
+    Ok(())
 }
 
 fn host_port(text: &str) -> Result<(&str, u16), Failure> {
@@ -65,7 +135,8 @@ fn host_port(text: &str) -> Result<(&str, u16), Failure> {
 }
 
 fn topic_spec(text: &str) -> Result<(&str, i32), Failure> {
-    let Some((name, partitions)) = text.split_once(':') else { return Ok((text, 1)) };
+    let Some((name, rest)) = text.split_once(':') else { return Ok((text, 1)) };
+    let partitions = rest.split(':').next().unwrap_or_default();
     let partitions = partitions.parse().ok().filter(|&n: &i32| n > 0);
     let partitions = partitions
         .ok_or_else(|| Failure::new(USAGE, format!("--topics {text:?} is not NAME:PARTITIONS")))?;

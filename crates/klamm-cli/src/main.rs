@@ -38,7 +38,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Topics(command) => topics::run(global, command).await,
         Command::Produce(produce) => produce::run(global, produce).await,
         Command::Perf { command: PerfCommand::Produce(perf) } => perf::run(global, perf).await,
-        Command::Broker(broker) => broker::run(broker).await,
+        Command::Broker(broker) => broker::run(global, broker).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());
             Ok(())

@@ -20,6 +20,7 @@ impl Cluster {
         let config = TopicConfig::new(&overrides, &self.config())?;
         if !validate_only {
             topic.configure(overrides, Arc::new(config));
+            self.remember(topic).map_err(|error| SettingError::Storage(error.to_string()))?;
         }
         Ok(())
     }
@@ -38,6 +39,7 @@ impl Cluster {
         if validate_only {
             return Ok(());
         }
+        self.remember_settings(&config)?;
         *self.config.write() = Arc::new(config);
         for topic in self.topics.all() {
             let overrides = topic.overrides();

@@ -1,13 +1,16 @@
 //! Everything the nodes of one broker share: topics, groups, settings, time.
 
 mod configs;
+mod logs;
 mod topics;
 
+pub(crate) use self::logs::OpenFailed;
 pub(crate) use self::topics::NewTopic;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::fetch::FetchSessions;
+use crate::journal::Journal;
 use crate::nodes::Nodes;
 use crate::release::Release;
 use crate::topics::Topics;
@@ -16,6 +19,7 @@ use klamm_log::storage::Storage;
 use klamm_protocol::primitives::{Str, Uuid};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The state behind every listener.
 #[derive(Debug)]
@@ -28,6 +32,9 @@ pub(crate) struct Cluster {
     pub(crate) topics: Topics,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) durability: Durability,
+    /// Told when something was appended that is to be on the disk.
+    pub(crate) written: Arc<Notify>,
+    pub(crate) journal: Journal,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
@@ -35,24 +42,35 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(
+    /// Opens what is in the storage.
+    ///
+    /// # Errors
+    /// [`OpenFailed`], with what cannot be read.
+    pub(crate) fn open(
         config: BrokerConfig,
         release: Release,
         storage: Arc<dyn Storage>,
         durability: Durability,
-    ) -> Self {
-        Self {
-            id: Str::from(random_id().to_string()),
+        nodes: Nodes,
+    ) -> Result<Self, OpenFailed> {
+        let written = Arc::new(Notify::new());
+        let journal = logs::open_journal(&storage, durability, &written)?;
+        let cluster = Self {
+            id: logs::cluster_id(&journal)?,
             release,
             clock: Clock::new(),
-            nodes: Nodes::default(),
+            nodes,
             topics: Topics::default(),
             fetch_sessions: Mutex::default(),
             durability,
+            written,
+            journal,
             storage,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(()),
-        }
+        };
+        cluster.restore()?;
+        Ok(cluster)
     }
 
     /// The settings in force.

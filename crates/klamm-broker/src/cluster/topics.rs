@@ -2,10 +2,8 @@
 
 use super::{Cluster, random_id};
 use crate::config::{Overrides, TopicConfig};
-use crate::partition::Partition;
 use crate::topics::{MAX_PARTITIONS, Topic, TopicError, check_name};
 use klamm_log::storage::{MemoryStorage, Storage};
-use klamm_log::{Durability, Log, Recovery};
 use klamm_protocol::primitives::{Str, Uuid};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -54,6 +52,7 @@ impl Cluster {
         }
         let partitions = self.partitions(&self.storage, &topic, 0, assignment, &config)?;
         let topic = Arc::new(Topic::new(topic, random_id(), partitions, new.overrides, config));
+        self.remember(&topic)?;
         self.topics.insert(topic.clone());
         Ok(topic)
     }
@@ -94,6 +93,7 @@ impl Cluster {
             let more =
                 self.partitions(&self.storage, topic.name(), present, assignment, &config)?;
             topic.grow(more);
+            self.remember(topic)?;
         }
         Ok(())
     }
@@ -102,6 +102,9 @@ impl Cluster {
     pub(crate) fn delete_topic(&self, name: &str) -> bool {
         let _changing = self.changing.lock();
         let Some(topic) = self.topics.remove(name) else { return false };
+        if let Err(code) = self.forget(&topic) {
+            tracing::error!(topic = name, ?code, "a deleted topic will be back after a restart");
+        }
         for partition in topic.partitions() {
             if let Err(error) = partition.delete() {
                 let (topic, index) = (topic.name().as_str(), partition.index());
@@ -109,28 +112,6 @@ impl Cluster {
             }
         }
         true
-    }
-
-    /// Opens the logs of partitions from `first` on.
-    fn partitions(
-        &self,
-        storage: &Arc<dyn Storage>,
-        topic: &Str,
-        first: usize,
-        assignment: Vec<Vec<i32>>,
-        config: &TopicConfig,
-    ) -> Result<Vec<Arc<Partition>>, TopicError> {
-        let open = |(index, replicas): (usize, Vec<i32>)| {
-            let index = i32::try_from(index).unwrap_or(i32::MAX);
-            let dir = format!("{}-{index}", topic.as_str());
-            let always = self.durability == Durability::Always;
-            let (log, recovery) = Log::open(storage.clone(), &dir, config.log(always))
-                .map_err(|error| TopicError::Storage(error.to_string()))?;
-            report(&dir, &recovery);
-            let partition = Partition::new(topic.clone(), index, replicas, log, self.durability);
-            Ok(Arc::new(partition))
-        };
-        (first..).zip(assignment).map(open).collect()
     }
 
     /// The replicas of each partition: those asked for, or the nodes in turn.
@@ -174,18 +155,5 @@ impl Cluster {
             Some(id) => Err(TopicError::Assignment(format!("there is no node {id}"))),
             None => Ok(()),
         }
-    }
-}
-
-/// Says what a crash or a disk has done to a log.
-fn report(dir: &str, recovery: &Recovery) {
-    if recovery.truncated_bytes > 0 {
-        let bytes = recovery.truncated_bytes;
-        tracing::warn!(log = dir, bytes, "cut off an append that a crash had interrupted");
-    }
-    for damage in &recovery.quarantined {
-        let (bytes, from, upto) = (damage.bytes, damage.from_offset, damage.upto_offset);
-        let file = damage.file.as_str();
-        tracing::error!(log = dir, bytes, from, upto, file, "moved damaged bytes out of a log");
     }
 }

@@ -56,6 +56,9 @@ pub enum SettingError {
         /// What it must be.
         why: String,
     },
+    /// It cannot be written down.
+    #[error("the setting could not be stored: {0}")]
+    Storage(String),
 }
 
 impl SettingError {

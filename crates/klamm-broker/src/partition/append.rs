@@ -1,7 +1,9 @@
 //! Appending to a partition.
 
 use super::{Checked, Partition};
-use klamm_log::{AppendError, AppendInfo, Durability, Flush, Origin, SequenceError};
+use klamm_log::{
+    AppendError, AppendInfo, Durability, Flush, Origin, ReadError, Retained, SequenceError, Slices,
+};
 use klamm_protocol::error_code::ErrorCode;
 use std::io;
 use std::sync::Arc;
@@ -51,12 +53,17 @@ impl Partition {
             // A retry whose first answer was lost.
             Err(error) => error.duplicate().ok_or_else(|| refusal(&error))?,
         };
-        if self.durability != Durability::Always {
+        let always = self.durability == Durability::Always;
+        if !always {
             state.high_watermark = state.log.end_offset();
         }
         let log_start_offset = state.log.start_offset();
         drop(state);
-        self.watchers.wake();
+        if always {
+            self.written.notify_one();
+        } else {
+            self.watchers.wake();
+        }
         let klamm_log::Appended { base_offset, last_offset } = appended;
         Ok(Appended { base_offset, last_offset, log_start_offset, append_time_ms })
     }
@@ -123,4 +130,68 @@ fn refusal(error: &AppendError) -> AppendRefused {
         _ => ErrorCode::KAFKA_STORAGE_ERROR,
     };
     AppendRefused { code, message: error.to_string() }
+}
+
+/// What the broker itself does with a log.
+impl Partition {
+    /// The first offset there is.
+    pub(crate) fn start_offset(&self) -> i64 {
+        self.state.lock().log.start_offset()
+    }
+
+    /// Begins a new segment, and returns its first offset.
+    pub(crate) fn roll(&self) -> Result<i64, ErrorCode> {
+        let mut state = self.state.lock();
+        state.log.roll().map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
+        Ok(state.log.end_offset())
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.state.lock().log.size_bytes()
+    }
+
+    /// Finds records from an offset to the end.
+    pub(crate) fn locate(&self, from: i64, max_bytes: usize) -> Result<Slices, ReadError> {
+        let state = self.state.lock();
+        state.log.locate(from, state.log.end_offset(), max_bytes, true)
+    }
+
+    /// Syncs at once, under the lock: for what is rare and has to be certain before it goes on.
+    pub(crate) fn flush_now(&self) -> Result<(), ErrorCode> {
+        let mut state = self.state.lock();
+        state.log.flush().map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
+        state.high_watermark = state.log.end_offset();
+        drop(state);
+        self.watchers.wake();
+        Ok(())
+    }
+
+    /// Makes `offset` the first there is.
+    ///
+    /// # Errors
+    /// OFFSET_OUT_OF_RANGE behind the high watermark, KAFKA_STORAGE_ERROR.
+    pub(crate) fn delete_before(&self, offset: i64) -> Result<(), ErrorCode> {
+        let mut state = self.state.lock();
+        if offset > state.high_watermark.max(state.log.flushed_offset()) {
+            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+        }
+        state.log.delete_before(offset).map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
+    }
+
+    /// Removes what is too old or too much.
+    pub(crate) fn retain(&self, now_ms: i64) -> io::Result<Retained> {
+        let mut state = self.state.lock();
+        if state.deleted {
+            return Ok(Retained::default());
+        }
+        state.log.expire_producers(now_ms);
+        state.log.retain(now_ms)
+    }
+
+    /// Writes everything out; nothing is appended any more.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if state.deleted { Ok(()) } else { state.log.close() }
+    }
 }

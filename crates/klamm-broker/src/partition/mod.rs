@@ -16,6 +16,8 @@ use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;
 use parking_lot::Mutex;
 use std::io;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// A partition of a topic.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Partition {
     replicas: Vec<i32>,
     durability: Durability,
     state: Mutex<State>,
+    /// Told of appends that are to be on the disk.
+    written: Arc<Notify>,
     watchers: Watchers,
 }
 
@@ -45,6 +49,7 @@ impl Partition {
         replicas: Vec<i32>,
         log: Log,
         durability: Durability,
+        written: Arc<Notify>,
     ) -> Self {
         let leader = replicas.first().copied().unwrap_or(-1);
         let state = State {
@@ -61,6 +66,7 @@ impl Partition {
             replicas,
             durability,
             state: Mutex::new(state),
+            written,
             watchers: Watchers::default(),
         }
     }

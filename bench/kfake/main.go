@@ -1,0 +1,48 @@
+// kfake as a server: franz-go's fake Kafka on an address of this machine, in memory or on disk.
+//
+// kfake [--port N] [--data DIR] [--sync]
+//
+// The first line it prints is `listening on HOST:PORT`. SIGTERM and SIGINT stop it.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+func main() {
+	port := flag.Int("port", 0, "where to listen on 127.0.0.1; 0 takes any that is free")
+	data := flag.String("data", "", "directory to keep everything in; memory without it")
+	sync := flag.Bool("sync", false, "fsync every batch")
+	flag.Parse()
+	if err := serve(*port, *data, *sync); err != nil {
+		fmt.Fprintln(os.Stderr, "kfake:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(port int, data string, sync bool) error {
+	// One node, as the brokers beside it.
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(port)}
+	if data != "" {
+		opts = append(opts, kfake.DataDir(data))
+	}
+	if sync {
+		opts = append(opts, kfake.SyncWrites())
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	fmt.Println("listening on", cluster.ListenAddrs()[0])
+	<-ended
+	return nil
+}

@@ -2,9 +2,10 @@
 //!
 //! `clients` are the programs under `bench/` and how each is built, `workloads` what they are asked to do, `broker` the
 //! real Kafka and its topics, `rounds` takes turns, `hot` measures klamm alone against the sink, and `table` makes
-//! of it all what a person reads.
+//! of it all what a person reads. `brokers` compares what is on the other side.
 
 mod broker;
+mod brokers;
 mod clients;
 mod hot;
 mod rounds;
@@ -23,28 +24,58 @@ cargo xtask bench produce [--rounds 3] [--workloads a,b,c,d,a-lz4,c-lz4,f,g,hot]
      every line in a file under target/xtask/bench/. Without --bootstrap it starts a Kafka of its own, and stops it;
      workload g needs that one. --scale shortens or lengthens every run. A client that cannot
      be built is named and left out
+
+cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,kfake,kfake-data,kafka]
+                         [--cases start,sync,sync-client,ingest,fanout,confluent,replay] [--klamm PROGRAM]
+     the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
+     the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
+     otherwise built
 ";
 
 /// Runs `cargo xtask bench` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let flags =
-        Flags::parse(args, &["rounds", "workloads", "clients", "bootstrap", "scale"], &["help"])?;
+    let produce_only = ["workloads", "clients", "bootstrap"];
+    let broker_only = ["brokers", "cases", "klamm"];
+    let known = [&["rounds", "scale"], &produce_only[..], &broker_only[..]].concat();
+    let flags = Flags::parse(args, &known, &["help"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
     }
     match flags.words() {
-        [word] if word == "produce" => produce(place, &flags),
+        [word] if word == "produce" => {
+            refuse(&flags, word, &broker_only)?;
+            produce(place, &flags)
+        }
+        [word] if word == "broker" => {
+            refuse(&flags, word, &produce_only)?;
+            let (rounds, scale) = extent(&flags)?;
+            brokers::run(place, &flags, rounds, scale)
+        }
         _ => Err(Failure::new(format!("which of these?\n\n{HELP}"))),
     }
 }
 
-fn produce(place: &Place, flags: &Flags) -> Result<()> {
+/// An option of the other comparison would be taken and do nothing.
+fn refuse(flags: &Flags, word: &str, names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| flags.value(name).is_some()) {
+        Some(name) => Err(Failure::new(format!("--{name} is no option of {word}\n\n{HELP}"))),
+        None => Ok(()),
+    }
+}
+
+/// How often and how much.
+fn extent(flags: &Flags) -> Result<(u32, f64)> {
     let rounds: u32 = flags.number("rounds", 3)?;
     let scale: f64 = flags.number("scale", 1.0)?;
     if !(0.0001..=100.0).contains(&scale) || !(1..=100).contains(&rounds) {
         return Err(Failure::new("--scale is 0.0001 to 100, --rounds 1 to 100"));
     }
+    Ok((rounds, scale))
+}
+
+fn produce(place: &Place, flags: &Flags) -> Result<()> {
+    let (rounds, scale) = extent(flags)?;
     let (workloads, hot) = workloads::chosen(flags.value("workloads"))?;
     let clients = clients::chosen(flags.value("clients"))?;
     let built = clients::build(place, &clients, !workloads.is_empty())?;

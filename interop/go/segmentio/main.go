@@ -33,6 +33,12 @@ func create(bootstrap, topic string, partitions int) *kafka.Client {
 	answer, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{made}})
 	Need(err, "create a topic")
 	Need(answer.Errors[topic], "create a topic")
+	// The writer gives up on a topic that the broker has promised and does not know yet.
+	Until("the topic", func() bool {
+		answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		Need(err, "metadata")
+		return answer.Topics[0].Error == nil && len(answer.Topics[0].Partitions) == partitions
+	})
 	return client
 }
 
@@ -40,6 +46,8 @@ func create(bootstrap, topic string, partitions int) *kafka.Client {
 func writer(bootstrap, topic string) *kafka.Writer {
 	return &kafka.Writer{
 		Addr: kafka.TCP(bootstrap), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: 20 * time.Millisecond,
+		// One for all writers would remember that the topic was not there.
+		Transport: &kafka.Transport{MetadataTTL: 100 * time.Millisecond},
 		Balancer: kafka.BalancerFunc(func(message kafka.Message, _ ...int) int { return message.WriterData.(int) }),
 	}
 }

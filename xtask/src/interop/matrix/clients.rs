@@ -1,6 +1,6 @@
 //! The programs under `interop/`, and how each is built.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::process::Command;
 
 use crate::failure::{Failure, Result};
@@ -17,6 +17,8 @@ enum Build {
     Python(&'static str),
     /// A package of `interop/go`.
     Go(&'static str),
+    /// `interop/java`.
+    Java,
 }
 
 /// A client.
@@ -26,7 +28,7 @@ pub(super) struct Client {
     build: Build,
 }
 
-const CLIENTS: [Client; 7] = [
+const CLIENTS: [Client; 8] = [
     Client { name: "kcat", build: Build::Kcat },
     Client { name: "confluent-kafka", build: Build::Python("confluent.py") },
     Client { name: "kafka-python", build: Build::Python("kafka_python.py") },
@@ -34,6 +36,7 @@ const CLIENTS: [Client; 7] = [
     Client { name: "franz-go", build: Build::Go("franz") },
     Client { name: "sarama", build: Build::Go("sarama") },
     Client { name: "kafka-go", build: Build::Go("segmentio") },
+    Client { name: "java", build: Build::Java },
 ];
 
 /// How a client is run.
@@ -42,7 +45,7 @@ pub(super) enum Program {
     /// By `kcat.rs`.
     Kcat,
     /// A command that takes BOOTSTRAP and SCENARIO.
-    Command(Vec<PathBuf>),
+    Command(Vec<OsString>),
 }
 
 /// A client that can be run.
@@ -94,19 +97,36 @@ impl Client {
     fn build(&self, place: &Place) -> Result<Program> {
         match self.build {
             Build::Kcat => process::need("kcat", "kcat").map(|_| Program::Kcat),
-            Build::Python(file) => {
-                let dir = place.root().join("interop/python");
-                let list = dir.join("requirements.txt");
-                let venv = packages::venv(place, "matrix", &["-r", &list.to_string_lossy()])?;
-                Ok(Program::Command(vec![venv.join("bin/python"), dir.join(file)]))
-            }
-            Build::Go(package) => {
-                let program = place.dir("interop")?.join(format!("go-{package}"));
-                let mut go = Command::new(packages::go(place)?);
-                go.current_dir(place.root().join("interop/go")).args(["build", "-o"]).arg(&program);
-                process::capture(go.arg(format!("./{package}")))?;
-                Ok(Program::Command(vec![program]))
-            }
+            Build::Python(file) => python(place, file),
+            Build::Go(package) => go(place, package),
+            Build::Java => java(place),
         }
     }
+}
+
+fn python(place: &Place, file: &str) -> Result<Program> {
+    let dir = place.root().join("interop/python");
+    let list = dir.join("requirements.txt");
+    let venv = packages::venv(place, "matrix", &["-r", &list.to_string_lossy()])?;
+    Ok(Program::Command(vec![venv.join("bin/python").into(), dir.join(file).into()]))
+}
+
+fn go(place: &Place, package: &str) -> Result<Program> {
+    let program = place.dir("interop")?.join(format!("go-{package}"));
+    let mut go = Command::new(packages::go(place)?);
+    go.current_dir(place.root().join("interop/go")).args(["build", "-o"]).arg(&program);
+    process::capture(go.arg(format!("./{package}")))?;
+    Ok(Program::Command(vec![program.into()]))
+}
+
+fn java(place: &Place) -> Result<Program> {
+    let out = place.dir("interop/java")?;
+    let mut maven = Command::new(process::need("mvn", "maven")?);
+    maven.current_dir(place.root().join("interop/java")).args(["-q", "-B", "package"]);
+    process::capture(maven.arg(format!("-Dout={}", out.display())))?;
+    let java = process::need("java", "default-jdk-headless")?;
+    let class_path = format!("{0}/classes:{0}/lib/*", out.display());
+    let quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
+    let words = [quiet, "-Xmx256m", "-cp", &class_path, "interop.Main"].map(OsString::from);
+    Ok(Program::Command(std::iter::once(java.into()).chain(words).collect()))
 }

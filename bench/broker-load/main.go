@@ -1,6 +1,6 @@
 // Load for a broker, whichever it is: what `cargo xtask bench broker` compares brokers with.
 //
-//	load sync|sync-client|ingest|fanout|replay --bootstrap H:P [--records N] [--size S] [--bytes B] [--consumers C] [--rate R]
+//	load sync|sync-client|ingest|fanout|replay --bootstrap H:P [--records N] [--size S] [--bytes B] [--consumers C] [--rate R] [--plain]
 //
 // It prints `ready` when everything up to the measured section is done, waits for a line on standard input (or its end),
 // and prints one line of JSON when the section is over. Nothing is sent to the broker between that line and the end of
@@ -33,6 +33,7 @@ type args struct {
 	bytes     int
 	consumers int
 	rate      float64
+	plain     bool
 }
 
 // result is the line that is printed; latencies are left out where a case has none.
@@ -78,6 +79,7 @@ func run(ctx context.Context) error {
 	flags.IntVar(&a.bytes, "bytes", 1<<30, "bytes of all batches together")
 	flags.IntVar(&a.consumers, "consumers", 5, "how many read")
 	flags.Float64Var(&a.rate, "rate", 30, "records a second")
+	flags.BoolVar(&a.plain, "plain", false, "no producer id where no client library is in between")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		return err
 	}

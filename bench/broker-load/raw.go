@@ -23,7 +23,9 @@ const (
 	// headerBytes is what a batch has before its records.
 	headerBytes = 61
 	// Where the fields lie that change from batch to batch.
-	crcAt, attributesAt, producerAt, epochAt, sequenceAt = 17, 21, 43, 51, 53
+	crcAt, attributesAt, sequenceAt = 17, 21, 53
+	// noSequence is what a batch of a producer without an id has.
+	noSequence = -1
 	// uncounted is what the batch's own length leaves out: base offset and the length itself.
 	uncounted = 12
 	// trailing is the empty tags of partition, topic and request, behind the batch.
@@ -34,7 +36,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// raw is an idempotent producer without a client library: what is measured with it is the broker.
+// raw is a producer without a client library, idempotent unless asked not to be: what is measured with it is the broker.
 //
 // One Produce request is made in advance, and sent again and again with the next sequence number.
 type raw struct {
@@ -43,6 +45,7 @@ type raw struct {
 	frame       []byte
 	batch       []byte
 	records     int
+	plain       bool
 	sequence    int32
 	correlation int32
 	answered    int32
@@ -51,9 +54,12 @@ type raw struct {
 
 // newRaw connects, gets a producer id, and prepares a batch of as many values as fit into `limit` bytes, at least one.
 func newRaw(ctx context.Context, a args, t *topic, limit int) (*raw, error) {
-	id, err := producerID(ctx, t)
-	if err != nil {
-		return nil, err
+	id := &kmsg.InitProducerIDResponse{ProducerID: -1, ProducerEpoch: -1}
+	if !a.plain {
+		var err error
+		if id, err = producerID(ctx, t); err != nil {
+			return nil, fmt.Errorf("producer id: %w", err)
+		}
 	}
 	dialer := net.Dialer{}
 	conn, err := dialer.DialContext(ctx, "tcp", a.bootstrap)
@@ -71,8 +77,13 @@ func newRaw(ctx context.Context, a args, t *topic, limit int) (*raw, error) {
 	if !bytes.Equal(tail, batch) {
 		return nil, errors.New("the batch is not where it should be in the request")
 	}
+	sequence := int32(0)
+	if a.plain {
+		sequence = noSequence
+	}
 	return &raw{
-		conn: conn, in: bufio.NewReader(conn), frame: frame, batch: tail, records: records,
+		sequence: sequence,
+		conn:     conn, in: bufio.NewReader(conn), frame: frame, batch: tail, records: records, plain: a.plain,
 		answer: make([]byte, largestAnswer),
 	}, nil
 }
@@ -135,7 +146,9 @@ func (r *raw) send() error {
 	binary.BigEndian.PutUint32(r.batch[sequenceAt:], uint32(r.sequence))
 	binary.BigEndian.PutUint32(r.batch[crcAt:], crc32.Checksum(r.batch[attributesAt:], castagnoli))
 	binary.BigEndian.PutUint32(r.frame[8:], uint32(r.correlation))
-	r.sequence += int32(r.records)
+	if !r.plain {
+		r.sequence += int32(r.records)
+	}
 	r.correlation++
 	_, err := r.conn.Write(r.frame)
 	return err

@@ -26,10 +26,10 @@ cargo xtask bench produce [--rounds 3] [--workloads a,b,c,d,a-lz4,c-lz4,f,g,hot]
      be built is named and left out
 
 cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,kfake,kfake-data,kafka]
-                         [--cases start,sync,sync-client,ingest,fanout,confluent,replay] [--klamm PROGRAM]
+                         [--cases start,sync,sync-client,ingest,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
      the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
      the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
-     otherwise built
+     otherwise built; --plain sends without a producer id where no client library is in between
 ";
 
 /// Runs `cargo xtask bench` with `args`.
@@ -37,14 +37,14 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let produce_only = ["workloads", "clients", "bootstrap"];
     let broker_only = ["brokers", "cases", "klamm"];
     let known = [&["rounds", "scale"], &produce_only[..], &broker_only[..]].concat();
-    let flags = Flags::parse(args, &known, &["help"])?;
+    let flags = Flags::parse(args, &known, &["help", "plain"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
     }
     match flags.words() {
         [word] if word == "produce" => {
-            refuse(&flags, word, &broker_only)?;
+            refuse(&flags, word, &[&broker_only[..], &["plain"]].concat())?;
             produce(place, &flags)
         }
         [word] if word == "broker" => {
@@ -58,7 +58,8 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
 
 /// An option of the other comparison would be taken and do nothing.
 fn refuse(flags: &Flags, word: &str, names: &[&str]) -> Result<()> {
-    match names.iter().find(|name| flags.value(name).is_some()) {
+    let given = |name: &str| flags.value(name).is_some() || flags.has(name);
+    match names.iter().find(|name| given(name)) {
         Some(name) => Err(Failure::new(format!("--{name} is no option of {word}\n\n{HELP}"))),
         None => Ok(()),
     }

@@ -13,13 +13,14 @@ use crate::process;
 pub(crate) struct Programs {
     load: PathBuf,
     confluent: Option<[PathBuf; 2]>,
+    plain: bool,
 }
 
 impl Programs {
-    /// Builds what `loads` need.
-    pub(crate) fn build(place: &Place, loads: &[Load]) -> Result<Self> {
+    /// Builds what `loads` need; `plain` is without idempotence where no client library is in between.
+    pub(crate) fn build(place: &Place, loads: &[Load], plain: bool) -> Result<Self> {
         let confluent = loads.contains(&Load::Confluent).then(|| confluent(place)).transpose()?;
-        Ok(Self { load: go(place, "broker-load")?, confluent })
+        Ok(Self { load: go(place, "broker-load")?, confluent, plain })
     }
 
     /// The command that puts `load` on the broker at `bootstrap`; `None` for a case without any.
@@ -27,7 +28,7 @@ impl Programs {
         let mut command = match (load, &self.confluent) {
             (Load::Go(case), _) => {
                 let mut command = Command::new(&self.load);
-                command.arg(case);
+                command.arg(case).args(self.plain.then_some("--plain"));
                 command
             }
             (Load::Confluent, Some([python, program])) => {

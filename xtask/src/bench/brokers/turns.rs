@@ -21,7 +21,7 @@ use crate::process;
 
 /// After a start, until memory is read.
 const SETTLED: Duration = Duration::from_secs(1);
-/// What a broker that stays has of every case before anything counts.
+/// What a broker that stays gets of a case before anything counts.
 const WARM_UP: f64 = 0.3;
 
 /// Runs the comparison that `flags` describe.
@@ -29,7 +29,7 @@ pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32, scale: f64) -> Resu
     let cases = cases::chosen(flags.value("cases"))?;
     let contenders = contenders::chosen(flags.value("brokers"))?;
     let loads: Vec<_> = cases.iter().map(|case| case.load).collect();
-    let programs = Programs::build(place, &loads)?;
+    let programs = Programs::build(place, &loads, flags.has("plain"))?;
     let stable = Stable::prepare(place, &contenders, flags.value("klamm"))?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let path = place.dir("bench")?.join(format!("broker-{since}.jsonl"));
@@ -37,7 +37,6 @@ pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32, scale: f64) -> Resu
     eprintln!("every line goes to {}", path.display());
     let errors = path.with_extension("err");
     let mut course = Course { stable, programs, scale, errors: &errors, kept };
-    course.warm_up(&cases, &contenders);
     println!("{}", table::sizes(&course.stable.sizes(place)?));
     for case in cases {
         println!("{}", course.case(case, &contenders, rounds)?);
@@ -57,13 +56,13 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    fn warm_up(&self, cases: &[&Case], contenders: &[&Contender]) {
-        for contender in contenders.iter().filter(|contender| contender.stays()) {
-            for case in cases {
-                eprintln!("warming up {}: {}", contender.name, case.name);
-                // What is wrong here is wrong in the first round too, and told there.
-                let _ = self.once(case, contender, self.scale * WARM_UP);
-            }
+    /// The broker that stays has been restarted by the case before, perhaps.
+    fn warm_up(&self, case: &Case, contenders: &[&Contender]) {
+        let stays = contenders.iter().filter(|contender| contender.stays());
+        for contender in stays.filter(|_| case.load != Load::None) {
+            eprintln!("warming up {}: {}", contender.name, case.name);
+            // What is wrong here is wrong in the first round too, and told there.
+            let _ = self.once(case, contender, self.scale * WARM_UP);
         }
     }
 
@@ -73,6 +72,7 @@ impl Course<'_> {
         contenders: &[&Contender],
         rounds: u32,
     ) -> Result<Table> {
+        self.warm_up(case, contenders);
         let mut table = Table::new(case);
         for round in 0..rounds as usize {
             for turn in 0..contenders.len() {

@@ -13,6 +13,7 @@ mod handler;
 mod journal;
 mod nodes;
 mod partition;
+mod producer_ids;
 mod release;
 mod server;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::config::BrokerConfig;
 use crate::fetch::FetchSessions;
 use crate::journal::Journal;
 use crate::nodes::Nodes;
+use crate::producer_ids::ProducerIds;
 use crate::release::Release;
 use crate::topics::Topics;
 use klamm_log::Durability;
@@ -35,6 +36,7 @@ pub(crate) struct Cluster {
     /// Told when something was appended that is to be on the disk.
     pub(crate) written: Arc<Notify>,
     pub(crate) journal: Journal,
+    pub(crate) producer_ids: ProducerIds,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
@@ -65,6 +67,7 @@ impl Cluster {
             durability,
             written,
             journal,
+            producer_ids: ProducerIds::default(),
             storage,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(()),

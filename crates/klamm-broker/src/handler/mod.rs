@@ -10,6 +10,7 @@ mod describe_cluster;
 mod describe_configs;
 mod fetch;
 mod incremental_alter_configs;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -65,6 +66,7 @@ apis! {
     DeleteTopics DeleteTopicsRequest
     DescribeConfigs DescribeConfigsRequest
     AlterConfigs AlterConfigsRequest
+    InitProducerId InitProducerIdRequest
     OffsetForLeaderEpoch OffsetForLeaderEpochRequest
     CreatePartitions CreatePartitionsRequest
     IncrementalAlterConfigs IncrementalAlterConfigsRequest

@@ -62,14 +62,23 @@ impl Log {
         self.roll_if_due(&header, batch.len() as u64, info.now_ms)?;
         header.base_offset = self.end_offset();
         header.partition_leader_epoch = info.leader_epoch;
+        self.begin_epoch(info.leader_epoch).map_err(AppendError::Storage)?;
         let written = self.active_mut().append(&header, &stamped(&header, &batch), info.now_ms);
         written.map_err(|(error, cut)| self.refuse(error, cut))?;
         self.note(&header, control);
-        if self.epochs.assign(info.leader_epoch, header.base_offset) {
-            self.save(EPOCHS_FILE, self.epochs.to_text()).map_err(AppendError::Storage)?;
-        }
         let last_offset = header.base_offset + i64::from(header.last_offset_delta);
         Ok(Appended { base_offset: header.base_offset, last_offset })
+    }
+
+    /// Saves where an epoch begins before anything is written in it: one without records does no harm, records without
+    /// their epoch would.
+    fn begin_epoch(&mut self, epoch: i32) -> io::Result<()> {
+        let mut epochs = self.epochs.clone();
+        if epochs.assign(epoch, self.end_offset()) {
+            self.save(EPOCHS_FILE, epochs.to_text())?;
+            self.epochs = epochs;
+        }
+        Ok(())
     }
 
     fn header_of(&self, batch: &Bytes) -> Result<BatchHeader, AppendError> {
@@ -143,7 +152,11 @@ impl Log {
         self.save_producers()?;
         let next = Segment::create(&*self.storage, &self.dir, base, interval)?;
         if self.config.sync_names {
-            self.storage.sync_dir(&self.dir)?;
+            // Whole segments before this one: a hole in the last segment is then all that a power loss can leave. A
+            // sync of the same bytes may be under way elsewhere; this one waits for it.
+            let synced = self.active().file.sync_data();
+            let synced = synced.and_then(|()| self.storage.sync_dir(&self.dir));
+            synced.map_err(|error| self.poison_after_sync(error))?;
         }
         self.segments.push(next);
         Ok(())

@@ -32,8 +32,11 @@ impl Flush {
 }
 
 impl Log {
-    /// What there is to sync; none when everything is on the disk.
+    /// What there is to sync; none when everything is on the disk, or nothing is written any more.
     pub fn begin_flush(&mut self) -> Option<Flush> {
+        if self.poisoned.is_some() {
+            return None;
+        }
         let dirty = self.segments.iter_mut().filter(|segment| segment.dirty);
         let files = dirty.map(|segment| {
             // What is appended from now on makes it dirty again.
@@ -51,10 +54,9 @@ impl Log {
     /// That of the sync. A disk may drop what it failed to write and report success the next time, so there is no
     /// second try: the log is poisoned until it is opened again.
     pub fn end_flush(&mut self, flush: &Flush, result: io::Result<()>) -> io::Result<()> {
-        if let Err(error) = result {
-            self.poisoned = Some(format!("a sync failed: {error}"));
-            return Err(error);
-        }
+        result.map_err(|error| self.poison_after_sync(error))?;
+        // Another sync of the same file may have failed in the meantime and have taken the blame for both.
+        self.refuse_if_poisoned()?;
         let before = self.flushed_offset;
         self.flushed_offset = self.flushed_offset.max(flush.upto);
         let finished = self.active().base_offset;
@@ -70,6 +72,7 @@ impl Log {
     /// # Errors
     /// As [`Log::end_flush`].
     pub fn flush(&mut self) -> io::Result<()> {
+        self.refuse_if_poisoned()?;
         match self.begin_flush() {
             Some(flush) => {
                 let result = flush.sync();
@@ -85,16 +88,26 @@ impl Log {
     /// # Errors
     /// Those of the storage; the log is then opened as after a crash.
     pub fn close(&mut self) -> io::Result<()> {
-        if let Some(why) = &self.poisoned {
-            return Err(io::Error::other(why.clone()));
-        }
         self.flush()?;
         self.save_indexes()?;
         self.save_producers()?;
         self.storage.sync_dir(&self.dir)?;
-        self.save(CLEAN_FILE, self.end_offset().to_string())?;
+        // Before the mark and not after it: one that could be written only by half may be there.
         self.poisoned = Some("the log was closed".to_owned());
-        Ok(())
+        self.save(CLEAN_FILE, self.end_offset().to_string())
+    }
+
+    /// Notes that it is not known what is on the disk.
+    pub(super) fn poison_after_sync(&mut self, error: io::Error) -> io::Error {
+        self.poisoned.get_or_insert(format!("a sync failed: {error}"));
+        error
+    }
+
+    fn refuse_if_poisoned(&self) -> io::Result<()> {
+        match &self.poisoned {
+            Some(why) => Err(io::Error::other(why.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Writes the indexes of the active segment, in Kafka's formats.

@@ -12,6 +12,7 @@ use crate::snapshot;
 use crate::storage::{Open, Storage, StorageFile, read_small};
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The largest of the small files beside the segments, in bytes.
@@ -30,6 +31,9 @@ pub struct Recovery {
     pub truncated_bytes: u64,
     /// Damage with sound batches behind it: a disk's fault, not a crash's.
     pub quarantined: Vec<Quarantined>,
+    /// What followed a write that never reached the disk, when every append waits for the disk: none of it had been
+    /// acknowledged. It counts as cut off, and is kept beside the log in case that is a mistake.
+    pub unwritten: Option<Quarantined>,
 }
 
 /// Bytes that were taken out of a segment because they are no batches.
@@ -167,9 +171,14 @@ impl Opening {
     fn recover(&mut self, base: i64, last: bool) -> io::Result<Segment> {
         let name = file_name(base, "log");
         let file = self.open_file(&name)?;
-        let scanned = scan(&*file, base)?;
+        let scanned = scan(&*file, base, last && self.config.sync_names)?;
         self.recovery.scanned_batches += scanned.batches.len() as u64;
         let size = file.size()?;
+        if scanned.unwritten {
+            let from_offset = scanned.batches.last().map_or(base, Located::next_offset);
+            let aside = self.set_aside(&name, &*file, scanned.end..size, from_offset, i64::MAX)?;
+            self.recovery.unwritten = Some(aside);
+        }
         let file = if scanned.damaged.is_empty() && (last || scanned.end == size) {
             self.recovery.truncated_bytes += size - scanned.end;
             if scanned.end < size {
@@ -208,19 +217,9 @@ impl Opening {
             let before = scanned.batches.iter().rfind(|batch| batch.end() <= range.start);
             let behind = scanned.batches.iter().find(|batch| batch.position >= range.end);
             let from_offset = before.map_or(base, Located::next_offset);
-            let side = format!("{name}.{from_offset}.damaged");
-            copy(
-                file,
-                range.start,
-                range.end - range.start,
-                &*self.storage.open(&self.path(&side), Open::Empty)?,
-            )?;
-            self.recovery.quarantined.push(Quarantined {
-                file: side,
-                bytes: range.end - range.start,
-                from_offset,
-                upto_offset: behind.map_or(i64::MAX, |batch| batch.header.base_offset),
-            });
+            let upto_offset = behind.map_or(i64::MAX, |batch| batch.header.base_offset);
+            let aside = self.set_aside(name, file, range.clone(), from_offset, upto_offset)?;
+            self.recovery.quarantined.push(aside);
         }
         let temporary = self.path(&format!("{name}.tmp"));
         let sound = self.storage.open(&temporary, Open::Empty)?;
@@ -231,6 +230,24 @@ impl Opening {
         self.storage.rename(&temporary, &self.path(name))?;
         self.storage.sync_dir(&self.dir)?;
         Ok(sound)
+    }
+
+    /// Copies a range to a file of its own, where it stays until someone looks at it.
+    fn set_aside(
+        &self,
+        name: &str,
+        file: &dyn StorageFile,
+        range: Range<u64>,
+        from_offset: i64,
+        upto_offset: i64,
+    ) -> io::Result<Quarantined> {
+        let (side, bytes) = (format!("{name}.{from_offset}.damaged"), range.end - range.start);
+        let aside = self.storage.open(&self.path(&side), Open::Empty)?;
+        copy(file, range.start, bytes, &*aside)?;
+        // The log forgets these bytes next; they must not be lost with that.
+        aside.sync_data()?;
+        self.storage.sync_dir(&self.dir)?;
+        Ok(Quarantined { file: side, bytes, upto_offset, from_offset })
     }
 
     /// What is known of producers and epochs: from the last file that says so, and the batches behind it.

@@ -12,6 +12,9 @@ const MAX_BATCH_BYTES: u64 = 1 << 30;
 /// Bytes looked through at a time for the next sound batch.
 const SEARCH_BYTES: usize = 1024 * 1024;
 
+/// What a disk writes as a whole.
+const SECTOR: u64 = 512;
+
 /// What a file holds.
 #[derive(Debug, Default)]
 pub(super) struct Scanned {
@@ -21,13 +24,22 @@ pub(super) struct Scanned {
     pub(super) damaged: Vec<Range<u64>>,
     /// Where the sound part ends; what follows is a torn tail.
     pub(super) end: u64,
+    /// Whether sound batches follow the tail, behind a write that never reached the disk.
+    pub(super) unwritten: bool,
 }
 
 /// Looks at every batch of a file: length, format, checksum, and that offsets grow from `next_offset` on.
 ///
+/// With `stop_at_unwritten` the sound part ends where sectors are missing: nothing behind them was acknowledged, if acks
+/// wait until everything before them is on the disk.
+///
 /// # Errors
 /// Those of the storage.
-pub(super) fn scan(file: &dyn StorageFile, mut next_offset: i64) -> io::Result<Scanned> {
+pub(super) fn scan(
+    file: &dyn StorageFile,
+    mut next_offset: i64,
+    stop_at_unwritten: bool,
+) -> io::Result<Scanned> {
     let size = file.size()?;
     let mut scanned = Scanned::default();
     let mut position = 0;
@@ -40,10 +52,37 @@ pub(super) fn scan(file: &dyn StorageFile, mut next_offset: i64) -> io::Result<S
             continue;
         }
         let Some(sound) = find_batch(file, position + 1, size, next_offset)? else { break };
+        if stop_at_unwritten && has_unwritten_sector(file, position..sound, next_offset)? {
+            scanned.unwritten = true;
+            break;
+        }
         scanned.damaged.push(position..sound);
         position = sound;
     }
     Ok(scanned)
+}
+
+/// Whether a sector of these bytes was never written: they should begin with a batch at `next_offset` or behind it, and a
+/// sector that reads as zeros from there on is none that a disk has damaged.
+fn has_unwritten_sector(
+    file: &dyn StorageFile,
+    range: Range<u64>,
+    next_offset: i64,
+) -> io::Result<bool> {
+    let mut at = range.start;
+    // The last sector is shared with the sound batch behind, so it was written.
+    while let Some(end) = Some((at / SECTOR + 1) * SECTOR).filter(|&end| end <= range.end) {
+        let part = file.read_at(at, usize::try_from(end - at).unwrap_or(usize::MAX))?.concat();
+        let zeros = part.iter().all(|&byte| byte == 0);
+        // The first bytes of a batch may well be zeros: those of a small offset.
+        let expected = next_offset.to_be_bytes();
+        let natural = at == range.start && expected.starts_with(&part);
+        if zeros && !natural {
+            return Ok(true);
+        }
+        at = end;
+    }
+    Ok(false)
 }
 
 /// The batch at a position, if everything about it is as it should be.

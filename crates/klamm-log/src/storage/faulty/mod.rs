@@ -69,11 +69,7 @@ impl FaultyStorage {
     }
 
     /// One call by the rules: counted, failed when it is its turn, otherwise done.
-    fn call<T>(
-        &self,
-        call: Call,
-        done: impl FnOnce(&mut Disk) -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn call<T>(&self, call: Call, done: impl FnOnce(&mut Disk) -> io::Result<T>) -> io::Result<T> {
         let shared = &mut *self.shared.lock();
         match shared.plan.next(call) {
             Some(misdeed) => Err(misdeed.error()),

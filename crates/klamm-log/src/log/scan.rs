@@ -69,9 +69,10 @@ fn has_unwritten_sector(
     range: Range<u64>,
     next_offset: i64,
 ) -> io::Result<bool> {
-    let mut at = range.start;
-    // The last sector is shared with the sound batch behind, so it was written.
-    while let Some(end) = Some((at / SECTOR + 1) * SECTOR).filter(|&end| end <= range.end) {
+    let (mut at, size) = (range.start, file.size()?);
+    while at < range.end {
+        // Of the last sector the start of the sound batch behind is part: it begins with zeros, too, and goes on otherwise.
+        let end = ((at / SECTOR + 1) * SECTOR).min(size);
         let part = file.read_at(at, usize::try_from(end - at).unwrap_or(usize::MAX))?.concat();
         let zeros = part.iter().all(|&byte| byte == 0);
         // The first bytes of a batch may well be zeros: those of a small offset.

@@ -176,7 +176,8 @@ impl Builder {
         }
         let (storage, durability) = self.storage()?;
         let config = self.config.clone();
-        let cluster = Cluster::open(config, self.release, storage, durability, nodes)?;
+        let place = self.data.as_ref().map_or("memory".to_owned(), |dir| dir.display().to_string());
+        let cluster = Cluster::open(config, self.release, storage, durability, place, nodes)?;
         let cluster = Arc::new(cluster);
         for (name, partitions) in &self.topics {
             let new = NewTopic { partitions: Some(*partitions), ..NewTopic::default() };

@@ -33,6 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) topics: Topics,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) durability: Durability,
+    /// The directory everything is in, or a name that says that there is none.
+    pub(crate) place: String,
     /// Told when something was appended that is to be on the disk.
     pub(crate) written: Arc<Notify>,
     pub(crate) journal: Journal,
@@ -53,6 +55,7 @@ impl Cluster {
         release: Release,
         storage: Arc<dyn Storage>,
         durability: Durability,
+        place: String,
         nodes: Nodes,
     ) -> Result<Self, OpenFailed> {
         let written = Arc::new(Notify::new());
@@ -65,6 +68,7 @@ impl Cluster {
             topics: Topics::default(),
             fetch_sessions: Mutex::default(),
             durability,
+            place,
             written,
             journal,
             producer_ids: ProducerIds::default(),

@@ -8,6 +8,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::cluster::NewTopic;
+use crate::partition::Partition;
 use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::metadata_request::MetadataRequestTopic;
@@ -98,27 +99,31 @@ fn failed(asked: &MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopi
 }
 
 fn described(cx: &Context, topic: &Topic) -> MetadataResponseTopic {
-    let partitions = topic.partitions().into_iter().map(|partition| {
-        let (leader_id, leader_epoch) = partition.leader();
-        let up = cx.cluster.nodes.is_up(leader_id);
-        let (isr_nodes, offline_replicas) =
-            partition.replicas().iter().partition(|&&id| cx.cluster.nodes.is_up(id));
-        let error_code = if up { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
-        MetadataResponsePartition {
-            error_code: error_code.0,
-            partition_index: partition.index(),
-            leader_id: if up { leader_id } else { -1 },
-            leader_epoch,
-            replica_nodes: partition.replicas().to_vec(),
-            isr_nodes,
-            offline_replicas,
-        }
-    });
+    let partitions = topic.partitions().into_iter().map(|found| partition(cx, &found));
     MetadataResponseTopic {
         name: Some(topic.name().clone()),
         topic_id: topic.id(),
         is_internal: topic.is_internal(),
         partitions: partitions.collect(),
         ..MetadataResponseTopic::default()
+    }
+}
+
+/// Who leads a partition, and which of its replicas are up.
+pub(super) fn partition(cx: &Context, partition: &Partition) -> MetadataResponsePartition {
+    let (leader_id, leader_epoch) = partition.leader();
+    let up = cx.cluster.nodes.is_up(leader_id);
+    let replicas = partition.replicas();
+    let (isr_nodes, offline_replicas) =
+        replicas.iter().partition(|&&id| cx.cluster.nodes.is_up(id));
+    let error_code = if up { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
+    MetadataResponsePartition {
+        error_code: error_code.0,
+        partition_index: partition.index(),
+        leader_id: if up { leader_id } else { -1 },
+        leader_epoch,
+        replica_nodes: replicas.to_vec(),
+        isr_nodes,
+        offline_replicas,
     }
 }

@@ -5,13 +5,20 @@ mod api_versions;
 mod context;
 mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod list_config_resources;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
@@ -66,11 +73,18 @@ apis! {
     DeleteTopics DeleteTopicsRequest
     DescribeConfigs DescribeConfigsRequest
     AlterConfigs AlterConfigsRequest
+    DeleteRecords DeleteRecordsRequest
     InitProducerId InitProducerIdRequest
     OffsetForLeaderEpoch OffsetForLeaderEpochRequest
+    DescribeLogDirs DescribeLogDirsRequest
     CreatePartitions CreatePartitionsRequest
+    ElectLeaders ElectLeadersRequest
     IncrementalAlterConfigs IncrementalAlterConfigsRequest
+    ListPartitionReassignments ListPartitionReassignmentsRequest
     DescribeCluster DescribeClusterRequest
+    DescribeProducers DescribeProducersRequest
+    ListConfigResources ListConfigResourcesRequest
+    DescribeTopicPartitions DescribeTopicPartitionsRequest
 }
 
 /// A request that cannot be answered in its own form; the connection ends, as with Kafka.

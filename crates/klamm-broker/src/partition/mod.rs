@@ -11,7 +11,7 @@ pub(crate) use self::read::{Bounds, Isolation, Read, ReadRefused, ReadRequest};
 pub(crate) use self::watchers::Watchers;
 
 use crate::config::TopicConfig;
-use klamm_log::{Durability, Log};
+use klamm_log::{Durability, Log, ProducerInfo};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;
 use parking_lot::Mutex;
@@ -88,6 +88,23 @@ impl Partition {
     pub(crate) fn leader(&self) -> (i32, i32) {
         let state = self.state.lock();
         (state.leader, state.epoch)
+    }
+
+    /// Makes a node the leader, in a new epoch.
+    pub(crate) fn lead(&self, node: i32) {
+        let mut state = self.state.lock();
+        state.leader = node;
+        state.epoch += 1;
+        drop(state);
+        // Whoever waits at the old leader has to go to the new one.
+        self.watchers.wake();
+    }
+
+    /// Who writes here.
+    pub(crate) fn producers(&self, node: i32) -> Result<Vec<ProducerInfo>, ErrorCode> {
+        let state = self.state.lock();
+        state.check_leader(node, -1)?;
+        Ok(state.log.producers().collect())
     }
 
     /// Takes over what the topic's settings say of its log.

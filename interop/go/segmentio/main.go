@@ -48,7 +48,7 @@ func writer(bootstrap, topic string) *kafka.Writer {
 		Addr: kafka.TCP(bootstrap), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: 20 * time.Millisecond,
 		// One for all writers would remember that the topic was not there.
 		Transport: &kafka.Transport{MetadataTTL: 100 * time.Millisecond},
-		Balancer: kafka.BalancerFunc(func(message kafka.Message, _ ...int) int { return message.WriterData.(int) }),
+		Balancer:  kafka.BalancerFunc(func(message kafka.Message, _ ...int) int { return message.WriterData.(int) }),
 	}
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::interop::packages;
 use crate::place::Place;
 use crate::process;
@@ -19,6 +19,10 @@ enum Build {
     Go(&'static str),
     /// `interop/java`.
     Java,
+    /// `interop/node`.
+    Node,
+    /// `interop/rdkafka`.
+    Cargo,
 }
 
 /// A client.
@@ -28,7 +32,7 @@ pub(super) struct Client {
     build: Build,
 }
 
-const CLIENTS: [Client; 8] = [
+const CLIENTS: [Client; 10] = [
     Client { name: "kcat", build: Build::Kcat },
     Client { name: "confluent-kafka", build: Build::Python("confluent.py") },
     Client { name: "kafka-python", build: Build::Python("kafka_python.py") },
@@ -37,6 +41,8 @@ const CLIENTS: [Client; 8] = [
     Client { name: "sarama", build: Build::Go("sarama") },
     Client { name: "kafka-go", build: Build::Go("segmentio") },
     Client { name: "java", build: Build::Java },
+    Client { name: "kafkajs", build: Build::Node },
+    Client { name: "rdkafka", build: Build::Cargo },
 ];
 
 /// How a client is run.
@@ -100,6 +106,8 @@ impl Client {
             Build::Python(file) => python(place, file),
             Build::Go(package) => go(place, package),
             Build::Java => java(place),
+            Build::Node => node(place),
+            Build::Cargo => rdkafka(place),
         }
     }
 }
@@ -129,4 +137,32 @@ fn java(place: &Place) -> Result<Program> {
     let quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
     let words = [quiet, "-Xmx256m", "-cp", &class_path, "interop.Main"].map(OsString::from);
     Ok(Program::Command(std::iter::once(java.into()).chain(words).collect()))
+}
+
+/// Its packages lie beside it, so it is copied to where they may lie.
+fn node(place: &Place) -> Result<Program> {
+    let (from, to) = (place.root().join("interop/node"), place.dir("interop/node")?);
+    for entry in std::fs::read_dir(&from).doing(from.display())?.flatten() {
+        let path = entry.path();
+        if path.is_file() {
+            std::fs::copy(&path, to.join(entry.file_name())).doing(path.display())?;
+        }
+    }
+    let lock = from.join("package-lock.json");
+    let wish = std::fs::read_to_string(&lock).doing(lock.display())?;
+    packages::once(&to.join("complete"), &wish, || {
+        let mut npm = Command::new(process::need("npm", "npm")?);
+        npm.current_dir(&to).args(["ci", "--no-audit", "--no-fund"]);
+        process::capture(&mut npm).map(drop)
+    })?;
+    let node = process::need("node", "nodejs")?;
+    Ok(Program::Command(vec![node.into(), to.join("main.js").into()]))
+}
+
+fn rdkafka(place: &Place) -> Result<Program> {
+    let target = place.dir("interop/rdkafka")?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place.root().join("interop/rdkafka")).env("CARGO_TARGET_DIR", &target);
+    process::capture(cargo.args(["build", "--release", "--locked", "--quiet"]))?;
+    Ok(Program::Command(vec![target.join("release/interop-rdkafka").into()]))
 }

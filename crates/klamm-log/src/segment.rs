@@ -42,7 +42,7 @@ pub(crate) struct Segment {
     pub(crate) next_offset: i64,
     /// -1 while it is empty.
     pub(crate) max_timestamp: i64,
-    /// When its first record was appended, or the largest timestamp of its first batch; what `segment_ms` counts from.
+    /// The largest timestamp of its first batch; what `segment_ms` counts from.
     pub(crate) began_ms: Option<i64>,
     /// Whether something was written that is not known to be on the disk.
     pub(crate) dirty: bool,
@@ -94,14 +94,12 @@ impl Segment {
         &mut self,
         header: &BatchHeader,
         parts: &[Bytes],
-        now_ms: i64,
     ) -> Result<(), (io::Error, Option<io::Error>)> {
         let len: usize = parts.iter().map(Bytes::len).sum();
         self.dirty = true;
         if let Err(error) = self.file.write_at(self.len, parts) {
             return Err((error, self.file.truncate(self.len).err()));
         }
-        self.began_ms.get_or_insert(now_ms);
         self.note(&Located { header: *header, position: self.len, len: len as u64 });
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Partition {
         state.check_leader(node, -1)?;
         let append_time = batch.header.attributes.is_log_append_time();
         let append_time_ms = if append_time { batch.header.max_timestamp } else { -1 };
-        let info = AppendInfo { leader_epoch: state.epoch, now_ms, origin };
+        let info = AppendInfo { leader_epoch: state.epoch, origin };
         let appended = match state.log.append(batch.bytes, info) {
             Ok(appended) => appended,
             // A retry whose first answer was lost.

@@ -30,8 +30,6 @@ pub enum Origin {
 pub struct AppendInfo {
     /// The leader epoch.
     pub leader_epoch: i32,
-    /// The broker's time.
-    pub now_ms: i64,
     /// Who appends.
     pub origin: Origin,
 }
@@ -59,11 +57,11 @@ impl Log {
         }
         let mut header = self.header_of(&batch)?;
         let control = self.check(&batch, &header, info.origin)?;
-        self.roll_if_due(&header, batch.len() as u64, info.now_ms)?;
+        self.roll_if_due(&header, batch.len() as u64)?;
         header.base_offset = self.end_offset();
         header.partition_leader_epoch = info.leader_epoch;
         self.begin_epoch(info.leader_epoch).map_err(AppendError::Storage)?;
-        let written = self.active_mut().append(&header, &stamped(&header, &batch), info.now_ms);
+        let written = self.active_mut().append(&header, &stamped(&header, &batch));
         written.map_err(|(error, cut)| self.refuse(error, cut))?;
         self.note(&header, control);
         let last_offset = header.base_offset + i64::from(header.last_offset_delta);
@@ -123,14 +121,11 @@ impl Log {
         AppendError::Storage(error)
     }
 
-    fn roll_if_due(
-        &mut self,
-        header: &BatchHeader,
-        len: u64,
-        now_ms: i64,
-    ) -> Result<(), AppendError> {
+    fn roll_if_due(&mut self, header: &BatchHeader, len: u64) -> Result<(), AppendError> {
         let active = self.active();
-        let aged = active.began_ms.is_some_and(|began| now_ms - began >= self.config.segment_ms);
+        // By the records' own time, as Kafka does it: a topic filled with old records is not cut into tiny segments.
+        let age = active.began_ms.map(|began| header.max_timestamp.saturating_sub(began));
+        let aged = age.is_some_and(|age| age >= self.config.segment_ms);
         let full = active.len + len > self.config.segment_bytes;
         let far = self.end_offset() + i64::from(header.last_offset_delta) - active.base_offset;
         if active.len > 0 && (aged || full || far > i64::from(i32::MAX)) {

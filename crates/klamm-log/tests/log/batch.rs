@@ -61,8 +61,8 @@ impl Batch {
 }
 
 /// What an append is stamped with.
-pub(crate) fn client(now_ms: i64) -> AppendInfo {
-    AppendInfo { leader_epoch: 1, now_ms, origin: Origin::Client }
+pub(crate) fn client(_: i64) -> AppendInfo {
+    AppendInfo { leader_epoch: 1, origin: Origin::Client }
 }
 
 /// Settings with which little data makes many segments.

@@ -107,3 +107,19 @@ fn dedup_window_survives_a_restart_clean_or_not() {
         assert!(log.append(batch(8), client(0)).is_ok());
     }
 }
+
+#[test]
+fn a_closed_log_is_opened_as_it_was() {
+    let storage = Arc::new(MemoryStorage::new());
+    let (mut log, _) = Log::open(storage.clone(), "t-0", small(false)).unwrap();
+    for sequence in 0..5 {
+        log.append(Batch::values(&[b"x"]).by(7, 0, sequence).bytes(), client(0)).unwrap();
+    }
+    log.close().unwrap();
+    let (mut log, recovery) = Log::open(storage, "t-0", small(false)).unwrap();
+    assert!(recovery.clean && recovery.scanned_batches == 0);
+    for sequence in 0..5 {
+        let again = log.append(Batch::values(&[b"x"]).by(7, 0, sequence).bytes(), client(0));
+        assert_eq!(again.unwrap_err().duplicate().unwrap().base_offset, i64::from(sequence));
+    }
+}

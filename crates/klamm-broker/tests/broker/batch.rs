@@ -1,0 +1,48 @@
+//! Batches as a producer makes them.
+
+use bytes::Bytes;
+use klamm_protocol::record_batch::{
+    BatchHeader, RecordBatches, RecordParts, encode_record, encoded_record_len,
+};
+
+/// A batch of these values.
+pub(crate) fn batch(values: &[&str]) -> Bytes {
+    from_producer(-1, -1, values)
+}
+
+/// A batch of an idempotent producer.
+pub(crate) fn from_producer(producer_id: i64, sequence: i32, values: &[&str]) -> Bytes {
+    let mut body = Vec::new();
+    for (value, offset_delta) in values.iter().zip(0..) {
+        let parts =
+            RecordParts { offset_delta, value: Some(value.as_bytes()), ..RecordParts::default() };
+        let start = body.len();
+        body.resize(start + encoded_record_len(&parts), 0);
+        encode_record(&mut body[start..], &parts).unwrap();
+    }
+    let count = i32::try_from(values.len()).unwrap();
+    let mut header = BatchHeader {
+        records_count: count,
+        last_offset_delta: count - 1,
+        producer_id,
+        producer_epoch: if producer_id < 0 { -1 } else { 0 },
+        base_sequence: sequence,
+        ..BatchHeader::default()
+    };
+    let body = Bytes::from(body);
+    let head = header.seal(std::slice::from_ref(&body));
+    [&head[..], &body].concat().into()
+}
+
+/// Offset and value of every record.
+pub(crate) fn records(bytes: Vec<u8>) -> Vec<(i64, String)> {
+    let mut all = Vec::new();
+    for batch in RecordBatches::new(bytes.into()) {
+        for record in batch.unwrap().records() {
+            let record = record.unwrap();
+            let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+            all.push((record.offset, value));
+        }
+    }
+    all
+}

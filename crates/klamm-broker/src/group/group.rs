@@ -1,0 +1,64 @@
+//! Pure: one group: its members, by either protocol, and its offsets.
+
+use super::classic::{ClassicGroup, State};
+use super::effects::Effects;
+use super::offsets::Offsets;
+use klamm_protocol::primitives::Str;
+use std::collections::BTreeSet;
+
+/// By which protocol members take part.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Classic(ClassicGroup),
+}
+
+/// A group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) kind: Kind,
+    pub(super) offsets: Offsets,
+}
+
+impl Group {
+    /// A group without members, as the first commit or the first member finds it.
+    pub(super) fn new(id: &Str, now_ms: i64) -> Self {
+        let kind = Kind::Classic(ClassicGroup::new(id.detach(), now_ms));
+        Self { kind, offsets: Offsets::default() }
+    }
+
+    /// Whether it has no members.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(group) => group.state() == State::Empty,
+        }
+    }
+
+    /// Whether it has neither members nor anybody about to become one.
+    pub(super) fn is_unused(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(group) => group.is_unused(),
+        }
+    }
+
+    /// Whether nothing of it has been written down: it holds nothing and has never had members.
+    pub(super) fn is_untouched(&self) -> bool {
+        let fresh = match &self.kind {
+            Kind::Classic(group) => group.is_unused() && group.protocol_type().is_none(),
+        };
+        fresh && self.offsets.is_empty()
+    }
+
+    /// The topics that members read; `None` when they do not say so in a way the coordinator understands.
+    pub(super) fn subscribed_topics(&self) -> Option<BTreeSet<Str>> {
+        match &self.kind {
+            Kind::Classic(group) => group.subscribed_topics(),
+        }
+    }
+
+    /// Takes back every deadline: the group is about to go.
+    pub(super) fn dissolve(&mut self, fx: &mut Effects) {
+        match &mut self.kind {
+            Kind::Classic(group) => group.dissolve(fx),
+        }
+    }
+}

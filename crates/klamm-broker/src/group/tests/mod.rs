@@ -1,0 +1,7 @@
+//! Whole scenarios in virtual time.
+
+mod classic;
+mod classic_errors;
+mod offsets;
+mod script;
+mod walks;

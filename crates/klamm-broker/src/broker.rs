@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, NewTopic, OpenFailed};
 use crate::config::BrokerConfig;
 use crate::disk;
+use crate::groups::Groups;
 use crate::nodes::{Node, Nodes};
 use crate::release::Release;
 use crate::server::Listener;
@@ -239,6 +240,7 @@ impl Broker {
         let addresses = listeners.iter().filter_map(|listener| listener.address().ok()).collect();
         tasks.spawn(disk::flush(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
+        tasks.spawn(Groups::run(cluster.clone(), stopped.clone()));
         for listener in listeners {
             tasks.spawn(listener.run(cluster.clone(), stopped.clone()));
         }

@@ -9,6 +9,7 @@ mod config;
 mod disk;
 mod fetch;
 mod group;
+mod groups;
 mod handler;
 mod journal;
 mod nodes;

@@ -2,6 +2,7 @@
 
 use super::{Cluster, random_id};
 use crate::config::{BrokerConfig, Overrides, SettingError, TopicConfig};
+use crate::group::RestoreError;
 use crate::journal::{self, Journal, JournalError};
 use crate::partition::Partition;
 use crate::topics::{Topic, TopicError};
@@ -28,6 +29,8 @@ pub(crate) enum OpenFailed {
     Journal(#[from] JournalError),
     #[error("the broker's journal has an entry that this version cannot read: {0}")]
     Entry(String),
+    #[error("the broker's journal has a group that this version cannot read: {0}")]
+    Group(#[from] RestoreError),
     #[error("{0}")]
     Topic(#[from] TopicError),
     #[error("the broker's journal cannot be written")]

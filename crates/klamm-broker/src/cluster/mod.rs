@@ -10,6 +10,7 @@ pub(crate) use self::topics::NewTopic;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::fetch::FetchSessions;
+use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::nodes::Nodes;
 use crate::producer_ids::ProducerIds;
@@ -39,6 +40,7 @@ pub(crate) struct Cluster {
     pub(crate) written: Arc<Notify>,
     pub(crate) journal: Journal,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) groups: Groups,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
@@ -60,10 +62,12 @@ impl Cluster {
     ) -> Result<Self, OpenFailed> {
         let written = Arc::new(Notify::new());
         let journal = logs::open_journal(&storage, durability, &written)?;
+        let clock = Clock::new();
+        let groups = Groups::open(&config, &journal, clock.now_ms())?;
         let cluster = Self {
             id: logs::cluster_id(&journal)?,
             release,
-            clock: Clock::new(),
+            clock,
             nodes,
             topics: Topics::default(),
             fetch_sessions: Mutex::default(),
@@ -72,6 +76,7 @@ impl Cluster {
             written,
             journal,
             producer_ids: ProducerIds::default(),
+            groups,
             storage,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(()),

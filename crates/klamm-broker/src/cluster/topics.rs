@@ -105,6 +105,7 @@ impl Cluster {
         if let Err(code) = self.forget(&topic) {
             tracing::error!(topic = name, ?code, "a deleted topic will be back after a restart");
         }
+        self.forget_offsets(&topic);
         for partition in topic.partitions() {
             if let Err(error) = partition.delete() {
                 let (topic, index) = (topic.name().as_str(), partition.index());

@@ -1,6 +1,6 @@
 //! Pure: all groups of the broker, and the requests of classic members.
 
-use super::classic::{ClassicGroup, Joining};
+use super::classic::{ClassicGroup, Joining, Refused};
 use super::config::GroupConfig;
 use super::effects::{Caller, Effects, Reply};
 use super::group::{Group, Kind};
@@ -54,7 +54,7 @@ impl Coordinator {
         self.fx.now_ms = now_ms;
         if let Err(refused) = self.join(caller, version, request) {
             self.drop_if_untouched(&request.group_id);
-            return Some(refused);
+            return Some(refused.response());
         }
         match self.fx.take_reply(caller.waiter)? {
             Reply::Join(response) => Some(response),
@@ -67,12 +67,8 @@ impl Coordinator {
         caller: Caller<'_>,
         version: i16,
         request: &JoinGroupRequest,
-    ) -> Result<(), JoinGroupResponse> {
-        let refuse = |code: ErrorCode| JoinGroupResponse {
-            error_code: code.0,
-            member_id: request.member_id.clone(),
-            ..JoinGroupResponse::default()
-        };
+    ) -> Result<(), Refused> {
+        let refuse = |code| Refused { code, member_id: request.member_id.clone() };
         self.check_join(request).map_err(refuse)?;
         self.create(&request.group_id).map_err(refuse)?;
         let Self { groups, fx, config, .. } = self;
@@ -145,10 +141,8 @@ impl Coordinator {
         request: &LeaveGroupRequest,
     ) -> LeaveGroupResponse {
         self.fx.now_ms = now_ms;
-        let single = [MemberIdentity {
-            member_id: request.member_id.clone(),
-            ..MemberIdentity::default()
-        }];
+        let single =
+            [MemberIdentity { member_id: request.member_id.clone(), ..MemberIdentity::default() }];
         let leaving = if version < 3 { &single[..] } else { &request.members[..] };
         let codes = self.leave(&request.group_id, leaving);
         let member = |(leaving, code): (&MemberIdentity, ErrorCode)| MemberResponse {

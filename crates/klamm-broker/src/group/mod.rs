@@ -12,9 +12,9 @@ mod effects;
 mod group;
 mod offsets;
 mod restore;
-mod timers;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod topic_view;
 
 pub(crate) use self::change::RestoreError;

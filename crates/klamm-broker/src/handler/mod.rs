@@ -5,23 +5,34 @@ mod api_versions;
 mod context;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
 mod elect_leaders;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
 
@@ -68,6 +79,15 @@ apis! {
     Fetch FetchRequest
     ListOffsets ListOffsetsRequest
     Metadata MetadataRequest
+    OffsetCommit OffsetCommitRequest
+    OffsetFetch OffsetFetchRequest
+    FindCoordinator FindCoordinatorRequest
+    JoinGroup JoinGroupRequest
+    Heartbeat HeartbeatRequest
+    LeaveGroup LeaveGroupRequest
+    SyncGroup SyncGroupRequest
+    DescribeGroups DescribeGroupsRequest
+    ListGroups ListGroupsRequest
     ApiVersions ApiVersionsRequest
     CreateTopics CreateTopicsRequest
     DeleteTopics DeleteTopicsRequest
@@ -81,6 +101,8 @@ apis! {
     ElectLeaders ElectLeadersRequest
     IncrementalAlterConfigs IncrementalAlterConfigsRequest
     ListPartitionReassignments ListPartitionReassignmentsRequest
+    DeleteGroups DeleteGroupsRequest
+    OffsetDelete OffsetDeleteRequest
     DescribeCluster DescribeClusterRequest
     DescribeProducers DescribeProducersRequest
     ListConfigResources ListConfigResourcesRequest

@@ -117,11 +117,7 @@ impl ClassicGroup {
     }
 
     /// Whether the member exists and is the one that has its `group.instance.id`.
-    pub(super) fn validate(
-        &self,
-        id: &str,
-        instance_id: Option<&Str>,
-    ) -> Result<(), ErrorCode> {
+    pub(super) fn validate(&self, id: &str, instance_id: Option<&Str>) -> Result<(), ErrorCode> {
         if let Some(instance_id) = instance_id {
             match self.static_members.get(instance_id) {
                 None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
@@ -140,8 +136,9 @@ impl ClassicGroup {
         match self.state {
             State::Empty => pending < config.max_group_size,
             State::PreparingRebalance => {
+                let ahead = if member.is_some() { 0 } else { pending };
                 member.is_some_and(|member| member.joining.is_some())
-                    || waiting() + pending < config.max_group_size
+                    || waiting() + ahead < config.max_group_size
             }
             State::CompletingRebalance | State::Stable => {
                 member.is_some() || self.members.len() + pending < config.max_group_size

@@ -28,12 +28,23 @@ impl Joining<'_> {
         self.version >= 4
     }
 
-    pub(super) fn refuse(&self, code: ErrorCode) -> JoinGroupResponse {
-        JoinGroupResponse {
-            error_code: code.0,
-            member_id: self.request.member_id.clone(),
-            ..JoinGroupResponse::default()
-        }
+    pub(super) fn refuse(&self, code: ErrorCode) -> Refused {
+        Refused { code, member_id: self.request.member_id.clone() }
+    }
+}
+
+/// Why a member may not join, or not yet.
+#[derive(Debug)]
+pub(in crate::group) struct Refused {
+    pub(in crate::group) code: ErrorCode,
+    /// The id the member has or, with MEMBER_ID_REQUIRED, is to have.
+    pub(in crate::group) member_id: Str,
+}
+
+impl Refused {
+    pub(in crate::group) fn response(self) -> JoinGroupResponse {
+        let Self { code, member_id } = self;
+        JoinGroupResponse { error_code: code.0, member_id, ..JoinGroupResponse::default() }
     }
 }
 
@@ -41,18 +52,18 @@ impl ClassicGroup {
     /// Takes a request to join: answers it through `fx`, now or when the others have joined.
     ///
     /// # Errors
-    /// The answer, when the request is refused; the group is as before then, except that MEMBER_ID_REQUIRED reserves
+    /// [`Refused`]; the group is as before then, except that MEMBER_ID_REQUIRED reserves
     /// an id.
     pub(in crate::group) fn join(
         &mut self,
         fx: &mut Effects,
         join: Joining<'_>,
-    ) -> Result<(), JoinGroupResponse> {
+    ) -> Result<(), Refused> {
         let request = join.request;
         if !self.has_room(join.config, &request.member_id) {
             self.remove_pending(fx, &request.member_id);
-            let code = ErrorCode::GROUP_MAX_SIZE_REACHED.0;
-            return Err(JoinGroupResponse { error_code: code, ..JoinGroupResponse::default() });
+            let code = ErrorCode::GROUP_MAX_SIZE_REACHED;
+            return Err(Refused { code, member_id: Str::default() });
         }
         if !self.supports_protocols(request) {
             return Err(join.refuse(ErrorCode::INCONSISTENT_GROUP_PROTOCOL));
@@ -76,11 +87,7 @@ impl ClassicGroup {
     }
 
     /// Somebody who has no member id yet.
-    fn join_unknown(
-        &mut self,
-        fx: &mut Effects,
-        join: Joining<'_>,
-    ) -> Result<(), JoinGroupResponse> {
+    fn join_unknown(&mut self, fx: &mut Effects, join: Joining<'_>) -> Result<(), Refused> {
         let Some(instance_id) = &join.request.group_instance_id else {
             let id = fx.member_id(join.caller.client_id);
             if !join.must_know_its_id() {
@@ -89,8 +96,7 @@ impl ClassicGroup {
             }
             fx.after(join.request.session_timeout_ms, self.session_deadline(&id));
             self.pending_joins.insert(id.clone());
-            let code = ErrorCode::MEMBER_ID_REQUIRED;
-            return Err(JoinGroupResponse { member_id: id, ..join.refuse(code) });
+            return Err(Refused { code: ErrorCode::MEMBER_ID_REQUIRED, member_id: id });
         };
         let id = fx.member_id(instance_id);
         match self.static_members.get(instance_id).cloned() {
@@ -159,7 +165,7 @@ impl ClassicGroup {
     pub(super) fn update(&mut self, fx: &mut Effects, join: Joining<'_>, id: &Str) {
         let Some(member) = self.members.get_mut(id) else { return };
         // An earlier request that still waits is one its sender has given up.
-        let outdated = join.refuse(ErrorCode::REBALANCE_IN_PROGRESS);
+        let outdated = join.refuse(ErrorCode::REBALANCE_IN_PROGRESS).response();
         answer_join(fx, member, outdated);
         member.update(join.request);
         member.joining = Some(join.caller.waiter);

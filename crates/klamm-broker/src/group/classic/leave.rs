@@ -55,9 +55,8 @@ impl ClassicGroup {
 
     /// The connection over which a member waits is gone. One that was never told its id cannot come back: it leaves.
     pub(in crate::group) fn forget(&mut self, fx: &mut Effects, config: &GroupConfig, id: &str) {
-        let nameless = |member: &Member| {
-            member.is_new && !member.id_is_known && member.instance_id.is_none()
-        };
+        let nameless =
+            |member: &Member| member.is_new && !member.id_is_known && member.instance_id.is_none();
         if self.member(id).is_some_and(nameless) {
             self.remove(fx, id, ErrorCode::UNKNOWN_MEMBER_ID);
             self.members_left(fx, config);

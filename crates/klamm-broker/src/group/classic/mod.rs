@@ -14,4 +14,4 @@ mod sync;
 mod timeouts;
 
 pub(super) use self::group::{ClassicGroup, State};
-pub(super) use self::join::Joining;
+pub(super) use self::join::{Joining, Refused};

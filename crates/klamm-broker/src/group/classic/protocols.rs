@@ -18,9 +18,10 @@ impl ClassicGroup {
             return !request.protocol_type.is_empty() && !request.protocols.is_empty();
         }
         self.protocol_type.as_ref() == Some(&request.protocol_type)
-            && request.protocols.iter().any(|protocol| {
-                self.members.values().all(|member| member.supports(&protocol.name))
-            })
+            && request
+                .protocols
+                .iter()
+                .any(|protocol| self.members.values().all(|member| member.supports(&protocol.name)))
     }
 
     /// The protocol that most members prefer among those that all support; of equals the first by name.

@@ -26,11 +26,7 @@ impl ClassicGroup {
     }
 
     /// Members that have not asked for their assignment are out.
-    pub(in crate::group) fn handle_sync_timeout(
-        &mut self,
-        fx: &mut Effects,
-        config: &GroupConfig,
-    ) {
+    pub(in crate::group) fn handle_sync_timeout(&mut self, fx: &mut Effects, config: &GroupConfig) {
         let late: Vec<Str> = std::mem::take(&mut self.pending_syncs).into_iter().collect();
         if late.is_empty() || matches!(self.state, State::Empty | State::PreparingRebalance) {
             return;

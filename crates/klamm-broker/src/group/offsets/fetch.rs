@@ -34,13 +34,13 @@ impl Coordinator {
             let groups = groups.map(|group| self.fetch_group(version, stable, group, view));
             return OffsetFetchResponse { groups: groups.collect(), ..Default::default() };
         }
-        let topics = request.topics.as_ref().map(|topics| topics.iter().map(|topic| {
-            OffsetFetchRequestTopics {
+        let topics = request.topics.as_ref().map(|topics| {
+            topics.iter().map(|topic| OffsetFetchRequestTopics {
                 name: topic.name.clone(),
                 partition_indexes: topic.partition_indexes.clone(),
                 ..OffsetFetchRequestTopics::default()
-            }
-        }));
+            })
+        });
         let group = OffsetFetchRequestGroup {
             group_id: request.group_id.clone(),
             topics: topics.map(Iterator::collect),
@@ -123,7 +123,12 @@ fn one(
     }
 }
 
-fn found(stable: bool, offsets: &Offsets, topic: &Str, index: i32) -> OffsetFetchResponsePartitions {
+fn found(
+    stable: bool,
+    offsets: &Offsets,
+    topic: &Str,
+    index: i32,
+) -> OffsetFetchResponsePartitions {
     if stable && offsets.is_pending(topic, index) {
         return nothing(index, ErrorCode::UNSTABLE_OFFSET_COMMIT);
     }

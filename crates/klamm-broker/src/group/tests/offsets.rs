@@ -101,8 +101,7 @@ fn a_commit_between_join_and_sync_is_too_early() {
 fn all_topics_and_the_old_form() {
     let mut s = script();
     s.commit(-1, "", 7);
-    let request =
-        OffsetFetchRequest { group_id: GROUP.into(), topics: None, ..Default::default() };
+    let request = OffsetFetchRequest { group_id: GROUP.into(), topics: None, ..Default::default() };
     let response = s.c.fetch_offsets(7, &request, &s.topics);
     assert_eq!((response.topics.len(), response.groups.len()), (1, 0));
     assert_eq!(response.topics[0].partitions[0].committed_offset, 7);

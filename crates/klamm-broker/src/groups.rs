@@ -1,0 +1,284 @@
+//! The group coordinator at work: one lock, the broker's clock, the journal, and requests that wait.
+
+use crate::cluster::Cluster;
+use crate::config::BrokerConfig;
+use crate::group::{Caller, Coordinator, GroupConfig, Reply, RestoreError, TopicView};
+use crate::handler::Context;
+use crate::journal::{Change, Journal};
+use crate::nodes::{Node, Nodes};
+use crate::topics::{Topic, Topics};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::primitives::{Str, Uuid};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Notify, oneshot, watch};
+
+/// Keys of the journal that belong to groups.
+const JOURNAL: &str = "group/";
+
+/// Partitions of Kafka's `__consumer_offsets`: they decide which node coordinates a group.
+const OFFSETS_PARTITIONS: u32 = 50;
+
+/// All groups of the broker.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    inner: Mutex<Inner>,
+    /// Told when the next deadline is another than before.
+    rearmed: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    coordinator: Coordinator,
+    waiters: BTreeMap<u64, oneshot::Sender<Reply>>,
+    last_waiter: u64,
+}
+
+impl Groups {
+    /// The groups that the journal knows.
+    ///
+    /// # Errors
+    /// [`RestoreError`] for an entry that cannot be read.
+    pub(crate) fn open(
+        config: &BrokerConfig,
+        journal: &Journal,
+        now_ms: i64,
+    ) -> Result<Self, RestoreError> {
+        let mut coordinator = Coordinator::new(group_config(config), fastrand::u64(..));
+        for (key, value) in journal.entries(JOURNAL) {
+            coordinator.restore(now_ms, &key, &value)?;
+        }
+        let inner = Inner { coordinator, waiters: BTreeMap::new(), last_waiter: 0 };
+        Ok(Self { inner: Mutex::new(inner), rearmed: Notify::new() })
+    }
+
+    /// Has the coordinator do something; returns what it gives and what to wait for in the journal.
+    pub(crate) fn act<R>(
+        &self,
+        journal: &Journal,
+        now_ms: i64,
+        action: impl FnOnce(&mut Coordinator) -> R,
+    ) -> (R, Result<i64, ErrorCode>) {
+        self.act_as(journal, now_ms, |inner| action(&mut inner.coordinator))
+    }
+
+    fn act_as<R>(
+        &self,
+        journal: &Journal,
+        now_ms: i64,
+        action: impl FnOnce(&mut Inner) -> R,
+    ) -> (R, Result<i64, ErrorCode>) {
+        let mut inner = self.inner.lock();
+        let due = inner.coordinator.poll_timeout();
+        let result = action(&mut inner);
+        // Under the lock: changes are written in the order in which they happened.
+        let written = journal.write(inner.changes(), now_ms);
+        inner.answer();
+        if inner.coordinator.poll_timeout() != due {
+            self.rearmed.notify_one();
+        }
+        (result, written)
+    }
+
+    /// Ends what runs out of time, until `stop` says true.
+    pub(crate) async fn run(cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>) {
+        let groups = &cluster.groups;
+        loop {
+            let due = groups.inner.lock().coordinator.poll_timeout();
+            tokio::select! {
+                _ = stop.changed() => return,
+                () = groups.rearmed.notified() => continue,
+                () = cluster.clock.sleep_until(due.unwrap_or(i64::MAX)), if due.is_some() => {}
+            }
+            let now_ms = cluster.clock.now_ms();
+            let ((), written) = groups.act(&cluster.journal, now_ms, |c| c.handle_timeout(now_ms));
+            if let Err(code) = written {
+                tracing::error!(?code, "what became of groups could not be written down");
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn changes(&mut self) -> Vec<Change> {
+        let changes = std::iter::from_fn(|| self.coordinator.poll_change());
+        changes.map(|change| (format!("{JOURNAL}{}", change.key()), change.value())).collect()
+    }
+
+    fn answer(&mut self) {
+        while let Some((waiter, reply)) = self.coordinator.poll_reply() {
+            if let Some(sender) = self.waiters.remove(&waiter) {
+                // A receiver that is gone has forgotten its request a moment ago.
+                let _ = sender.send(reply);
+            }
+        }
+    }
+}
+
+/// A request that waits for its answer; dropped before, it is forgotten.
+struct Waiting<'a> {
+    cluster: &'a Cluster,
+    waiter: u64,
+    reply: oneshot::Receiver<Reply>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let now_ms = self.cluster.clock.now_ms();
+        let forgotten = self.cluster.groups.act_as(&self.cluster.journal, now_ms, |inner| {
+            if inner.waiters.remove(&self.waiter).is_some() {
+                inner.coordinator.forget(now_ms, self.waiter);
+            }
+        });
+        if let ((), Err(code)) = forgotten {
+            tracing::error!(?code, "the departure of a member could not be written down");
+        }
+    }
+}
+
+impl Context {
+    /// Has the coordinator do something, and waits until what it did is as safe as the broker promises.
+    ///
+    /// # Errors
+    /// KAFKA_STORAGE_ERROR when it could not be written down.
+    pub(crate) async fn coordinate<R>(
+        &self,
+        action: impl FnOnce(&mut Coordinator) -> R,
+    ) -> Result<R, ErrorCode> {
+        let cluster = &self.cluster;
+        let (result, written) = cluster.groups.act(&cluster.journal, self.now_ms(), action);
+        cluster.journal.durable(written?).await?;
+        Ok(result)
+    }
+
+    /// Like [`Context::coordinate`], for requests that may have to wait for other members.
+    ///
+    /// # Errors
+    /// The answer that came later; the code when nothing could be written down.
+    pub(crate) async fn coordinate_waiting<R>(
+        &self,
+        action: impl FnOnce(&mut Coordinator, Caller<'_>) -> Option<R>,
+        late: impl FnOnce(Reply) -> Option<R>,
+    ) -> Result<R, ErrorCode> {
+        let cluster = &self.cluster;
+        let host = self.session.host();
+        let (sender, reply) = oneshot::channel();
+        let ((waiter, result), written) =
+            cluster.groups.act_as(&cluster.journal, self.now_ms(), |inner| {
+                inner.last_waiter += 1;
+                let waiter = inner.last_waiter;
+                let caller = Caller { client_id: &self.client_id, client_host: &host, waiter };
+                let result = action(&mut inner.coordinator, caller);
+                if result.is_none() {
+                    inner.waiters.insert(waiter, sender);
+                }
+                (waiter, result)
+            });
+        if let Some(result) = result {
+            cluster.journal.durable(written?).await?;
+            return Ok(result);
+        }
+        let mut waiting = Waiting { cluster, waiter, reply };
+        let reply = (&mut waiting.reply).await.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        late(reply).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)
+    }
+
+    /// Whether this node coordinates the group.
+    ///
+    /// # Errors
+    /// NOT_COORDINATOR when another does.
+    pub(crate) fn check_coordinator(&self, group: &str) -> Result<(), ErrorCode> {
+        let ours = coordinator_of(&self.cluster.nodes, group).map(|node| node.id);
+        if ours == Some(self.node_id()) { Ok(()) } else { Err(ErrorCode::NOT_COORDINATOR) }
+    }
+}
+
+impl Cluster {
+    /// A topic has been deleted, and with it what groups have committed in it.
+    pub(crate) fn forget_offsets(&self, topic: &Topic) {
+        let now_ms = self.clock.now_ms();
+        let name = topic.name();
+        let ((), written) = self.groups.act(&self.journal, now_ms, |c| c.topic_deleted(name));
+        if let Err(code) = written {
+            tracing::error!(topic = name.as_str(), ?code, "offsets of a deleted topic are left");
+        }
+    }
+}
+
+/// The node that coordinates a group or a transactional id; when it is down, the next that is up.
+pub(crate) fn coordinator_of(nodes: &Nodes, key: &str) -> Option<Node> {
+    let ids = nodes.ids();
+    let up = nodes.up();
+    let first = usize::try_from(java_hash(key) % OFFSETS_PARTITIONS).unwrap_or(0);
+    let ring = ids.iter().cycle().skip(first.checked_rem(ids.len())?).take(ids.len());
+    ring.filter_map(|id| up.iter().find(|node| node.id == *id)).next().cloned()
+}
+
+/// Java's hash of a string, without its sign, which decides in which partition Kafka keeps a group.
+fn java_hash(key: &str) -> u32 {
+    let units = key.encode_utf16();
+    units.fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
+        & 0x7fff_ffff
+}
+
+fn group_config(config: &BrokerConfig) -> GroupConfig {
+    let defaults = GroupConfig::default();
+    let max_group_size = usize::try_from(config.group_max_size).unwrap_or(usize::MAX);
+    GroupConfig {
+        min_session_timeout_ms: config.group_min_session_timeout_ms,
+        max_session_timeout_ms: config.group_max_session_timeout_ms,
+        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+        max_group_size: max_group_size.min(defaults.max_group_size),
+        offsets_retention_ms: i64::from(config.offsets_retention_minutes).saturating_mul(60_000),
+        ..defaults
+    }
+}
+
+impl TopicView for Topics {
+    fn names(&self) -> Vec<Str> {
+        self.all().iter().map(|topic| topic.name().clone()).collect()
+    }
+
+    fn id(&self, name: &str) -> Option<Uuid> {
+        self.get(name).map(|topic| topic.id())
+    }
+
+    fn name(&self, id: Uuid) -> Option<Str> {
+        self.by_id(id).map(|topic| topic.name().clone())
+    }
+
+    fn partition_count(&self, name: &str) -> Option<i32> {
+        let count = self.get(name)?.partition_count();
+        Some(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{coordinator_of, java_hash};
+    use crate::nodes::{Node, Nodes};
+    use klamm_protocol::primitives::Str;
+
+    #[test]
+    fn strings_hash_as_in_java() {
+        assert_eq!((java_hash(""), java_hash("a"), java_hash("ab")), (0, 97, 97 * 31 + 98));
+        // "polygenelubricants".hashCode() is the smallest int there is; without its sign it is 0.
+        assert_eq!(java_hash("polygenelubricants"), 0);
+    }
+
+    #[test]
+    fn the_next_node_stands_in_for_one_that_is_down() {
+        let nodes = Nodes::default();
+        assert_eq!(coordinator_of(&nodes, "g"), None);
+        for id in 1..=3 {
+            nodes.add(Node { id, host: Str::from_static("h"), port: 1, rack: None });
+        }
+        let first = coordinator_of(&nodes, "g").unwrap().id;
+        nodes.set_up(first, false);
+        let second = coordinator_of(&nodes, "g").unwrap().id;
+        assert_eq!(second, first % 3 + 1);
+        nodes.set_up(first, true);
+        assert_eq!(coordinator_of(&nodes, "g").unwrap().id, first);
+    }
+}

@@ -1,0 +1,28 @@
+//! DeleteGroups (42), versions 0-2: groups without members, with their offsets.
+//!
+//! Every node deletes any group, whichever coordinates it.
+
+use super::{Answer, Context, Handle};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::delete_groups_response::DeletableGroupResult;
+use klamm_protocol::message::{DeleteGroupsRequest, DeleteGroupsResponse};
+use std::ops::RangeInclusive;
+
+impl Handle for DeleteGroupsRequest {
+    const SERVED: RangeInclusive<i16> = 0..=2;
+
+    async fn handle(self, cx: Context) -> Answer<DeleteGroupsResponse> {
+        let now_ms = cx.now_ms();
+        let done = cx.coordinate(|c| c.delete_groups(now_ms, &self)).await;
+        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+    }
+
+    fn refuse(&self, _: &Context, code: ErrorCode) -> DeleteGroupsResponse {
+        let results = self.groups_names.iter().map(|id| DeletableGroupResult {
+            group_id: id.clone(),
+            error_code: code.0,
+            ..DeletableGroupResult::default()
+        });
+        DeleteGroupsResponse { results: results.collect(), ..DeleteGroupsResponse::default() }
+    }
+}

@@ -1,0 +1,76 @@
+//! FindCoordinator (10), versions 0-6: which node coordinates a group or a transactional id.
+//!
+//! - 1: transactional ids.
+//! - 4: several keys at a time (KIP-699).
+//!
+//! Share groups (key type 2) are not served.
+
+use super::{Answer, Context, Handle};
+use crate::groups::coordinator_of;
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::find_coordinator_response::Coordinator;
+use klamm_protocol::message::{FindCoordinatorRequest, FindCoordinatorResponse};
+use klamm_protocol::primitives::Str;
+use std::ops::RangeInclusive;
+
+/// Key types: groups and transactional ids.
+const KEY_TYPES: RangeInclusive<i8> = 0..=1;
+
+impl Handle for FindCoordinatorRequest {
+    const SERVED: RangeInclusive<i16> = 0..=6;
+
+    async fn handle(self, cx: Context) -> Answer<FindCoordinatorResponse> {
+        if !KEY_TYPES.contains(&self.key_type) {
+            return Ok(self.refuse(&cx, ErrorCode::INVALID_REQUEST));
+        }
+        Ok(answer(&self, cx.version, |key| find(&cx, key)))
+    }
+
+    fn refuse(&self, cx: &Context, code: ErrorCode) -> FindCoordinatorResponse {
+        answer(self, cx.version, |key| failed(key, code))
+    }
+}
+
+fn answer(
+    request: &FindCoordinatorRequest,
+    version: i16,
+    find: impl Fn(&Str) -> Coordinator,
+) -> FindCoordinatorResponse {
+    if version >= 4 {
+        let coordinators = request.coordinator_keys.iter().map(find).collect();
+        return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
+    }
+    let found = find(&request.key);
+    FindCoordinatorResponse {
+        error_code: found.error_code,
+        error_message: found.error_message,
+        node_id: found.node_id,
+        host: found.host,
+        port: found.port,
+        ..FindCoordinatorResponse::default()
+    }
+}
+
+fn find(cx: &Context, key: &Str) -> Coordinator {
+    match coordinator_of(&cx.cluster.nodes, key) {
+        None => failed(key, ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        Some(node) => Coordinator {
+            key: key.clone(),
+            node_id: node.id,
+            host: node.host,
+            port: node.port,
+            ..Coordinator::default()
+        },
+    }
+}
+
+fn failed(key: &Str, code: ErrorCode) -> Coordinator {
+    Coordinator {
+        key: key.clone(),
+        node_id: -1,
+        port: -1,
+        error_code: code.0,
+        error_message: Some(Str::from_static(code.meaning())),
+        ..Coordinator::default()
+    }
+}

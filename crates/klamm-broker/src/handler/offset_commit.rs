@@ -1,0 +1,43 @@
+//! OffsetCommit (8), versions 2-10: where members of a group go on after a restart.
+//!
+//! - 2-4: the client may say how long offsets are kept.
+//! - 7: static members (KIP-345); 9: members of KIP-848 groups; 10: topics by id.
+
+use super::{Answer, Context, Handle};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use klamm_protocol::message::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use klamm_protocol::message::{OffsetCommitRequest, OffsetCommitResponse};
+use std::ops::RangeInclusive;
+
+impl Handle for OffsetCommitRequest {
+    const SERVED: RangeInclusive<i16> = 2..=10;
+
+    async fn handle(self, cx: Context) -> Answer<OffsetCommitResponse> {
+        if let Err(code) = cx.check_coordinator(&self.group_id) {
+            return Ok(self.refuse(&cx, code));
+        }
+        let (now_ms, version) = (cx.now_ms(), cx.version);
+        let topics = &cx.cluster.topics;
+        let done = cx.coordinate(|c| c.commit_offsets(now_ms, version, &self, topics)).await;
+        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+    }
+
+    fn refuse(&self, _: &Context, code: ErrorCode) -> OffsetCommitResponse {
+        let partition = |asked: &OffsetCommitRequestPartition| OffsetCommitResponsePartition {
+            partition_index: asked.partition_index,
+            error_code: code.0,
+        };
+        let topic = |asked: &OffsetCommitRequestTopic| OffsetCommitResponseTopic {
+            name: asked.name.clone(),
+            topic_id: asked.topic_id,
+            partitions: asked.partitions.iter().map(partition).collect(),
+        };
+        let topics = self.topics.iter().map(topic).collect();
+        OffsetCommitResponse { topics, ..OffsetCommitResponse::default() }
+    }
+}

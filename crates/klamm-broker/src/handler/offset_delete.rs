@@ -1,0 +1,23 @@
+//! OffsetDelete (47), version 0: takes offsets away from topics that a group does not read now (KIP-496).
+
+use super::{Answer, Context, Handle};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::{OffsetDeleteRequest, OffsetDeleteResponse};
+use std::ops::RangeInclusive;
+
+impl Handle for OffsetDeleteRequest {
+    const SERVED: RangeInclusive<i16> = 0..=0;
+
+    async fn handle(self, cx: Context) -> Answer<OffsetDeleteResponse> {
+        if let Err(code) = cx.check_coordinator(&self.group_id) {
+            return Ok(self.refuse(&cx, code));
+        }
+        let now_ms = cx.now_ms();
+        let done = cx.coordinate(|c| c.delete_offsets(now_ms, &self)).await;
+        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+    }
+
+    fn refuse(&self, _: &Context, code: ErrorCode) -> OffsetDeleteResponse {
+        OffsetDeleteResponse { error_code: code.0, ..OffsetDeleteResponse::default() }
+    }
+}

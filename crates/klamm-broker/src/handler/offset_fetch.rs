@@ -1,0 +1,66 @@
+//! OffsetFetch (9), versions 1-10: what was committed.
+//!
+//! - 2: null asks for all topics; an error code for the whole group.
+//! - 7: offsets of open transactions may be refused (KIP-447).
+//! - 8: several groups at a time (KIP-709); 9: members of KIP-848 groups; 10: topics by id.
+
+use super::{Answer, Context, Handle};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::offset_fetch_request::OffsetFetchRequestTopic;
+use klamm_protocol::message::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+};
+use klamm_protocol::message::{OffsetFetchRequest, OffsetFetchResponse};
+use klamm_protocol::primitives::Str;
+use std::ops::RangeInclusive;
+
+impl Handle for OffsetFetchRequest {
+    const SERVED: RangeInclusive<i16> = 1..=10;
+
+    async fn handle(self, cx: Context) -> Answer<OffsetFetchResponse> {
+        let mut asked = self.groups.iter().map(|group| &group.group_id);
+        let single = (cx.version < 8).then_some(&self.group_id);
+        if let Err(code) =
+            single.into_iter().chain(&mut asked).try_for_each(|group| cx.check_coordinator(group))
+        {
+            return Ok(self.refuse(&cx, code));
+        }
+        let (version, topics) = (cx.version, &cx.cluster.topics);
+        let done = cx.coordinate(|c| c.fetch_offsets(version, &self, topics)).await;
+        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+    }
+
+    fn refuse(&self, cx: &Context, code: ErrorCode) -> OffsetFetchResponse {
+        let groups = self.groups.iter().map(|group| OffsetFetchResponseGroup {
+            group_id: group.group_id.clone(),
+            error_code: code.0,
+            ..OffsetFetchResponseGroup::default()
+        });
+        let mut response =
+            OffsetFetchResponse { groups: groups.collect(), ..OffsetFetchResponse::default() };
+        match cx.version {
+            // The code has no place but in each partition.
+            ..2 => {
+                let topics = self.topics.iter().flatten();
+                response.topics = topics.map(|topic| failed(topic, code)).collect();
+            }
+            2..8 => response.error_code = code.0,
+            _ => {}
+        }
+        response
+    }
+}
+
+fn failed(topic: &OffsetFetchRequestTopic, code: ErrorCode) -> OffsetFetchResponseTopic {
+    let partition = |&partition_index: &i32| OffsetFetchResponsePartition {
+        partition_index,
+        committed_offset: -1,
+        metadata: Some(Str::default()),
+        error_code: code.0,
+        ..OffsetFetchResponsePartition::default()
+    };
+    OffsetFetchResponseTopic {
+        name: topic.name.clone(),
+        partitions: topic.partition_indexes.iter().map(partition).collect(),
+    }
+}

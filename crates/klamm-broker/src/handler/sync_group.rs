@@ -1,0 +1,32 @@
+//! SyncGroup (14), versions 0-5: gives and takes the assignment of a classic group.
+//!
+//! - 3: static members (KIP-345); 5: names the protocol it believes in (KIP-559).
+
+use super::{Answer, Context, Handle};
+use crate::group::Reply;
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::{SyncGroupRequest, SyncGroupResponse};
+use std::ops::RangeInclusive;
+
+impl Handle for SyncGroupRequest {
+    const SERVED: RangeInclusive<i16> = 0..=5;
+
+    async fn handle(self, cx: Context) -> Answer<SyncGroupResponse> {
+        if let Err(code) = cx.check_coordinator(&self.group_id) {
+            return Ok(self.refuse(&cx, code));
+        }
+        let (now_ms, version) = (cx.now_ms(), cx.version);
+        let late = |reply| match reply {
+            Reply::Sync(response) => Some(response),
+            Reply::Join(_) => None,
+        };
+        let synced = cx
+            .coordinate_waiting(|c, caller| c.sync_group(now_ms, caller, version, &self), late)
+            .await;
+        Ok(synced.unwrap_or_else(|code| self.refuse(&cx, code)))
+    }
+
+    fn refuse(&self, _: &Context, code: ErrorCode) -> SyncGroupResponse {
+        SyncGroupResponse { error_code: code.0, ..SyncGroupResponse::default() }
+    }
+}

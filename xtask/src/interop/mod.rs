@@ -2,7 +2,8 @@
 //!
 //! `readers` are Java, kcat (librdkafka), franz-go and confluent-kafka, each printing a topic the same way;
 //! `rows` is that way; `checks` are the comparisons, `batches` one that
-//! needs no broker. `matrix` lets ten clients use a broker in every way they can, on Kafka and on klamm's;
+//! needs no broker. `matrix` lets ten clients use a broker in every way they can, on Kafka and on klamm's, `suites` runs the tests they
+//! publish;
 //! `packages` installs what programs in other languages need.
 
 mod batches;
@@ -12,6 +13,7 @@ mod matrix;
 mod packages;
 mod readers;
 mod rows;
+mod suites;
 
 pub(crate) use self::readers::{Java, Reader};
 pub(crate) use self::rows::Row;
@@ -32,13 +34,15 @@ cargo xtask interop [--version V] [--file FILE] [--readers-only] [--program KLAM
      klamm wrote; FILE is sent line by line with every codec instead of a made-up text, KLAMM takes the
      place of the program that is otherwise built
 cargo xtask interop matrix …
-     see cargo xtask interop matrix --help
+cargo xtask interop suite …
+     each with --help says more
 ";
 
 /// Runs `cargo xtask interop` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((word, rest)) if word == "matrix" => matrix::run(place, rest),
+        Some((word, rest)) if word == "suite" => suites::run(place, rest),
         _ => own(place, args),
     }
 }

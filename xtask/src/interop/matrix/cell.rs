@@ -52,6 +52,7 @@ impl Cell<'_> {
     }
 
     fn answer(&self) -> Result<Outcome> {
+        self.column.check()?;
         let name = format!("{}-{}-{}", self.client.name(), self.scenario, self.column.name);
         let log = self.logs.join(format!("{name}.log"));
         match self.client.program() {

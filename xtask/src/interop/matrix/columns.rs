@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use super::bounded::Held;
 use crate::failure::{Doing, Failure, Result};
@@ -26,28 +27,21 @@ const SETTINGS: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub(crate) struct Column {
     /// The head of its column.
-    pub(super) name: &'static str,
+    pub(in crate::interop) name: &'static str,
     /// `HOST:PORT`.
-    pub(super) bootstrap: String,
-    _owned: Option<Owned>,
-}
-
-/// What ends with a column.
-#[derive(Debug)]
-#[expect(dead_code, reason = "kept for what dropping it does")]
-enum Owned {
-    Kafka(Running),
-    Klamm(Held),
+    pub(in crate::interop) bootstrap: String,
+    _kafka: Option<Running>,
+    klamm: Option<Mutex<Held>>,
 }
 
 impl Column {
     /// A broker that runs already.
-    pub(super) fn at(name: &'static str, bootstrap: &str) -> Self {
-        Self { name, bootstrap: bootstrap.to_owned(), _owned: None }
+    pub(in crate::interop) fn at(name: &'static str, bootstrap: &str) -> Self {
+        Self { name, bootstrap: bootstrap.to_owned(), _kafka: None, klamm: None }
     }
 
     /// A real Kafka.
-    pub(super) fn kafka(place: &Place) -> Result<Self> {
+    pub(in crate::interop) fn kafka(place: &Place) -> Result<Self> {
         let spec = Spec {
             name: "matrix".to_owned(),
             port_base: PORT_BASE,
@@ -56,15 +50,26 @@ impl Column {
         };
         let kafka = Running::up(place, spec)?;
         let bootstrap = kafka.cluster().bootstrap();
-        Ok(Self { name: "kafka", bootstrap, _owned: Some(Owned::Kafka(kafka)) })
+        Ok(Self { name: "kafka", bootstrap, _kafka: Some(kafka), klamm: None })
     }
 
     /// `program broker` on a free port, its data in memory.
-    pub(super) fn klamm(program: &Path) -> Result<Self> {
+    pub(in crate::interop) fn klamm(program: &Path) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["broker", "--listen", "127.0.0.1:0"]);
         let (bootstrap, broker) = listening(&mut command)?;
-        Ok(Self { name: "klamm", bootstrap, _owned: Some(Owned::Klamm(broker)) })
+        let klamm = Some(Mutex::new(broker));
+        Ok(Self { name: "klamm", bootstrap, _kafka: None, klamm })
+    }
+
+    /// An error once the broker started here has ended, which would otherwise look like failures of every client.
+    pub(super) fn check(&self) -> Result<()> {
+        let Some(Ok(mut broker)) = self.klamm.as_ref().map(Mutex::lock) else { return Ok(()) };
+        match broker.0.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Failure::new(format!("the broker has ended: {status}"))),
+            Err(error) => Err(Failure::new(format!("the broker: {error}"))),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use self::cell::{Cell, Outcome};
 use self::clients::Built;
-use self::columns::Column;
+pub(super) use self::columns::Column;
 use self::known::Known;
 use self::table::Row;
 use crate::failure::{Failure, Result};

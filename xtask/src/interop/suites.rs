@@ -31,8 +31,8 @@ struct Suite {
     module: &'static str,
     package: &'static str,
     environment: &'static [(&'static str, &'static str)],
-    /// What stands in its source instead of an environment variable for the address.
-    address: Option<&'static str>,
+    /// Whether its tests name localhost and port 9092, and take no other address.
+    fixed: bool,
 }
 
 const SUITES: [Suite; 2] = [
@@ -41,14 +41,14 @@ const SUITES: [Suite; 2] = [
         module: "github.com/twmb/franz-go@v1.22.2",
         package: "./pkg/kgo",
         environment: &[("KGO_TEST_RF", "1"), ("KGO_TEST_RECORDS", "50000")],
-        address: None,
+        fixed: false,
     },
     Suite {
         name: "kafka-go",
         module: "github.com/segmentio/kafka-go@v0.4.51",
         package: ".",
         environment: &[("KAFKA_VERSION", "4.0.0"), ("KAFKA_SKIP_NETTEST", "1")],
-        address: Some("localhost:9092"),
+        fixed: true,
     },
 ];
 
@@ -145,35 +145,41 @@ impl Suite {
         if copy.is_dir() {
             std::fs::remove_dir_all(&copy).doing(copy.display())?;
         }
-        copy_tree(&said.dir, &copy, &|text| match self.address {
-            Some(address) => text.replace(address, &column.bootstrap),
-            None => text,
-        })?;
-        if self.address.is_some() {
+        let address = self.fixed.then_some(column.bootstrap.as_str());
+        copy_tree(&said.dir, &copy, address)?;
+        if self.fixed {
             process::capture(Command::new(go).current_dir(&copy).args(["mod", "tidy"]))?;
         }
         Ok(copy)
     }
 }
 
-/// Copies a directory; `edit` sees every file of Go's, and nothing stays read-only.
-fn copy_tree(from: &Path, to: &Path, edit: &dyn Fn(String) -> String) -> Result<()> {
+/// Copies a directory so that it may be written to; `address` takes the place of the fixed one in tests.
+fn copy_tree(from: &Path, to: &Path, address: Option<&str>) -> Result<()> {
     std::fs::create_dir_all(to).doing(to.display())?;
     for entry in std::fs::read_dir(from).doing(from.display())? {
         let from = entry.doing(from.display())?.path();
         let Some(name) = from.file_name() else { continue };
         let to = to.join(name);
         if from.is_dir() {
-            copy_tree(&from, &to, edit)?;
+            copy_tree(&from, &to, address)?;
             continue;
         }
         let mut content = std::fs::read(&from).doing(from.display())?;
-        if from.extension().is_some_and(|extension| extension == "go") {
-            content = edit(String::from_utf8(content).doing(from.display())?).into_bytes();
+        if let Some(address) = address.filter(|_| name.to_string_lossy().ends_with("_test.go")) {
+            let text = String::from_utf8(content).doing(from.display())?;
+            content = readdressed(&text, address).into_bytes();
         }
         std::fs::write(&to, content).doing(to.display())?;
     }
     Ok(())
+}
+
+/// The source of a test with `address` instead of localhost and 9092, which is also the port it leaves out.
+fn readdressed(text: &str, address: &str) -> String {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "9092"));
+    let text = text.replace("TCP(\"localhost\")", &format!("TCP(\"{address}\")"));
+    text.replace("localhost", host).replace("9092", port)
 }
 
 /// How each test ended; one that began and did not end has failed.
@@ -214,7 +220,7 @@ fn differences(kafka: &Ends, klamm: &Ends) -> (Vec<String>, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{differences, ends, summary};
+    use super::{differences, ends, readdressed, summary};
 
     fn printed(events: &[(&str, &str)]) -> String {
         let line = |(action, test): &(&str, &str)| {
@@ -240,5 +246,11 @@ mod tests {
         assert_eq!(lines[0], "A: pass on Kafka, fail on klamm");
         let (lines, worse) = differences(&kafka, &ends(""));
         assert_eq!((lines[0].as_str(), worse), ("A: pass on Kafka, missing on klamm", 1));
+    }
+    #[test]
+    fn every_spelling_of_the_address_is_replaced() {
+        let text = "TCP(\"localhost\"), \"localhost:9092\", Host: \"localhost\", Port: 9092";
+        let expected = "TCP(\"h:7\"), \"h:7\", Host: \"h\", Port: 7";
+        assert_eq!(readdressed(text, "h:7"), expected);
     }
 }

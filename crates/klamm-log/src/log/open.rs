@@ -255,7 +255,10 @@ impl Opening {
         let mut offsets: Vec<i64> = names.iter().filter_map(|name| snapshot_offset(name)).collect();
         offsets.sort_unstable();
         let mut from = log.start_offset;
-        for offset in offsets.into_iter().rev().filter(|&offset| offset <= log.flushed_offset) {
+        // What is known at the beginning of a segment holds: the one before it was whole by then. It may be all that is
+        // left of batches that retention has removed.
+        let known = log.flushed_offset.max(log.active().base_offset);
+        for offset in offsets.into_iter().rev().filter(|&offset| offset <= known) {
             let path = self.path(&super::snapshot_name(offset));
             let content = read_small(&*self.storage, &path, MAX_SMALL_BYTES)?;
             if let Some((at, producers)) = content.and_then(|content| snapshot::decode(&content)) {

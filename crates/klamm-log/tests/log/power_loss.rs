@@ -48,11 +48,11 @@ fn batch(producer: u64, sequence: i32, value: &[u8]) -> Batch {
 }
 
 /// Sends one record, with its own sequence number, of some size.
-fn send(log: &mut Log, known: &mut Known, dice: &mut Dice) {
+fn send(log: &mut Log, known: &mut Known, dice: &mut Dice) -> Result<(), String> {
     let id = dice.roll(PRODUCERS);
     let producer = &mut known.producers[id as usize];
     if producer.waiting.len() == IN_FLIGHT {
-        return;
+        return Ok(());
     }
     let sequence = producer.next_sequence;
     let len = match dice.roll(3) {
@@ -62,23 +62,25 @@ fn send(log: &mut Log, known: &mut Known, dice: &mut Dice) {
     };
     let mut value = format!("{id}/{sequence}/").into_bytes();
     value.extend((0..len).map(|_| dice.roll(256) as u8));
-    let appended = log.append(batch(id, sequence, &value).bytes(), client(0)).unwrap();
+    let appended = log.append(batch(id, sequence, &value).bytes(), client(0));
+    let appended = appended.map_err(|error| format!("new record {id}/{sequence}: {error}"))?;
     producer.next_sequence += 1;
     producer.waiting.push_back((sequence, appended.base_offset, value));
+    Ok(())
 }
 
 /// Works for a while and loses power at some moment, often between the write and the end of a sync.
-fn work(log: &mut Log, known: &mut Known, dice: &mut Dice) {
+fn work(log: &mut Log, known: &mut Known, dice: &mut Dice) -> Result<(), String> {
     for _ in 0..dice.roll(60) {
         match dice.roll(12) {
-            0..8 => send(log, known, dice),
+            0..8 => send(log, known, dice)?,
             8 | 9 => {
                 if let Some(flush) = log.begin_flush() {
                     // What comes in the meantime is not covered.
-                    (0..dice.roll(4)).for_each(|_| send(log, known, dice));
+                    (0..dice.roll(4)).try_for_each(|_| send(log, known, dice))?;
                     let result = flush.sync();
                     if dice.roll(8) == 0 {
-                        return;
+                        return Ok(());
                     }
                     log.end_flush(&flush, result).unwrap();
                     known.acknowledge(log.flushed_offset());
@@ -94,6 +96,7 @@ fn work(log: &mut Log, known: &mut Known, dice: &mut Dice) {
             _ => log.roll().unwrap(),
         }
     }
+    Ok(())
 }
 
 /// What is wrong with a log that was opened after a power loss.
@@ -170,7 +173,8 @@ fn round(seed: u64, misdeed: Option<Fault>) -> Result<(), String> {
         if life == 1 && dice.roll(3) == 0 {
             log.close().unwrap();
         } else {
-            work(&mut log, &mut known, &mut dice);
+            let worked = work(&mut log, &mut known, &mut dice);
+            worked.map_err(|what| format!("life {life}: {what}"))?;
         }
         storage = storage.crash(dice.roll(u64::MAX));
     }

@@ -16,7 +16,7 @@ pub mod storage;
 pub use self::config::{Durability, LogConfig, UnknownDurability};
 pub use self::error::{AppendError, LogError, ReadError};
 pub use self::log::{
-    AppendInfo, Appended, Flush, Log, Origin, Quarantined, Recovery, Retained, Slices,
+    AppendInfo, Appended, Compacted, Flush, Log, Origin, Quarantined, Recovery, Retained, Slices,
 };
 pub use self::marker::end_transaction_marker;
 pub use self::producers::{AbortedTransaction, ProducerInfo, SequenceError};

@@ -67,6 +67,12 @@ impl Segment {
         Ok(Self::new(file, base_offset, index_interval_bytes))
     }
 
+    /// An empty segment with the same base offset, settings and age; its file is still to be set.
+    pub(crate) fn new_like(other: &Self) -> Self {
+        let new = Self::new(other.file.clone(), other.base_offset, other.index_interval_bytes);
+        Self { began_ms: other.began_ms, ..new }
+    }
+
     /// A segment of which nothing is known yet; the batches in `file` are told to [`Segment::note`].
     pub(crate) fn new(
         file: Arc<dyn StorageFile>,

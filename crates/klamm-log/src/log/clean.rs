@@ -36,7 +36,11 @@ impl Log {
 
     /// Bytes of the oldest segment when it has to go.
     fn removable(&self, now_ms: i64) -> Option<u64> {
-        let oldest = self.segments.first().filter(|segment| segment.len > 0)?;
+        let oldest = self.segments.first()?;
+        if oldest.len == 0 {
+            // Compaction may leave nothing of a segment.
+            return (self.segments.len() > 1).then_some(0);
+        }
         let expired = self.config.retention_ms.is_some_and(|ms| now_ms - oldest.max_timestamp > ms);
         let surplus = self.config.retention_bytes.is_some_and(|limit| {
             self.segments.len() > 1 && self.size_bytes() - oldest.len >= limit
@@ -89,7 +93,7 @@ impl Log {
         while self.segments.len() > 1 && self.segments[1].base_offset <= self.start_offset {
             let oldest = &self.segments[0];
             self.storage.remove(&self.path(&file_name(oldest.base_offset, "log")))?;
-            for extension in ["index", "timeindex"] {
+            for extension in ["index", "timeindex", "txnindex"] {
                 match self.storage.remove(&self.path(&file_name(oldest.base_offset, extension))) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}

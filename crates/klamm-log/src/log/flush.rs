@@ -1,7 +1,7 @@
 //! From the operating system's memory to the disk.
 
 use super::{CLEAN_FILE, Log, RECOVERY_FILE};
-use crate::segment::file_name;
+use crate::segment::{Segment, file_name};
 use crate::storage::{StorageFile, replace};
 use std::io;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Log {
         error
     }
 
-    fn refuse_if_poisoned(&self) -> io::Result<()> {
+    pub(super) fn refuse_if_poisoned(&self) -> io::Result<()> {
         match &self.poisoned {
             Some(why) => Err(io::Error::other(why.clone())),
             None => Ok(()),
@@ -112,11 +112,15 @@ impl Log {
 
     /// Writes the indexes of the active segment, in Kafka's formats.
     pub(super) fn save_indexes(&self) -> io::Result<()> {
-        let active = self.active();
+        self.save_index_of(self.active())
+    }
+
+    /// The same for any segment.
+    pub(super) fn save_index_of(&self, segment: &Segment) -> io::Result<()> {
         let save = |extension, content| {
-            replace(&*self.storage, &self.dir, &file_name(active.base_offset, extension), content)
+            replace(&*self.storage, &self.dir, &file_name(segment.base_offset, extension), content)
         };
-        save("index", active.offset_index())?;
-        save("timeindex", active.time_index())
+        save("index", segment.offset_index())?;
+        save("timeindex", segment.time_index())
     }
 }

@@ -2,6 +2,7 @@
 
 mod append;
 mod clean;
+mod compact;
 mod flush;
 mod open;
 mod read;
@@ -9,6 +10,7 @@ mod scan;
 
 pub use self::append::{AppendInfo, Appended, Origin};
 pub use self::clean::Retained;
+pub use self::compact::Compacted;
 pub use self::flush::Flush;
 pub use self::open::{Quarantined, Recovery};
 pub use self::read::Slices;
@@ -43,6 +45,8 @@ pub struct Log {
     start_offset: i64,
     /// Everything before this is on the disk.
     flushed_offset: i64,
+    /// Everything before this was compacted since the log was opened.
+    compacted_offset: i64,
     producers: Producers,
     epochs: Epochs,
     poisoned: Option<String>,

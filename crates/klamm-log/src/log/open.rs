@@ -1,6 +1,7 @@
 //! Opening a log: after a clean end as it was left, after a crash by looking at what may have suffered.
 
 use super::append::marker;
+use super::compact::finish_swaps;
 use super::scan::{Scanned, scan};
 use super::{CLEAN_FILE, EPOCHS_FILE, Log, RECOVERY_FILE, START_FILE, snapshot_offset};
 use crate::config::LogConfig;
@@ -82,6 +83,8 @@ impl Opening {
         for leftover in names.iter().filter(|name| name.ends_with(".tmp")) {
             self.storage.remove(&self.path(leftover))?;
         }
+        finish_swaps(&*self.storage, &self.dir, &names)?;
+        let names = self.storage.list(&self.dir)?;
         let clean_end = self.number(CLEAN_FILE)?;
         self.recovery.clean = clean_end.is_some();
         let trusted = clean_end.or(self.number(RECOVERY_FILE)?).unwrap_or(0);
@@ -93,6 +96,7 @@ impl Opening {
             config: self.config.clone(),
             start_offset: start,
             flushed_offset: trusted,
+            compacted_offset: 0,
             segments,
             producers: Producers::default(),
             epochs: Epochs::default(),

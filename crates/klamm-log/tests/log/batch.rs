@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use klamm_log::{AppendInfo, Log, LogConfig, Origin};
+use klamm_protocol::compression::{Codec, Compression};
 use klamm_protocol::record_batch::{
     BatchHeader, RecordBatch, RecordBatches, RecordParts, encode_record, encoded_record_len,
 };
@@ -32,6 +33,18 @@ impl Batch {
         Self::of(&values.iter().map(|value| (None, Some(value.to_vec()))).collect::<Vec<_>>())
     }
 
+    pub(crate) fn at(self, timestamp: i64) -> Self {
+        self.header(|h| (h.base_timestamp, h.max_timestamp) = (timestamp, timestamp))
+    }
+
+    pub(crate) fn transactional(self) -> Self {
+        self.header(|h| h.attributes = h.attributes.transactional())
+    }
+
+    pub(crate) fn compressed(self, codec: Codec) -> Self {
+        self.header(|h| h.attributes = h.attributes.with_codec(codec))
+    }
+
     pub(crate) fn by(self, id: i64, epoch: i16, sequence: i32) -> Self {
         self.header(|h| (h.producer_id, h.producer_epoch, h.base_sequence) = (id, epoch, sequence))
     }
@@ -54,7 +67,13 @@ impl Batch {
             body.resize(start + encoded_record_len(&parts), 0);
             encode_record(&mut body[start..], &parts).unwrap();
         }
-        let body = Bytes::from(body);
+        let mut body = Bytes::from(body);
+        let codec = self.header.attributes.codec().unwrap();
+        if codec != Codec::None {
+            let mut out = Vec::new();
+            Compression::from(codec).compress(&[body], &mut out).unwrap();
+            body = out.into();
+        }
         let head = self.header.seal(std::slice::from_ref(&body));
         [&head[..], &body].concat().into()
     }
@@ -63,6 +82,16 @@ impl Batch {
 /// What an append is stamped with.
 pub(crate) fn client(_: i64) -> AppendInfo {
     AppendInfo { leader_epoch: 1, origin: Origin::Client }
+}
+
+/// A key and a value.
+pub(crate) fn pair(key: &str, value: &str) -> Pair {
+    (Some(key.into()), Some(value.into()))
+}
+
+/// A key without a value.
+pub(crate) fn tombstone(key: &str) -> Pair {
+    (Some(key.into()), None)
 }
 
 /// Settings with which little data makes many segments.
@@ -95,7 +124,7 @@ pub(crate) fn batches(log: &Log) -> Vec<RecordBatch> {
 pub(crate) fn records(log: &Log) -> Vec<(i64, Pair)> {
     let (mut all, start) = (Vec::new(), log.start_offset());
     for batch in batches(log).iter().filter(|batch| !batch.attributes().is_control()) {
-        for record in batch.records() {
+        for record in batch.decompressed(1 << 20).unwrap().records() {
             let record = record.unwrap();
             let pair = (record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec));
             all.extend((record.offset >= start).then_some((record.offset, pair)));

@@ -3,6 +3,7 @@
 
 use klamm_protocol::record_batch::{BatchHeader, ControlType};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 /// Batches remembered for each producer: as many as it may have in flight, so that every retry is recognised.
 const WINDOW: usize = 5;
@@ -217,6 +218,19 @@ impl Producers {
         let mut found: Vec<_> = self.aborted.iter().filter(overlaps).copied().collect();
         found.sort_by_key(|transaction| transaction.first_offset);
         found
+    }
+
+    /// Kafka's `.txnindex` of the segment with these offsets: a version of 16 bits, then producer id, first offset, last offset
+    /// and last stable offset of every transaction that was aborted in it.
+    pub(crate) fn transaction_index(&self, offsets: Range<i64>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for t in self.aborted.iter().filter(|t| offsets.contains(&t.last_offset)) {
+            bytes.extend_from_slice(&0_i16.to_be_bytes());
+            for number in [t.producer_id, t.first_offset, t.last_offset, t.last_stable_offset] {
+                bytes.extend_from_slice(&number.to_be_bytes());
+            }
+        }
+        bytes
     }
 
     /// Forgets producers that have been idle for `expiration_ms`, unless they have a transaction open.

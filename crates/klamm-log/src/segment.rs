@@ -31,6 +31,17 @@ pub(crate) struct Mark {
     pub(crate) offset: i64,
     pub(crate) position: u64,
     pub(crate) max_timestamp: i64,
+    /// Its last offset.
+    last_offset: i64,
+    /// The newest record up to and with this batch.
+    newest: Newest,
+}
+
+/// A largest timestamp, and the last offset of the first batch that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Newest {
+    timestamp: i64,
+    last_offset: i64,
 }
 
 /// One segment.
@@ -42,6 +53,7 @@ pub(crate) struct Segment {
     pub(crate) next_offset: i64,
     /// -1 while it is empty.
     pub(crate) max_timestamp: i64,
+    newest: Newest,
     /// The largest timestamp of its first batch; what `segment_ms` counts from.
     pub(crate) began_ms: Option<i64>,
     /// Whether something was written that is not known to be on the disk.
@@ -85,6 +97,7 @@ impl Segment {
             len: 0,
             next_offset: base_offset,
             max_timestamp: -1,
+            newest: Newest { timestamp: -1, last_offset: -1 },
             began_ms: None,
             dirty: false,
             marks: Vec::new(),
@@ -113,9 +126,14 @@ impl Segment {
     /// Takes a batch that is in the file into the index.
     pub(crate) fn note(&mut self, batch: &Located) {
         let due = self.marks.last().map_or(0, |mark| mark.position + self.index_interval_bytes);
+        let (timestamp, last_offset) = (batch.header.max_timestamp, batch.next_offset() - 1);
+        if timestamp > self.newest.timestamp {
+            self.newest = Newest { timestamp, last_offset };
+        }
         if batch.position >= due {
             let (offset, position) = (batch.header.base_offset, batch.position);
-            self.marks.push(Mark { offset, position, max_timestamp: self.max_timestamp });
+            let (max_timestamp, newest) = (self.max_timestamp, self.newest);
+            self.marks.push(Mark { offset, position, max_timestamp, last_offset, newest });
         }
         self.began_ms.get_or_insert(batch.header.max_timestamp);
         self.max_timestamp = self.max_timestamp.max(batch.header.max_timestamp);
@@ -168,28 +186,32 @@ impl Segment {
         Ok(if parts.len() == 1 { parts.swap_remove(0) } else { parts.concat().into() })
     }
 
-    /// Kafka's `.index`: offset and position of each entry, relative to the base offset, 32 bits each.
+    /// Kafka's `.index`: the last offset of a batch, relative to the base offset, and its position, 32 bits each.
     pub(crate) fn offset_index(&self) -> Bytes {
         let entries = self.marks.iter().filter_map(|mark| {
-            let offset = u32::try_from(mark.offset - self.base_offset).ok()?;
+            let offset = self.relative(mark.last_offset)?;
             Some([offset.to_be_bytes(), u32::try_from(mark.position).ok()?.to_be_bytes()])
         });
         entries.flatten().flatten().collect::<Vec<u8>>().into()
     }
 
-    /// Kafka's `.timeindex`: a timestamp and the relative offset of the last record before it grows, in order.
+    /// Kafka's `.timeindex`: growing timestamps of 64 bits, each with the relative last offset of the batch that has it.
     pub(crate) fn time_index(&self) -> Bytes {
         let (mut bytes, mut last) = (Vec::new(), -1);
-        for mark in &self.marks {
-            if mark.max_timestamp > last
-                && let Ok(offset) = u32::try_from(mark.offset - 1 - self.base_offset)
+        for newest in self.marks.iter().map(|mark| mark.newest).chain([self.newest]) {
+            if newest.timestamp > last
+                && let Some(offset) = self.relative(newest.last_offset)
             {
-                bytes.extend_from_slice(&mark.max_timestamp.to_be_bytes());
+                bytes.extend_from_slice(&newest.timestamp.to_be_bytes());
                 bytes.extend_from_slice(&offset.to_be_bytes());
-                last = mark.max_timestamp;
+                last = newest.timestamp;
             }
         }
         bytes.into()
+    }
+
+    fn relative(&self, offset: i64) -> Option<u32> {
+        u32::try_from(offset.checked_sub(self.base_offset)?).ok()
     }
 }
 

@@ -121,6 +121,10 @@ impl Log {
             replace(&*self.storage, &self.dir, &file_name(segment.base_offset, extension), content)
         };
         save("index", segment.offset_index())?;
-        save("timeindex", segment.time_index())
+        save("timeindex", segment.time_index())?;
+        match self.producers.transaction_index(segment.base_offset..segment.next_offset) {
+            index if index.is_empty() => Ok(()),
+            index => save("txnindex", index.into()),
+        }
     }
 }

@@ -5,5 +5,6 @@
 mod batch;
 mod compaction;
 mod faults;
+mod indexes;
 mod power_loss;
 mod torn;

@@ -79,6 +79,8 @@ fn finish_swap(
     let stale = others.iter().flat_map(|&other| {
         ["log", "index", "timeindex", "txnindex"].map(|extension| file_name(other, extension))
     });
+    // Every segment has the other two and they are overwritten; this one it may not need any more.
+    let stale = stale.chain([file_name(base, "txnindex")]);
     for name in stale {
         match storage.remove(&format!("{dir}/{name}")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

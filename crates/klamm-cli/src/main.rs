@@ -3,6 +3,7 @@
 mod args;
 mod broker;
 mod connect;
+mod embedded;
 mod failure;
 mod perf;
 mod produce;

@@ -10,6 +10,7 @@ mod print;
 
 use crate::args::{Global, PerfProduce};
 use crate::connect::{connect, settings};
+use crate::embedded::Embedded;
 use crate::failure::{DATA, Failure, RATE_MISSED};
 use load::Load;
 use measure::{Meter, Totals};
@@ -23,7 +24,14 @@ const RATE_TOLERANCE: f64 = 0.01;
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(global: &Global, args: PerfProduce) -> Result<(), Failure> {
-    let (client_config, producer_config) = settings(global, &args.producer_props)?;
+    let (mut client_config, producer_config) = settings(global, &args.producer_props)?;
+    let embedded = match client_config.has_bootstrap_servers() {
+        true => None,
+        false => Some(Embedded::start(&args.topic)?),
+    };
+    if let Some(broker) = &embedded {
+        client_config = client_config.bootstrap_servers(broker.bootstrap());
+    }
     let payloads = Arc::new(payload::load(&args)?);
     let client = connect(client_config).await?;
     let totals = Arc::new(Totals::default());

@@ -55,6 +55,17 @@ impl ClientConfig {
         }
     }
 
+    /// Other brokers to ask first, as `host:port`, separated by commas.
+    pub fn bootstrap_servers(mut self, servers: impl AsRef<str>) -> Self {
+        self.bootstrap_servers = split_servers(servers.as_ref());
+        self
+    }
+
+    /// Whether there is a broker to ask first.
+    pub fn has_bootstrap_servers(&self) -> bool {
+        !self.bootstrap_servers.is_empty()
+    }
+
     /// Sets the name that brokers log and count requests under. Default: `klamm`.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = id.into();

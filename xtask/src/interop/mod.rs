@@ -1,10 +1,10 @@
 //! `cargo xtask interop`: klamm against a real Kafka, and other clients against what klamm wrote.
 //!
 //! `readers` are Java, kcat (librdkafka), franz-go and confluent-kafka, each printing a topic the same way;
-//! `rows` is that way; `checks` are the comparisons, `batches` one that
-//! needs no broker. `matrix` lets ten clients use a broker in every way they can, on Kafka and on klamm's, `suites` runs the tests they
-//! publish;
-//! `packages` installs what programs in other languages need.
+//! `rows` is that way; `checks` are the comparisons, `batches` one that needs no broker.
+//!
+//! `matrix` lets ten clients use a broker in every way they can, on Kafka and on klamm's; `suites` runs the tests that
+//! clients publish, `tools` Kafka's command-line tools. `packages` installs what programs in other languages need.
 
 mod batches;
 mod checks;
@@ -14,6 +14,7 @@ mod packages;
 mod readers;
 mod rows;
 mod suites;
+mod tools;
 
 pub(crate) use self::readers::{Java, Reader};
 pub(crate) use self::rows::Row;
@@ -35,6 +36,7 @@ cargo xtask interop [--version V] [--file FILE] [--readers-only] [--program KLAM
      place of the program that is otherwise built
 cargo xtask interop matrix …
 cargo xtask interop suite …
+cargo xtask interop tools …
      each with --help says more
 ";
 
@@ -43,6 +45,7 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((word, rest)) if word == "matrix" => matrix::run(place, rest),
         Some((word, rest)) if word == "suite" => suites::run(place, rest),
+        Some((word, rest)) if word == "tools" => tools::run(place, rest),
         _ => own(place, args),
     }
 }

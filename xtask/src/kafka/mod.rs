@@ -14,6 +14,7 @@ mod security;
 mod spec;
 mod zookeeper;
 
+pub(crate) use self::artifacts::Artifacts;
 pub(crate) use self::cluster::{Cluster, Running};
 pub(crate) use self::command::run;
 pub(crate) use self::spec::{Spec, Version};

@@ -3,6 +3,7 @@
 //! A [`Log`] is one partition. Its segments hold Kafka's own bytes, so that Kafka's tools read them. It is synchronous
 //! and has no clock: callers hand in the time, and decide when to flush and when to clean.
 
+mod cap;
 mod config;
 mod epochs;
 mod error;
@@ -13,6 +14,7 @@ mod segment;
 mod snapshot;
 pub mod storage;
 
+pub use self::cap::{DiskCap, Usage};
 pub use self::config::{Durability, LogConfig, UnknownDurability};
 pub use self::error::{AppendError, LogError, ReadError};
 pub use self::log::{

@@ -1,6 +1,7 @@
 //! Removing what is old: by age, by size, and by request.
 
 use super::{EPOCHS_FILE, Log, START_FILE};
+use crate::cap::Usage;
 use crate::segment::file_name;
 use std::io;
 
@@ -59,6 +60,23 @@ impl Log {
         // The start moves first: a crash in between leaves a segment that is before the start, and goes then.
         self.move_start(self.segments[1].base_offset)?;
         self.remove_segments_before_start()
+    }
+
+    /// Removes the oldest segment even when it is the only one, for a cap on many logs; returns its bytes.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn give_up_oldest_segment(&mut self) -> io::Result<u64> {
+        if self.segments.len() == 1 {
+            self.roll()?;
+        }
+        self.drop_oldest_segment()
+    }
+
+    /// What the log takes, for a [`DiskCap`](crate::DiskCap).
+    pub fn usage(&self) -> Usage {
+        let segments = self.segments.iter().map(|segment| (segment.len, segment.max_timestamp));
+        Usage { segments: segments.collect() }
     }
 
     /// Makes `offset` the first there is; whole segments before it go. An offset at or before the start changes nothing.

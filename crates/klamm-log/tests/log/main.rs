@@ -4,7 +4,9 @@
 
 mod batch;
 mod compaction;
+mod disk_cap;
 mod faults;
 mod indexes;
+mod model;
 mod power_loss;
 mod torn;

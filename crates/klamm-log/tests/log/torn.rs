@@ -109,6 +109,21 @@ fn dedup_window_survives_a_restart_clean_or_not() {
 }
 
 #[test]
+fn producers_are_known_after_retention_removed_their_batches() {
+    let storage = FaultyStorage::new();
+    let (mut log, _) = Log::open(Arc::new(storage.clone()), "t-0", small(true)).unwrap();
+    let batch = |n| Batch::values(&[b"v"]).by(9, 0, n).bytes();
+    log.append(batch(0), client(0)).unwrap();
+    log.roll().unwrap();
+    (1..4).for_each(|n| assert!(log.append(batch(n), client(0)).is_ok()));
+    log.delete_before(4).unwrap();
+    let (mut log, recovery) = Log::open(Arc::new(storage), "t-0", small(true)).unwrap();
+    assert!(!recovery.clean && records(&log).is_empty());
+    assert_eq!(log.append(batch(3), client(0)).unwrap_err().duplicate().unwrap().base_offset, 3);
+    assert_eq!(log.append(batch(4), client(0)).unwrap().base_offset, 4);
+}
+
+#[test]
 fn a_closed_log_is_opened_as_it_was() {
     let storage = Arc::new(MemoryStorage::new());
     let (mut log, _) = Log::open(storage.clone(), "t-0", small(false)).unwrap();

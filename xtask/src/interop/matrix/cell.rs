@@ -46,9 +46,13 @@ struct Answer {
 }
 
 impl Cell<'_> {
-    /// Runs it.
+    /// Runs it; on Kafka once more when it fails, for a client that stumbles there says nothing about klamm.
     pub(super) fn run(&self) -> Outcome {
-        self.answer().unwrap_or_else(|failure| Outcome::Failed(failure.to_string()))
+        let once = || self.answer().unwrap_or_else(|failure| Outcome::Failed(failure.to_string()));
+        match once() {
+            Outcome::Failed(_) if self.column.name == "kafka" => once(),
+            outcome => outcome,
+        }
     }
 
     fn answer(&self) -> Result<Outcome> {

@@ -25,6 +25,9 @@ const MAX_NODES: i32 = 64;
 /// How long records of a broker with a directory may be in the system's memory only, unless it says otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Records that a broker in memory keeps, in bytes, unless it says otherwise.
+const MEMORY_BYTES: u64 = 1 << 30;
+
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -176,7 +179,10 @@ impl Builder {
             nodes.add(self.node(id, listener)?);
         }
         let (storage, durability) = self.storage()?;
-        let config = self.config.clone();
+        let mut config = self.config.clone();
+        if durability == Durability::Memory {
+            config.disk_max_bytes.get_or_insert(MEMORY_BYTES);
+        }
         let place = self.data.as_ref().map_or("memory".to_owned(), |dir| dir.display().to_string());
         let cluster = Cluster::open(config, self.release, storage, durability, place, nodes)?;
         let cluster = Arc::new(cluster);
@@ -268,7 +274,11 @@ impl Broker {
         let dir = self.dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
         match self.cluster.durability {
             Durability::Memory => {
-                "records are kept in memory: they are gone when this process ends (--data DIR keeps them)".to_owned()
+                let cap = self.cluster.config().disk_max_bytes.unwrap_or(u64::MAX) >> 20;
+                format!(
+                    "records are kept in memory: the oldest go beyond {cap} MiB, all when this process ends \
+                     (--data DIR keeps them)"
+                )
             }
             Durability::Os => format!(
                 "records are kept in {dir}: the end of this process loses none; a power loss may lose what the system \
@@ -278,7 +288,9 @@ impl Broker {
                 "records are kept in {dir}: the end of this process loses none; a power loss may lose the last {} ms",
                 interval.as_millis()
             ),
-            _ => format!("records are kept in {dir}: what was acknowledged or read survives a power loss"),
+            _ => format!(
+                "records are kept in {dir}: what was acknowledged or read survives a power loss"
+            ),
         }
     }
 

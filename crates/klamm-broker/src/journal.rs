@@ -117,7 +117,7 @@ impl Journal {
     fn append(&self, changes: &[Change], now_ms: i64) -> Result<i64, ErrorCode> {
         let records = changes.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
         let (node, _) = self.partition.leader();
-        let appended = self.partition.append(node, batch(records, now_ms), Origin::Client, now_ms);
+        let appended = self.partition.append(node, batch(records, now_ms), Origin::Client);
         appended.map(|appended| appended.last_offset).map_err(|refused| refused.code)
     }
 

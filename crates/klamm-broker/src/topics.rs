@@ -141,9 +141,6 @@ impl Topic {
 
     /// Replaces what clients set and what follows from it.
     pub(crate) fn configure(&self, overrides: Overrides, config: Arc<TopicConfig>) {
-        for partition in self.partitions.read().iter() {
-            partition.configure(&config);
-        }
         *self.settings.write() = Settings { overrides, config };
     }
 }

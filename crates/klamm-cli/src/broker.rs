@@ -25,6 +25,9 @@ pub(crate) struct BrokerArgs {
     /// When a record counts as safe: memory, os, interval=MS or always
     #[arg(long, value_name = "MODE")]
     durability: Option<Durability>,
+    /// Let the oldest records go when all of them take more than this, as 200MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    max_disk: Option<u64>,
     /// A server.properties file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -103,6 +106,9 @@ fn config(global: &Global, args: &BrokerArgs) -> Result<BrokerConfig, Failure> {
         let (name, value) = split_pair(pair)?;
         pairs.push((name.to_owned(), value.to_owned()));
     }
+    if let Some(cap) = args.max_disk {
+        pairs.push(("klamm.disk.max.bytes".to_owned(), cap.to_string()));
+    }
     for (name, value) in pairs {
         let effect = config.set(&name, &value);
         tell(&name, effect)?;
@@ -141,4 +147,47 @@ fn topic_spec(text: &str) -> Result<(&str, i32), Failure> {
     let partitions = partitions
         .ok_or_else(|| Failure::new(USAGE, format!("--topics {text:?} is not NAME:PARTITIONS")))?;
     Ok((name, partitions))
+}
+
+/// Reads `200MB`, `2GiB` or a number of bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let unit = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (number, unit) = unit.unwrap_or((text.strip_suffix('B').unwrap_or(text), 1));
+    let number: u64 =
+        number.trim().parse().map_err(|_| "not a size such as 200MB or 2GiB".to_owned())?;
+    number
+        .checked_mul(unit)
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| "not a possible size".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, topic_spec};
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("200MB"), Ok(200_000_000));
+        assert_eq!(bytes("2 GiB"), Ok(2 << 30));
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert!(bytes("").is_err() && bytes("0").is_err() && bytes("99999999TB").is_err());
+    }
+
+    #[test]
+    fn topics_come_in_the_forms_of_container_images() {
+        assert_eq!(topic_spec("a").ok(), Some(("a", 1)));
+        assert_eq!(topic_spec("a:50").ok(), Some(("a", 50)));
+        assert_eq!(topic_spec("a:50:2").ok(), Some(("a", 50)));
+        assert!(topic_spec("a:x").is_err());
+    }
 }

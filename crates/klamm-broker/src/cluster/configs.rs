@@ -20,6 +20,7 @@ impl Cluster {
         let config = TopicConfig::new(&overrides, &self.config())?;
         if !validate_only {
             topic.configure(overrides, Arc::new(config));
+            self.configure_logs(topic);
             self.remember(topic).map_err(|error| SettingError::Storage(error.to_string()))?;
         }
         Ok(())
@@ -45,7 +46,13 @@ impl Cluster {
             let overrides = topic.overrides();
             let config = TopicConfig::new(&overrides, &self.config())?;
             topic.configure(overrides, Arc::new(config));
+            self.configure_logs(&topic);
         }
         Ok(())
+    }
+
+    fn configure_logs(&self, topic: &Topic) {
+        let config = self.log_config(&topic.config());
+        topic.partitions().iter().for_each(|partition| partition.configure(config.clone()));
     }
 }

@@ -141,7 +141,7 @@ impl Cluster {
         assignment: Vec<Vec<i32>>,
         config: &TopicConfig,
     ) -> Result<Vec<Arc<Partition>>, TopicError> {
-        let config = config.log(self.durability == Durability::Always);
+        let config = self.log_config(config);
         let open = |(index, replicas): (usize, Vec<i32>)| {
             let index = i32::try_from(index).unwrap_or(i32::MAX);
             let dir = format!("{}-{index}", topic.as_str());
@@ -153,6 +153,14 @@ impl Cluster {
             Ok(Arc::new(partition))
         };
         (first..).zip(assignment).map(open).collect()
+    }
+
+    /// What a topic's settings mean for its logs.
+    pub(super) fn log_config(&self, config: &TopicConfig) -> LogConfig {
+        let mut config = config.log(self.durability == Durability::Always);
+        config.segment_bytes = config.segment_bytes.min(self.segment_limit());
+        config.producer_id_expiration_ms = i64::from(self.config().producer_id_expiration_ms);
+        config
     }
 
     /// Writes down what a topic is now.

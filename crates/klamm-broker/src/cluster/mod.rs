@@ -1,5 +1,6 @@
 //! Everything the nodes of one broker share: topics, groups, settings, time.
 
+mod cap;
 mod configs;
 mod logs;
 mod topics;
@@ -7,6 +8,7 @@ mod topics;
 pub(crate) use self::logs::OpenFailed;
 pub(crate) use self::topics::NewTopic;
 
+use self::cap::Cap;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::fetch::FetchSessions;
@@ -41,6 +43,7 @@ pub(crate) struct Cluster {
     pub(crate) journal: Journal,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) groups: Groups,
+    cap: Cap,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
@@ -77,6 +80,7 @@ impl Cluster {
             journal,
             producer_ids: ProducerIds::default(),
             groups,
+            cap: Cap::default(),
             storage,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(()),

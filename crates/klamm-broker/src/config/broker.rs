@@ -69,6 +69,9 @@ pub struct BrokerConfig {
     pub socket_receive_buffer_bytes: i32,
     /// `socket.send.buffer.bytes`: SO_SNDBUF of connections. Default -1, the system's (Kafka: 102,400).
     pub socket_send_buffer_bytes: i32,
+    /// `klamm.disk.max.bytes`: the size of all logs from which the oldest segments go. Default none with a directory,
+    /// 1 GiB in memory. Not a setting of Kafka.
+    pub disk_max_bytes: Option<u64>,
     /// What every setting was given as, by name.
     pub(crate) given: Overrides,
     /// What was set while the broker runs, by name.
@@ -99,6 +102,7 @@ impl Default for BrokerConfig {
             transactional_id_expiration_ms: 604_800_000,
             socket_receive_buffer_bytes: -1,
             socket_send_buffer_bytes: -1,
+            disk_max_bytes: None,
             given: Overrides::new(),
             dynamic: Overrides::new(),
             topic_defaults: Overrides::new(),
@@ -186,6 +190,7 @@ impl BrokerConfig {
             }
             "socket.receive.buffer.bytes" => read(&mut self.socket_receive_buffer_bytes, value),
             "socket.send.buffer.bytes" => read(&mut self.socket_send_buffer_bytes, value),
+            "klamm.disk.max.bytes" => self.disk_max_bytes = value.parse().ok(),
             "log.retention.check.interval.ms" => {
                 read(&mut self.retention_check_interval_ms, value);
             }

@@ -257,6 +257,12 @@ pub(crate) const BROKER: &[Setting] = &[
         "the shortest session a member may ask for",
     ),
     broker(
+        "klamm.disk.max.bytes",
+        LIMIT,
+        "-1",
+        "the size of all logs from which the oldest segments go; not a setting of Kafka",
+    ),
+    broker(
         "log.retention.check.interval.ms",
         Kind::Long(1, LONG),
         "300000",

@@ -126,7 +126,9 @@ fn append(
         let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
         return Err(failed(data.index, code.into()));
     }
-    let appended = partition.append(cx.node_id(), checked, Origin::Client, now_ms);
+    let bytes = checked.bytes.len();
+    let appended = partition.append(cx.node_id(), checked, Origin::Client);
+    cx.cluster.appended(bytes);
     appended.map_err(|refused| with_leader(cx, partition, failed(data.index, refused)))
 }
 

@@ -41,7 +41,6 @@ impl Partition {
         node: i32,
         batch: Checked,
         origin: Origin,
-        now_ms: i64,
     ) -> Result<Appended, AppendRefused> {
         let mut state = self.state.lock();
         state.check_leader(node, -1)?;
@@ -137,6 +136,23 @@ impl Partition {
     /// The first offset there is.
     pub(crate) fn start_offset(&self) -> i64 {
         self.state.lock().log.start_offset()
+    }
+
+    /// The largest timestamp of the oldest segment.
+    pub(crate) fn oldest_timestamp(&self) -> i64 {
+        self.state.lock().log.oldest_segment().2
+    }
+
+    /// Removes the oldest segment, whatever it holds; returns its bytes.
+    pub(crate) fn drop_oldest(&self) -> io::Result<u64> {
+        let mut state = self.state.lock();
+        if state.deleted {
+            return Ok(0);
+        }
+        if state.log.segment_count() == 1 {
+            state.log.roll()?;
+        }
+        state.log.drop_oldest_segment()
     }
 
     /// Begins a new segment, and returns its first offset.

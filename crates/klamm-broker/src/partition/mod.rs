@@ -7,11 +7,10 @@ mod watchers;
 
 pub(crate) use self::append::{AppendRefused, Appended};
 pub(crate) use self::check::{Checked, Rejected, check};
-pub(crate) use self::read::{Bounds, Isolation, Read, ReadRefused, ReadRequest};
+pub(crate) use self::read::{Isolation, Read, ReadRefused, ReadRequest};
 pub(crate) use self::watchers::Watchers;
 
-use crate::config::TopicConfig;
-use klamm_log::{Durability, Log, ProducerInfo};
+use klamm_log::{Durability, Log, LogConfig, ProducerInfo};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;
 use parking_lot::Mutex;
@@ -107,11 +106,9 @@ impl Partition {
         Ok(state.log.producers().collect())
     }
 
-    /// Takes over what the topic's settings say of its log.
-    pub(crate) fn configure(&self, config: &TopicConfig) {
-        let mut state = self.state.lock();
-        let always = self.durability == Durability::Always;
-        state.log.configure(config.log(always));
+    /// Other settings for the log from now on.
+    pub(crate) fn configure(&self, config: LogConfig) {
+        self.state.lock().log.configure(config);
     }
 
     /// Removes all records; reads and appends that come too late find nothing.

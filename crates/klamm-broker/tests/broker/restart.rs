@@ -8,10 +8,10 @@ use klamm_protocol::message::{InitProducerIdRequest, MetadataRequest};
 use std::path::PathBuf;
 
 /// A directory that goes with the test.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("klamm-{name}-{}", std::process::id()));
         drop(std::fs::remove_dir_all(&dir));
         Self(dir)

@@ -1,0 +1,39 @@
+//! The cap on everything that is stored.
+
+use crate::batch::{batch, records};
+use crate::peer::{Peer, start};
+use crate::restart::Scratch;
+use klamm_broker::{Broker, BrokerConfig};
+use std::fs;
+use std::path::Path;
+
+const CAP: u64 = 8 << 20;
+
+fn bytes_in(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_in(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        // Removed since it was listed.
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
+#[tokio::test]
+async fn a_directory_stays_under_its_cap_and_keeps_the_newest_records() {
+    let scratch = Scratch::new("cap");
+    let mut config = BrokerConfig::default();
+    config.set("klamm.disk.max.bytes", &CAP.to_string()).unwrap();
+    let broker = start(Broker::builder().data(&scratch.0).config(config).topic("t", 2)).await;
+    let mut peer = Peer::connect(broker.address()).await;
+    let value = "v".repeat(200_000);
+    let mut last = 0;
+    for n in 0..120 {
+        last = peer.produce(n % 2, batch(&[&value])).await.base_offset;
+        assert!(bytes_in(&scratch.0) <= CAP, "after {n} records");
+    }
+    assert!(bytes_in(&scratch.0) > CAP / 2, "no more goes than has to");
+    assert_eq!(records(peer.fetch(1, last).await).len(), 1);
+    broker.stop().await.unwrap();
+}

@@ -30,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) max_us: f64,
     /// CPU of the broker over the section.
     pub(crate) server_cpu_s: f64,
+    /// The part of it in the kernel: sockets, files, and pages used for the first time.
+    pub(crate) server_kernel_s: f64,
     /// Memory of the broker when the section begins.
     pub(crate) resident_mib: f64,
     /// The most it has in the section.
@@ -78,6 +80,11 @@ const PER_GB: Column = Column {
     digits: 2,
     figure: |o| ratio(o.server_cpu_s * 1e9, o.bytes as f64),
 };
+const KERNEL_PER_GB: Column = Column {
+    head: "of it in the kernel",
+    digits: 2,
+    figure: |o| ratio(o.server_kernel_s * 1e9, o.bytes as f64),
+};
 const OF_A_CORE: Column = Column {
     head: "broker % of a core",
     digits: 1,
@@ -119,7 +126,7 @@ const CASES: [Case; 7] = [
         load: Load::Go("ingest"),
         fixed: &[("--size", "1024")],
         scaled: ("--bytes", 1_000_000_000),
-        columns: &[RATE, PER_GB, BEFORE, PEAK],
+        columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
     },
     Case {
         name: "fanout",
@@ -135,7 +142,7 @@ const CASES: [Case; 7] = [
         load: Load::Confluent,
         fixed: &[("--size", "200000")],
         scaled: ("--records", 3000),
-        columns: &[WALL, CLIENT, SERVER, PER_GB, PEAK],
+        columns: &[WALL, CLIENT, SERVER, PER_GB, KERNEL_PER_GB, PEAK],
     },
     Case {
         name: "replay",
@@ -143,7 +150,7 @@ const CASES: [Case; 7] = [
         load: Load::Go("replay"),
         fixed: &[("--size", "200000"), ("--consumers", "5")],
         scaled: ("--bytes", 1_000_000_000),
-        columns: &[RATE, SERVER, PER_GB, BEFORE, PEAK],
+        columns: &[RATE, SERVER, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
     },
 ];
 

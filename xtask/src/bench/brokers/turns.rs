@@ -151,7 +151,7 @@ fn loaded(case: &Case, server: &Server, command: &mut Command) -> Result<Outcome
     input.write_all(b"go\n").doing(&shown)?;
     line.clear();
     output.read_line(&mut line).doing(&shown)?;
-    let used = usage::cpu(server.pid)?.saturating_sub(cpu);
+    let used = usage::cpu(server.pid)?;
     let peak = usage::memory(server.pid)?.peak;
     // The end of its input lets the program look at what it has done, and clear it away.
     drop(input);
@@ -160,7 +160,8 @@ fn loaded(case: &Case, server: &Server, command: &mut Command) -> Result<Outcome
         return Err(Failure::new(format!("{status} from {shown}")));
     }
     Ok(Outcome {
-        server_cpu_s: used.as_secs_f64(),
+        server_cpu_s: used.total.saturating_sub(cpu.total).as_secs_f64(),
+        server_kernel_s: used.kernel.saturating_sub(cpu.kernel).as_secs_f64(),
         resident_mib: mib(before.resident),
         peak_mib: mib(peak),
         ..Outcome::read(case, &line)?

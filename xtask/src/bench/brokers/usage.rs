@@ -12,6 +12,15 @@ const SYSTEM_TIME: usize = 12;
 /// What `/proc/PID/clear_refs` takes for "begin the peak anew".
 const RESET_PEAK: &str = "5";
 
+/// CPU time of all threads a process has or had, in steps of 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cpu {
+    /// In the program and in the kernel: their sum is exact.
+    pub(crate) total: Duration,
+    /// In the kernel: an estimate from where the process was found at each tick.
+    pub(crate) kernel: Duration,
+}
+
 /// Memory of a process, in KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory {
@@ -21,19 +30,21 @@ pub(crate) struct Memory {
     pub(crate) peak: u64,
 }
 
-/// User and system time of all threads that `pid` has or had, in steps of 10 ms.
-pub(crate) fn cpu(pid: u32) -> Result<Duration> {
+/// The CPU time of `pid`.
+pub(crate) fn cpu(pid: u32) -> Result<Cpu> {
     let file = format!("/proc/{pid}/stat");
     let stat = std::fs::read_to_string(&file).doing(&file)?;
     let ticks = ticks(&stat).ok_or_else(|| Failure::new(format!("{file} says {stat:?}")))?;
-    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    let time = |ticks: u64| Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND);
+    Ok(Cpu { total: time(ticks.0 + ticks.1), kernel: time(ticks.1) })
 }
 
-fn ticks(stat: &str) -> Option<u64> {
+/// In the program, and in the kernel.
+fn ticks(stat: &str) -> Option<(u64, u64)> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let field = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some(field(USER_TIME)? + field(SYSTEM_TIME)?)
+    Some((field(USER_TIME)?, field(SYSTEM_TIME)?))
 }
 
 /// The memory of `pid`.
@@ -64,7 +75,7 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_moves_no_field() {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 900 0 0 0 150 25 9 9 20 0 4 0 100";
-        assert_eq!(ticks(stat), Some(175));
+        assert_eq!(ticks(stat), Some((150, 25)));
         assert_eq!(ticks("7 (short) S 1 7"), None);
         assert_eq!(ticks(""), None);
     }
@@ -81,7 +92,8 @@ mod tests {
         let own = std::process::id();
         let before = cpu(own).unwrap();
         let mut sum = 0_u64;
-        while cpu(own).unwrap() == before {
+        assert!(before.kernel <= before.total);
+        while cpu(own).unwrap().total == before.total {
             sum = std::hint::black_box((0..1_000_000).fold(sum, u64::wrapping_add));
         }
         drop(std::hint::black_box(vec![1_u8; 64 << 20]));

@@ -6,6 +6,9 @@ use klamm_protocol::record_batch::{BATCH_HEADER_LEN, BatchHeader};
 use std::io;
 use std::sync::Arc;
 
+/// Bytes read at a time to walk over headers: two steps of the index.
+const WINDOW_BYTES: usize = 8 * 1024;
+
 /// A batch of the file: its header, and where it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Located {
@@ -159,31 +162,15 @@ impl Segment {
         after.checked_sub(1).map_or(0, |floor| self.marks[floor].position)
     }
 
-    /// The batch at a position, none at the end.
-    ///
-    /// # Errors
-    /// Those of the storage, and `InvalidData` for what is no batch.
-    pub(crate) fn batch_at(&self, position: u64) -> io::Result<Option<Located>> {
-        if position >= self.len {
-            return Ok(None);
-        }
-        let head = self.file.read_at(position, BATCH_HEADER_LEN)?.concat();
-        let located = located(&head, position).filter(|batch| batch.end() <= self.len);
-        located.map(Some).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("no batch at position {position}"))
-        })
-    }
-
     /// The batches from a position on.
     pub(crate) fn batches(&self, position: u64) -> Batches<'_> {
-        Batches { segment: self, position }
+        Batches { segment: self, position, window: Bytes::new(), window_start: 0 }
     }
 
     /// The bytes of a batch.
     pub(crate) fn bytes(&self, batch: &Located) -> io::Result<Bytes> {
         let len = usize::try_from(batch.len).unwrap_or(usize::MAX);
-        let mut parts = self.file.read_at(batch.position, len)?;
-        Ok(if parts.len() == 1 { parts.swap_remove(0) } else { parts.concat().into() })
+        self.file.read_at(batch.position, len).map(joined)
     }
 
     /// Kafka's `.index`: the last offset of a batch, relative to the base offset, and its position, 32 bits each.
@@ -229,18 +216,54 @@ pub(crate) fn located(head: &[u8], position: u64) -> Option<Located> {
 }
 
 /// The batches of a segment in order.
+///
+/// Headers are read a window at a time: small batches share one read, and of a large batch little more than its header is
+/// read. A segment never changes while this borrows it.
 pub(crate) struct Batches<'a> {
     segment: &'a Segment,
     position: u64,
+    window: Bytes,
+    window_start: u64,
+}
+
+impl Batches<'_> {
+    /// The batch at the position, none at the end.
+    fn batch(&mut self) -> io::Result<Option<Located>> {
+        let (position, len) = (self.position, self.segment.len);
+        if position >= len {
+            return Ok(None);
+        }
+        let in_window = |start: u64| usize::try_from(position.checked_sub(start)?).ok();
+        let mut head = in_window(self.window_start).and_then(|at| self.window.get(at..));
+        if head.is_none_or(|head| head.len() < BATCH_HEADER_LEN) {
+            let want = usize::try_from(len - position).unwrap_or(usize::MAX).min(WINDOW_BYTES);
+            self.window = joined(self.segment.file.read_at(position, want)?);
+            self.window_start = position;
+            head = Some(&self.window);
+        }
+        let located = head.and_then(|head| located(head, position));
+        let located = located.filter(|batch| batch.end() <= len);
+        located.map(Some).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("no batch at position {position}"))
+        })
+    }
 }
 
 impl Iterator for Batches<'_> {
     type Item = io::Result<Located>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.segment.batch_at(self.position).transpose()?;
+        let batch = self.batch().transpose()?;
         // After an error there is nothing to go on from.
         self.position = batch.as_ref().map_or(self.segment.len, Located::end);
         Some(batch)
+    }
+}
+
+/// Parts as one; a single part is not copied.
+fn joined(mut parts: Vec<Bytes>) -> Bytes {
+    match parts.len() {
+        1 => parts.swap_remove(0),
+        _ => parts.concat().into(),
     }
 }

@@ -12,6 +12,9 @@ const MAX_BATCH_BYTES: u64 = 1 << 30;
 /// Bytes looked through at a time for the next sound batch.
 const SEARCH_BYTES: usize = 1024 * 1024;
 
+/// Bytes that are looked at as batches that may be, in a search for sound ones. Records may hold what looks like headers, as
+/// many as their producer likes.
+const MAX_SEARCH_BYTES: u64 = 4 << 30;
 /// What a disk writes as a whole.
 const SECTOR: u64 = 512;
 
@@ -24,7 +27,8 @@ pub(super) struct Scanned {
     pub(super) damaged: Vec<Range<u64>>,
     /// Where the sound part ends; what follows is a torn tail.
     pub(super) end: u64,
-    /// Whether sound batches follow the tail, behind a write that never reached the disk.
+    /// Whether sound batches follow the tail, or may: behind a write that never reached the disk, or more than one can look
+    /// through.
     pub(super) unwritten: bool,
 }
 
@@ -42,7 +46,7 @@ pub(super) fn scan(
 ) -> io::Result<Scanned> {
     let size = file.size()?;
     let mut scanned = Scanned::default();
-    let mut position = 0;
+    let (mut position, mut budget) = (0, MAX_SEARCH_BYTES);
     while position < size {
         if let Some(batch) = sound_batch(file, position, size, next_offset)? {
             next_offset = batch.next_offset();
@@ -51,7 +55,11 @@ pub(super) fn scan(
             scanned.batches.push(batch);
             continue;
         }
-        let Some(sound) = find_batch(file, position + 1, size, next_offset)? else { break };
+        let found = find_batch(file, position + 1, size, next_offset, &mut budget)?;
+        let Some(sound) = found else {
+            scanned.unwritten |= budget == 0;
+            break;
+        };
         if stop_at_unwritten && has_unwritten_sector(file, position..sound, next_offset)? {
             scanned.unwritten = true;
             break;
@@ -114,6 +122,7 @@ fn find_batch(
     from: u64,
     size: u64,
     next_offset: i64,
+    budget: &mut u64,
 ) -> io::Result<Option<u64>> {
     let mut start = from;
     while start < size {
@@ -128,11 +137,14 @@ fn find_batch(
                 continue;
             }
             let position = start + at as u64;
-            let header = located(&window[at..], position);
-            if header
-                .is_some_and(|batch| batch.header.base_offset >= next_offset && batch.end() <= size)
-                && sound_batch(file, position, size, next_offset)?.is_some()
-            {
+            let plausible =
+                |batch: &Located| batch.header.base_offset >= next_offset && batch.end() <= size;
+            let Some(batch) = located(&window[at..], position).filter(plausible) else { continue };
+            *budget = budget.saturating_sub(batch.len);
+            if *budget == 0 {
+                return Ok(None);
+            }
+            if sound_batch(file, position, size, next_offset)?.is_some() {
                 return Ok(Some(position));
             }
         }

@@ -5,10 +5,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Parts smaller than this are copied together: a reference to each would cost more than it.
-const COPY_BELOW_BYTES: usize = 1024;
+/// Parts smaller than this are copied together: a reference to each would cost more than it, and a reader of many would
+/// get them one by one.
+const COPY_BELOW_BYTES: usize = 4096;
+/// How much is copied together.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A storage that ends with the process.
 #[derive(Debug, Default)]
@@ -95,22 +99,45 @@ struct MemoryFile {
     content: Mutex<Content>,
 }
 
-/// Parts in order, each with the position where it begins.
+/// Parts in order, each with the position where it begins; what was copied and is not a part yet comes last.
 #[derive(Debug, Default)]
 struct Content {
     parts: Vec<(u64, Bytes)>,
+    tail: Vec<u8>,
     len: u64,
 }
 
 impl Content {
-    fn push(&mut self, part: Bytes) {
-        let start = self.len;
-        self.len += part.len() as u64;
-        self.parts.push((start, part));
+    fn push(&mut self, part: &Bytes) {
+        if part.len() < COPY_BELOW_BYTES {
+            self.tail.extend_from_slice(part);
+            self.len += part.len() as u64;
+            if self.tail.len() >= CHUNK_BYTES {
+                self.end_tail();
+            }
+        } else {
+            self.end_tail();
+            self.parts.push((self.len, part.clone()));
+            self.len += part.len() as u64;
+        }
+    }
+
+    fn tail_start(&self) -> u64 {
+        self.len - self.tail.len() as u64
+    }
+
+    /// Makes a part of what was copied.
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.parts.push((self.tail_start(), std::mem::take(&mut self.tail).into()));
+        }
     }
 
     fn truncate(&mut self, len: u64) {
-        self.len = self.len.min(len);
+        let len = len.min(self.len);
+        let tail = usize::try_from(len.saturating_sub(self.tail_start())).unwrap_or(usize::MAX);
+        self.tail.truncate(tail);
+        self.len = len;
         while let Some((start, last)) = self.parts.last_mut() {
             if *start < len {
                 let keep = usize::try_from(len - *start).unwrap_or(usize::MAX);
@@ -120,6 +147,29 @@ impl Content {
             self.parts.pop();
         }
     }
+
+    /// The bytes of a range that is there: by reference, but for the last that were copied.
+    fn read(&self, position: u64, end: u64) -> Vec<Bytes> {
+        let first = self.parts.partition_point(|(start, _)| *start <= position).saturating_sub(1);
+        let parts = self.parts.get(first..).unwrap_or_default();
+        let cut = |(start, part): &(u64, Bytes)| {
+            let range = within(*start, part.len(), position, end)?;
+            Some(part.slice(range))
+        };
+        let mut found: Vec<Bytes> =
+            parts.iter().take_while(|(start, _)| *start < end).filter_map(cut).collect();
+        if let Some(range) = within(self.tail_start(), self.tail.len(), position, end) {
+            found.push(Bytes::copy_from_slice(&self.tail[range]));
+        }
+        found
+    }
+}
+
+/// The part of `len` bytes at `start` that lies between two positions; none when that is empty.
+fn within(start: u64, len: usize, position: u64, end: u64) -> Option<Range<usize>> {
+    let from = usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
+    let to = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX).min(len);
+    (from < to).then_some(from..to)
 }
 
 impl StorageFile for MemoryFile {
@@ -133,15 +183,7 @@ impl StorageFile for MemoryFile {
         if end > content.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let first =
-            content.parts.partition_point(|(start, _)| *start <= position).saturating_sub(1);
-        let parts = content.parts[first..].iter().take_while(|(start, _)| *start < end);
-        let cut = |(start, part): &(u64, Bytes)| {
-            let from = usize::try_from(position.saturating_sub(*start)).unwrap_or(usize::MAX);
-            let to = usize::try_from(end - start).unwrap_or(usize::MAX).min(part.len());
-            (from < to).then(|| part.slice(from..to))
-        };
-        Ok(parts.filter_map(cut).collect())
+        Ok(content.read(position, end))
     }
 
     fn write_at(&self, position: u64, parts: &[Bytes]) -> io::Result<()> {
@@ -150,12 +192,7 @@ impl StorageFile for MemoryFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a write past the end"));
         }
         content.truncate(position);
-        let total: usize = parts.iter().map(Bytes::len).sum();
-        if total < COPY_BELOW_BYTES {
-            content.push(parts.concat().into());
-        } else {
-            parts.iter().for_each(|part| content.push(part.clone()));
-        }
+        parts.iter().for_each(|part| content.push(part));
         Ok(())
     }
 
@@ -177,22 +214,46 @@ mod tests {
 
     #[test]
     fn reads_give_what_was_written_however_it_was_cut() {
-        let storage = MemoryStorage::new();
-        let file = storage.open("f", Open::Empty).unwrap();
-        let all: Vec<u8> = (0..5000u32).map(|n| n as u8).collect();
+        let all: Vec<u8> = (0..300_000u32).map(|n| (n / 7) as u8).collect();
         let whole = Bytes::from(all.clone());
-        file.write_at(0, &[whole.slice(..10)]).unwrap();
-        file.write_at(10, &[whole.slice(10..2000), whole.slice(2000..4000)]).unwrap();
-        file.write_at(4000, &[whole.slice(4000..)]).unwrap();
-        for (from, len) in [(0, 5000), (0, 0), (5, 10), (1999, 2), (3999, 1001), (5000, 0)] {
-            let read = file.read_at(from, len).unwrap().concat();
-            assert_eq!(read, all[from as usize..from as usize + len], "{len} at {from}");
+        // Small parts, large ones, and both in turn.
+        for step in [100, 4_000, 5_000, 70_000] {
+            let file = MemoryStorage::new().open("f", Open::Empty).unwrap();
+            let mut at = 0;
+            while at < all.len() {
+                let (middle, end) = ((at + 16).min(all.len()), (at + step).min(all.len()));
+                file.write_at(at as u64, &[whole.slice(at..middle), whole.slice(middle..end)])
+                    .unwrap();
+                at = end;
+            }
+            for (from, len) in
+                [(0, 300_000), (0, 0), (5, 10), (65_500, 100), (299_999, 1), (300_000, 0)]
+            {
+                let read = file.read_at(from as u64, len).unwrap().concat();
+                assert_eq!(read, all[from..from + len], "{len} at {from}, step {step}");
+            }
+            assert!(file.read_at(299_999, 2).is_err());
+            for cut in [299_990, 200_001, 65_000, 10, 0] {
+                file.truncate(cut).unwrap();
+                let read = file.read_at(0, cut as usize).unwrap().concat();
+                assert_eq!(read, all[..cut as usize], "cut to {cut}, step {step}");
+                file.write_at(cut, &[whole.slice(..3)]).unwrap();
+                assert_eq!(file.read_at(cut, 3).unwrap().concat(), all[..3]);
+            }
         }
-        assert!(file.read_at(4999, 2).is_err());
-        file.truncate(2500).unwrap();
-        assert_eq!(file.read_at(1990, 510).unwrap().concat(), all[1990..2500]);
-        file.write_at(2500, &[whole.slice(..3)]).unwrap();
-        assert_eq!(file.size().unwrap(), 2503);
+    }
+
+    #[test]
+    fn many_small_writes_are_read_in_few_parts_and_large_ones_without_a_copy() {
+        let file = MemoryStorage::new().open("f", Open::Empty).unwrap();
+        for n in 0..10_000 {
+            file.write_at(n * 100, &[Bytes::from(vec![1; 100])]).unwrap();
+        }
+        assert!(file.read_at(0, 1_000_000).unwrap().len() < 20);
+        let large = Bytes::from(vec![2; 200_000]);
+        file.write_at(1_000_000, std::slice::from_ref(&large)).unwrap();
+        let read = file.read_at(1_000_000, 200_000).unwrap();
+        assert_eq!(read[0].as_ptr(), large.as_ptr());
     }
 
     #[test]

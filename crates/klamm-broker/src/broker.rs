@@ -3,10 +3,12 @@
 use crate::clock::Clock;
 use crate::cluster::{Cluster, NewTopic, OpenFailed};
 use crate::config::BrokerConfig;
+use crate::controls::Controls;
 use crate::disk;
 use crate::groups::Groups;
 use crate::nodes::{Node, Nodes};
 use crate::release::Release;
+use crate::request_log::{DEFAULT_CAPACITY, RequestLog};
 use crate::server::Listener;
 use klamm_log::Durability;
 use klamm_log::storage::{FileStorage, MemoryStorage, OpenError, Storage};
@@ -16,7 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Nodes that one broker may pretend to be.
@@ -69,6 +71,7 @@ pub struct Builder {
     release: Release,
     config: BrokerConfig,
     topics: Vec<(String, i32)>,
+    request_log: usize,
     data: Option<PathBuf>,
     durability: Option<Durability>,
 }
@@ -82,6 +85,7 @@ impl Default for Builder {
             release: Release::default(),
             config: BrokerConfig::default(),
             topics: Vec::new(),
+            request_log: DEFAULT_CAPACITY,
             data: None,
             durability: None,
         }
@@ -159,6 +163,13 @@ impl Builder {
         self
     }
 
+    /// How many requests are remembered for tests to ask for. Default 1024; with 0 none, which saves a little time per
+    /// request.
+    pub fn request_log(mut self, requests: usize) -> Self {
+        self.request_log = requests;
+        self
+    }
+
     /// Starts on the current runtime; every listener accepts when this returns.
     ///
     /// # Errors
@@ -176,7 +187,7 @@ impl Builder {
         }
         let nodes = Nodes::default();
         for (listener, id) in listeners.iter().zip(1..) {
-            nodes.add(self.node(id, listener)?);
+            nodes.add(self.node(id, listener));
         }
         let (storage, durability) = self.storage()?;
         let mut config = self.config.clone();
@@ -184,7 +195,8 @@ impl Builder {
             config.disk_max_bytes.get_or_insert(MEMORY_BYTES);
         }
         let place = self.data.as_ref().map_or("memory".to_owned(), |dir| dir.display().to_string());
-        let cluster = Cluster::open(config, self.release, storage, durability, place, nodes)?;
+        let log = RequestLog::new(self.request_log);
+        let cluster = Cluster::open(config, self.release, storage, durability, place, nodes, log)?;
         let cluster = Arc::new(cluster);
         for (name, partitions) in &self.topics {
             let new = NewTopic { partitions: Some(*partitions), ..NewTopic::default() };
@@ -209,9 +221,8 @@ impl Builder {
         bound.map_err(|source| StartError::Listen { address, source })
     }
 
-    fn node(&self, id: i32, listener: &Listener) -> Result<Node, StartError> {
+    fn node(&self, id: i32, listener: &Listener) -> Node {
         let bound = listener.address();
-        let bound = bound.map_err(|source| StartError::Listen { address: self.listen, source })?;
         let (host, port) = match &self.advertised {
             Some((host, 0)) => (host.clone(), bound.port()),
             // Several nodes cannot share a port: the others take those behind it.
@@ -220,7 +231,7 @@ impl Builder {
             }
             None => (bound.ip().to_string(), bound.port()),
         };
-        Ok(Node { id, host: Str::from(host), port: i32::from(port), rack: None })
+        Node { id, host: Str::from(host), port: i32::from(port), rack: None }
     }
 }
 
@@ -228,6 +239,7 @@ impl Builder {
 #[derive(Debug)]
 pub struct Broker {
     cluster: Arc<Cluster>,
+    controls: Controls,
     addresses: Vec<SocketAddr>,
     dir: Option<PathBuf>,
     stop: watch::Sender<bool>,
@@ -243,14 +255,18 @@ impl Broker {
     fn run(cluster: Arc<Cluster>, listeners: Vec<Listener>, dir: Option<PathBuf>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let addresses = listeners.iter().filter_map(|listener| listener.address().ok()).collect();
+        let addresses = listeners.iter().map(Listener::address).collect();
         tasks.spawn(disk::flush(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
         tasks.spawn(Groups::run(cluster.clone(), stopped.clone()));
+        let mut orders = Vec::new();
         for listener in listeners {
-            tasks.spawn(listener.run(cluster.clone(), stopped.clone()));
+            let (order, ordered) = mpsc::channel(1);
+            orders.push(order);
+            tasks.spawn(listener.run(cluster.clone(), stopped.clone(), ordered));
         }
-        Self { cluster, addresses, dir, stop, tasks }
+        let controls = Controls::new(cluster.clone(), orders);
+        Self { cluster, controls, addresses, dir, stop, tasks }
     }
 
     /// Where the first node listens.
@@ -292,6 +308,11 @@ impl Broker {
                 "records are kept in {dir}: what was acknowledged or read survives a power loss"
             ),
         }
+    }
+
+    /// What tests do to the broker: faults, requests to wait for, nodes that go down.
+    pub fn controls(&self) -> &Controls {
+        &self.controls
     }
 
     /// The broker's clock, which can be moved.

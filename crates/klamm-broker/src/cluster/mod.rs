@@ -11,12 +11,14 @@ pub(crate) use self::topics::NewTopic;
 use self::cap::Cap;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::fault::Faults;
 use crate::fetch::FetchSessions;
 use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::nodes::Nodes;
 use crate::producer_ids::ProducerIds;
 use crate::release::Release;
+use crate::request_log::RequestLog;
 use crate::topics::Topics;
 use klamm_log::Durability;
 use klamm_log::storage::Storage;
@@ -43,6 +45,8 @@ pub(crate) struct Cluster {
     pub(crate) journal: Journal,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) groups: Groups,
+    pub(crate) faults: Faults,
+    pub(crate) request_log: RequestLog,
     cap: Cap,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
@@ -62,6 +66,7 @@ impl Cluster {
         durability: Durability,
         place: String,
         nodes: Nodes,
+        request_log: RequestLog,
     ) -> Result<Self, OpenFailed> {
         let written = Arc::new(Notify::new());
         let journal = logs::open_journal(&storage, durability, &written)?;
@@ -80,6 +85,8 @@ impl Cluster {
             journal,
             producer_ids: ProducerIds::default(),
             groups,
+            faults: Faults::default(),
+            request_log,
             cap: Cap::default(),
             storage,
             config: RwLock::new(Arc::new(config)),
@@ -87,6 +94,11 @@ impl Cluster {
         };
         cluster.restore()?;
         Ok(cluster)
+    }
+
+    /// Whether requests are judged and noted, rather than only answered.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.faults.any() || self.request_log.is_on()
     }
 
     /// The settings in force.

@@ -7,7 +7,7 @@ use super::{TopicKey, Wanted};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::FetchRequest;
 use klamm_protocol::message::fetch_response::PartitionData;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The epoch of a request outside of any session, or of one that ends its session.
 const FINAL_EPOCH: i32 = -1;
@@ -93,6 +93,18 @@ impl FetchSessions {
         session.used_ms = now_ms;
         session.update(request);
         Begun::Incremental { session_id: id, wanted: session.in_turn() }
+    }
+
+    /// The partitions that a request is about: those it names, and those its session remembers.
+    pub(crate) fn wanted(&self, request: &FetchRequest) -> Vec<(TopicKey, i32)> {
+        let named = Wanted::of(request).into_iter().map(|wanted| (wanted.topic, wanted.partition));
+        let mut wanted: BTreeSet<_> = named.collect();
+        let in_session = !matches!(request.session_epoch, FINAL_EPOCH | INITIAL_EPOCH);
+        if let Some(session) = self.sessions.get(&request.session_id).filter(|_| in_session) {
+            let forgotten: BTreeSet<_> = TopicKey::forgotten(request).collect();
+            wanted.extend(session.entries.keys().filter(|key| !forgotten.contains(*key)).cloned());
+        }
+        wanted.into_iter().collect()
     }
 
     /// A session for these partitions; 0 when there is no room for one.

@@ -1,11 +1,13 @@
 //! What a handler knows of the request it answers.
 
 use crate::cluster::Cluster;
+use crate::fault::{Faulty, Target, TopicFault, code_for};
 use crate::server::Session;
+use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::Request;
-use klamm_protocol::primitives::Str;
+use klamm_protocol::primitives::{Str, Uuid};
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) version: i16,
     /// The client's name for itself; empty when it has none.
     pub(crate) client_id: Str,
+    /// Errors on purpose for parts of this request; see [`Context::fault`].
+    pub(crate) topic_faults: Vec<TopicFault>,
 }
 
 impl Context {
@@ -35,24 +39,44 @@ impl Context {
     pub(crate) fn now_ms(&self) -> i64 {
         self.cluster.clock.now_ms()
     }
+
+    /// The name of a topic that a request names by one of the two; empty when the id is unknown.
+    pub(crate) fn topic_name(&self, name: &Str, id: Uuid) -> Str {
+        if id.is_zero() {
+            return name.clone();
+        }
+        self.cluster.topics.by_id(id).map(|topic| topic.name().clone()).unwrap_or_default()
+    }
+
+    /// The code that a fault rule wants answered for a topic, or for a partition of it; nothing is done to it then.
+    ///
+    /// A handler with [`Handle::FAILS_BY_TOPIC`] asks this for all that it answers.
+    pub(crate) fn fault(&self, topic: &str, partition: Option<i32>) -> Option<ErrorCode> {
+        code_for(&self.topic_faults, topic, partition)
+    }
 }
 
 /// How a handler answers: with a response, or without one.
 pub(crate) type Answer<T> = Result<T, NoAnswer>;
 
 /// Why a request gets no response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
     /// The client expects none (acks=0), or a fault withholds it.
     Silence,
     /// The connection ends, as Kafka does where the protocol has no way to say what is wrong.
     Disconnect,
+    /// A fault: only these bytes of the answer, then the connection ends.
+    Cut(Bytes),
 }
 
 /// A request this broker serves; one file per API implements it.
-pub(crate) trait Handle: Request {
+pub(crate) trait Handle: Request<Response: Faulty + Send> + Send {
     /// The versions that are answered; others get UNSUPPORTED_VERSION.
     const SERVED: RangeInclusive<i16>;
+
+    /// Whether [`Context::fault`] is asked for every topic or partition that is answered.
+    const FAILS_BY_TOPIC: bool = false;
 
     /// Does what is asked. What changes state takes place before the first await: the first poll of requests of one
     /// connection is in their order, what follows may overlap.
@@ -60,4 +84,14 @@ pub(crate) trait Handle: Request {
 
     /// The answer when the request as a whole is refused with `code`.
     fn refuse(&self, cx: &Context, code: ErrorCode) -> Self::Response;
+
+    /// The topics and partitions that it names, for fault rules and the log of requests.
+    fn targets(&self, _cx: &Context) -> Vec<Target> {
+        Vec::new()
+    }
+
+    /// Whether the client waits for an answer.
+    fn wants_answer(&self) -> bool {
+        true
+    }
 }

@@ -1,6 +1,7 @@
 //! CreatePartitions (37), versions 0-3. All versions mean the same; 2 is the first flexible one.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::create_partitions_request::CreatePartitionsTopic;
 use klamm_protocol::message::create_partitions_response::CreatePartitionsTopicResult;
@@ -10,6 +11,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for CreatePartitionsRequest {
     const SERVED: RangeInclusive<i16> = 0..=3;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<CreatePartitionsResponse> {
         let results = self.topics.iter().map(|asked| grow(&cx, asked, self.validate_only));
@@ -20,6 +22,10 @@ impl Handle for CreatePartitionsRequest {
         let results = self.topics.iter().map(|asked| failed(asked, code, code.meaning()));
         CreatePartitionsResponse { results: results.collect(), ..Default::default() }
     }
+
+    fn targets(&self, _: &Context) -> Vec<Target> {
+        self.topics.iter().map(|topic| Target::topic(&topic.name)).collect()
+    }
 }
 
 fn grow(
@@ -27,6 +33,9 @@ fn grow(
     asked: &CreatePartitionsTopic,
     validate_only: bool,
 ) -> CreatePartitionsTopicResult {
+    if let Some(code) = cx.fault(&asked.name, None) {
+        return failed(asked, code, code.meaning());
+    }
     let Some(topic) = cx.cluster.topics.get(&asked.name) else {
         let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
         return failed(asked, code, code.meaning());

@@ -9,6 +9,7 @@
 use super::{Answer, Context, Handle};
 use crate::cluster::NewTopic;
 use crate::config::Overrides;
+use crate::fault::Target;
 use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::create_topics_request::CreatableTopic;
@@ -21,6 +22,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for CreateTopicsRequest {
     const SERVED: RangeInclusive<i16> = 2..=7;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<CreateTopicsResponse> {
         let twice = |name: &Str| self.topics.iter().filter(|other| other.name == *name).count() > 1;
@@ -35,9 +37,16 @@ impl Handle for CreateTopicsRequest {
         let topics = self.topics.iter().map(|asked| failed(asked, code, code.meaning()));
         CreateTopicsResponse { topics: topics.collect(), ..Default::default() }
     }
+
+    fn targets(&self, _: &Context) -> Vec<Target> {
+        self.topics.iter().map(|topic| Target::topic(&topic.name)).collect()
+    }
 }
 
 fn create(cx: &Context, asked: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
+    if let Some(code) = cx.fault(&asked.name, None) {
+        return failed(asked, code, code.meaning());
+    }
     let made =
         new_topic(asked).and_then(|new| cx.cluster.create_topic(&asked.name, new, validate_only));
     match made {

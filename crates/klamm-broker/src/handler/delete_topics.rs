@@ -4,6 +4,7 @@
 //! - 6: topics by id (KIP-516).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_topics_request::DeleteTopicState;
 use klamm_protocol::message::delete_topics_response::DeletableTopicResult;
@@ -13,6 +14,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for DeleteTopicsRequest {
     const SERVED: RangeInclusive<i16> = 1..=6;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<DeleteTopicsResponse> {
         let responses = named(&self).into_iter().map(|asked| delete(&cx, asked));
@@ -22,6 +24,13 @@ impl Handle for DeleteTopicsRequest {
     fn refuse(&self, _: &Context, code: ErrorCode) -> DeleteTopicsResponse {
         let responses = named(self).into_iter().map(|asked| result(asked, code));
         DeleteTopicsResponse { responses: responses.collect(), ..Default::default() }
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let name = |asked: DeleteTopicState| {
+            cx.topic_name(&asked.name.unwrap_or_default(), asked.topic_id)
+        };
+        named(self).into_iter().map(|asked| Target::topic(&name(asked))).collect()
     }
 }
 
@@ -51,6 +60,9 @@ fn delete(cx: &Context, mut asked: DeleteTopicState) -> DeletableTopicResult {
         return result(asked, unknown);
     };
     (asked.name, asked.topic_id) = (Some(topic.name().clone()), topic.id());
+    if let Some(code) = cx.fault(topic.name(), None) {
+        return result(asked, code);
+    }
     if !cx.cluster.config().delete_topics {
         return result(asked, ErrorCode::TOPIC_DELETION_DISABLED);
     }

@@ -8,6 +8,7 @@
 //! [`MAX_ANSWER_BYTES`], whatever the client allows, but always a whole batch.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use crate::fetch::{Begun, TopicKey, Wanted};
 use crate::nodes::Node;
 use crate::partition::{Isolation, Partition, Read, ReadRefused, ReadRequest};
@@ -33,6 +34,7 @@ const MAX_WAIT: Duration = Duration::from_secs(600);
 
 impl Handle for FetchRequest {
     const SERVED: RangeInclusive<i16> = 4..=18;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<FetchResponse> {
         let begun = cx.cluster.fetch_sessions.lock().begin(cx.now_ms(), cx.version, &self);
@@ -60,6 +62,15 @@ impl Handle for FetchRequest {
         let answers = Wanted::of(self).into_iter();
         let answers = answers.map(|wanted| (wanted.topic.clone(), failed(wanted.partition, code)));
         response(cx, 0, answers.collect())
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let wanted = cx.cluster.fetch_sessions.lock().wanted(self).into_iter();
+        let target = |(topic, partition): (TopicKey, i32)| Target {
+            topic: cx.topic_name(&topic.name, topic.id),
+            partition: Some(partition),
+        };
+        wanted.map(target).collect()
     }
 }
 
@@ -111,6 +122,9 @@ impl Source {
     fn read(&self, cx: &Context, isolation: Isolation, budget: usize, at_least_one: bool) -> Found {
         let refused = |code| ReadRefused { code, high_watermark: -1, log_start_offset: -1 };
         let partition = self.partition.as_ref().map_err(|&code| refused(code))?;
+        if let Some(code) = cx.fault(partition.topic(), Some(partition.index())) {
+            return Err(refused(code));
+        }
         let own = usize::try_from(self.wanted.max_bytes).unwrap_or_default();
         let request = ReadRequest {
             offset: self.wanted.offset,

@@ -6,6 +6,7 @@
 //! Nothing is kept elsewhere: -4 is the first offset, and -5 and -6 say that there is none.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use crate::partition::{Isolation, Partition};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -25,6 +26,7 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 impl Handle for ListOffsetsRequest {
     const SERVED: RangeInclusive<i16> = 1..=11;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<ListOffsetsResponse> {
         let isolation = Isolation::from_wire(self.isolation_level);
@@ -32,12 +34,21 @@ impl Handle for ListOffsetsRequest {
             let found = cx.cluster.topics.get(&topic.name);
             let partition = found.and_then(|topic| topic.partition(asked.partition_index));
             let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+            cx.fault(&topic.name, Some(asked.partition_index)).map_or(Ok(()), Err)?;
             find(&cx, &partition, asked, isolation)
         }))
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> ListOffsetsResponse {
         answer(self, cx.version, |_, _| Err(code))
+    }
+
+    fn targets(&self, _: &Context) -> Vec<Target> {
+        let partitions = |topic: &ListOffsetsTopic| {
+            let asked = topic.partitions.iter().map(|asked| asked.partition_index);
+            Target::partitions(&topic.name, asked).collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(partitions).collect()
     }
 }
 

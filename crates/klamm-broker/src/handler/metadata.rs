@@ -8,6 +8,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::cluster::NewTopic;
+use crate::fault::Target;
 use crate::partition::Partition;
 use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
@@ -16,11 +17,13 @@ use klamm_protocol::message::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use klamm_protocol::message::{MetadataRequest, MetadataResponse};
+use klamm_protocol::primitives::Str;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 impl Handle for MetadataRequest {
     const SERVED: RangeInclusive<i16> = 0..=13;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<MetadataResponse> {
         let topics = match self.topics {
@@ -39,6 +42,18 @@ impl Handle for MetadataRequest {
         let topics = asked.map(|topic| failed(topic, code)).collect();
         let error_code = if cx.version >= 13 { code.0 } else { 0 };
         MetadataResponse { topics, error_code, ..frame(cx) }
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let asked = self.topics.iter().flatten();
+        let name = |asked: &MetadataRequestTopic| {
+            cx.topic_name(asked.name.as_ref().unwrap_or(&Str::default()), asked.topic_id)
+        };
+        let named: Vec<Target> = asked.map(|asked| Target::topic(&name(asked))).collect();
+        if self.topics.is_some() && (cx.version > 0 || !named.is_empty()) {
+            return named;
+        }
+        cx.cluster.topics.all().iter().map(|topic| Target::topic(topic.name())).collect()
     }
 }
 
@@ -63,6 +78,10 @@ fn all(cx: &Context) -> Vec<MetadataResponseTopic> {
 }
 
 fn one(cx: &Context, asked: &MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
+    let fault = asked.name.as_ref().and_then(|name| cx.fault(name, None));
+    if let Some(code) = fault {
+        return failed(asked, code);
+    }
     let found = match &asked.name {
         Some(name) if asked.topic_id.is_zero() => by_name(cx, name, create),
         _ => cx.cluster.topics.by_id(asked.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
@@ -99,6 +118,14 @@ fn failed(asked: &MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopi
 }
 
 fn described(cx: &Context, topic: &Topic) -> MetadataResponseTopic {
+    if let Some(code) = cx.fault(topic.name(), None) {
+        return MetadataResponseTopic {
+            error_code: code.0,
+            name: Some(topic.name().clone()),
+            topic_id: topic.id(),
+            ..MetadataResponseTopic::default()
+        };
+    }
     let partitions = topic.partitions().into_iter().map(|found| partition(cx, &found));
     MetadataResponseTopic {
         name: Some(topic.name().clone()),

@@ -27,6 +27,7 @@ mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod observed;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -165,6 +166,9 @@ where
     let request = R::decode(&mut decoder, version)?;
     decoder.finish()?;
     Ok(Box::pin(async move {
+        if cx.cluster.is_observed() {
+            return observed::answer(request, cx, header.correlation_id).await;
+        }
         let response = request.handle(cx).await?;
         finish::<R>(&response, version, header.correlation_id)
     }))

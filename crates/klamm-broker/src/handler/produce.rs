@@ -9,6 +9,7 @@
 //! of one and of all are the same: this broker has no followers. The timeout of the request bounds the wait for disk.
 
 use super::{Answer, Context, Handle, NoAnswer};
+use crate::fault::Target;
 use crate::nodes::Node;
 use crate::partition::{AppendRefused, Appended, Partition, Rejected, check};
 use crate::topics::Topic;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 impl Handle for ProduceRequest {
     const SERVED: RangeInclusive<i16> = 3..=13;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<ProduceResponse> {
         if !matches!(self.acks, -1..=1) {
@@ -54,6 +56,20 @@ impl Handle for ProduceRequest {
             answer(topic, partitions.map(|data| failed(data.index, code.into())).collect())
         });
         ProduceResponse { responses: responses.collect(), ..Default::default() }
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for topic in &self.topic_data {
+            let name = cx.topic_name(&topic.name, topic.topic_id);
+            let partitions = topic.partition_data.iter().map(|data| data.index);
+            targets.extend(Target::partitions(&name, partitions));
+        }
+        targets
+    }
+
+    fn wants_answer(&self) -> bool {
+        self.acks != 0
     }
 }
 
@@ -119,6 +135,9 @@ fn append(
     partition: &Partition,
     data: &PartitionProduceData,
 ) -> Result<Appended, PartitionProduceResponse> {
+    if let Some(code) = cx.fault(topic.name(), Some(data.index)) {
+        return Err(with_leader(cx, partition, failed(data.index, code.into())));
+    }
     let now_ms = cx.now_ms();
     let checked = check(data.records.as_ref(), cx.version, &topic.config(), now_ms);
     let checked = checked.map_err(|rejected| rejection(data.index, rejected))?;

@@ -89,14 +89,16 @@ impl Partition {
         (state.leader, state.epoch)
     }
 
-    /// Makes a node the leader, in a new epoch.
-    pub(crate) fn lead(&self, node: i32) {
+    /// Makes a node the leader, in a new epoch, which is returned; the same node again is a new epoch, too.
+    pub(crate) fn lead(&self, node: i32) -> i32 {
         let mut state = self.state.lock();
         state.leader = node;
         state.epoch += 1;
+        let epoch = state.epoch;
         drop(state);
         // Whoever waits at the old leader has to go to the new one.
         self.watchers.wake();
+        epoch
     }
 
     /// Who writes here.

@@ -5,7 +5,6 @@ use super::pipeline::Pipeline;
 use crate::cluster::Cluster;
 use crate::handler::{self, Context, RequestError};
 use bytes::{Buf, Bytes, BytesMut};
-use klamm_protocol::primitives::Frame;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Serves until the peer closes or breaks a rule.
     pub(super) async fn serve(mut self) -> Result<(), Ended> {
         let idle = Duration::from_millis(self.cluster.config().connections_max_idle_ms);
-        let mut frames = Vec::new();
+        let mut parts = Vec::new();
         loop {
             while !self.pipeline.is_full()
                 && let Some(frame) = self.next_frame()?
@@ -60,8 +59,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let (waiting, room) = (!self.pipeline.is_empty(), !self.pipeline.is_full());
             tokio::select! {
                 biased;
-                end = self.pipeline.answers(&mut frames), if waiting => {
-                    self.write(&mut frames).await?;
+                end = self.pipeline.answers(&mut parts), if waiting => {
+                    self.write(&mut parts).await?;
                     if end {
                         return Err(Ended::Refused);
                     }
@@ -84,6 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             api,
             version: header.api_version,
             client_id: header.client_id.clone().unwrap_or_default(),
+            topic_faults: Vec::new(),
         })?;
         self.pipeline.push(request);
         Ok(())
@@ -117,8 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    async fn write(&mut self, frames: &mut Vec<Frame>) -> io::Result<()> {
-        let mut parts: Vec<Bytes> = frames.drain(..).flat_map(Frame::into_parts).collect();
+    async fn write(&mut self, parts: &mut Vec<Bytes>) -> io::Result<()> {
         let mut first = 0;
         while first < parts.len() {
             let last = parts.len().min(first + MAX_SLICES);
@@ -136,6 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 parts[first].advance(written);
             }
         }
+        parts.clear();
         self.stream.flush().await
     }
 }

@@ -4,13 +4,14 @@ use super::Session;
 use super::connection::Connection;
 use crate::cluster::Cluster;
 use socket2::SockRef;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// After a failed accept - no more file handles, say - the listener waits so long.
@@ -18,30 +19,49 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
+/// What a listener is told to do; it answers when that is done.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// End all connections; new ones are welcome.
+    Disconnect(oneshot::Sender<()>),
+    /// End all connections and refuse new ones.
+    Down(oneshot::Sender<()>),
+    /// Accept again, at the same address.
+    Up(oneshot::Sender<io::Result<()>>),
+}
+
 /// A bound socket and the node it belongs to.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: TcpListener,
+    /// None while the node is down.
+    socket: Option<TcpListener>,
+    address: SocketAddr,
     node_id: i32,
 }
 
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr, node_id: i32) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, node_id })
+        let socket = TcpListener::bind(address).await?;
+        Ok(Self { address: socket.local_addr()?, socket: Some(socket), node_id })
     }
 
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Serves connections until `stop` says true; then ends those that are left.
-    pub(crate) async fn run(self, cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn run(
+        mut self,
+        cluster: Arc<Cluster>,
+        mut stop: watch::Receiver<bool>,
+        mut orders: mpsc::Receiver<Order>,
+    ) {
         let places = Arc::new(Semaphore::new(cluster.config().max_connections));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
-                accepted = self.socket.accept() => match accepted {
+                accepted = self.accept() => match accepted {
                     Ok((stream, peer)) => match places.clone().try_acquire_owned() {
                         Ok(place) => {
                             let serve = serve(stream, peer, self.node_id, cluster.clone());
@@ -55,8 +75,41 @@ impl Listener {
                     }
                 },
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                Some(order) = orders.recv() => self.obey(order, &mut connections).await,
             }
         }
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match &self.socket {
+            Some(socket) => socket.accept().await,
+            None => pending().await,
+        }
+    }
+
+    /// Nobody may wait for the answer any more.
+    async fn obey<T: 'static>(&mut self, order: Order, connections: &mut JoinSet<T>) {
+        match order {
+            Order::Disconnect(done) => {
+                connections.shutdown().await;
+                let _ = done.send(());
+            }
+            Order::Down(done) => {
+                self.socket = None;
+                connections.shutdown().await;
+                let _ = done.send(());
+            }
+            Order::Up(done) => {
+                let _ = done.send(self.bind_again().await);
+            }
+        }
+    }
+
+    async fn bind_again(&mut self) -> io::Result<()> {
+        if self.socket.is_none() {
+            self.socket = Some(TcpListener::bind(self.address).await?);
+        }
+        Ok(())
     }
 }
 

@@ -5,5 +5,5 @@ mod listener;
 mod pipeline;
 mod session;
 
-pub(crate) use self::listener::Listener;
+pub(crate) use self::listener::{Listener, Order};
 pub(crate) use self::session::Session;

@@ -1,7 +1,7 @@
 //! Requests of one connection that are under way, answered in the order in which they came.
 
 use crate::handler::{NoAnswer, Outcome, Running};
-use klamm_protocol::primitives::Frame;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -36,14 +36,14 @@ impl Pipeline {
         self.slots.len() >= MAX_IN_FLIGHT
     }
 
-    /// Waits until the oldest request is done, then takes every answer that is due into `frames`.
+    /// Waits until the oldest request is done, then takes every answer that is due into `parts`.
     ///
     /// Cancel safe. True: the connection is to end after these.
-    pub(super) async fn answers(&mut self, frames: &mut Vec<Frame>) -> bool {
-        poll_fn(|cx| self.poll_answers(cx, frames)).await
+    pub(super) async fn answers(&mut self, parts: &mut Vec<Bytes>) -> bool {
+        poll_fn(|cx| self.poll_answers(cx, parts)).await
     }
 
-    fn poll_answers(&mut self, cx: &mut Context<'_>, frames: &mut Vec<Frame>) -> Poll<bool> {
+    fn poll_answers(&mut self, cx: &mut Context<'_>, parts: &mut Vec<Bytes>) -> Poll<bool> {
         for slot in &mut self.slots {
             if let Slot::Running(request) = slot
                 && let Poll::Ready(outcome) = request.as_mut().poll(cx)
@@ -56,9 +56,13 @@ impl Pipeline {
             taken = true;
             let Some(Slot::Done(outcome)) = self.slots.pop_front() else { break };
             match outcome {
-                Ok(frame) => frames.push(frame),
+                Ok(frame) => parts.extend(frame.into_parts()),
                 Err(NoAnswer::Silence) => {}
                 Err(NoAnswer::Disconnect) => return Poll::Ready(true),
+                Err(NoAnswer::Cut(part)) => {
+                    parts.push(part);
+                    return Poll::Ready(true);
+                }
             }
         }
         if taken { Poll::Ready(false) } else { Poll::Pending }
@@ -69,6 +73,7 @@ impl Pipeline {
 mod tests {
     use super::Pipeline;
     use crate::handler::NoAnswer;
+    use bytes::Bytes;
     use klamm_protocol::primitives::{Encoder, Frame};
     use std::future::{pending, ready};
     use tokio::sync::oneshot;
@@ -79,8 +84,8 @@ mod tests {
         e.into_frame().unwrap()
     }
 
-    fn numbers(frames: &[Frame]) -> Vec<u8> {
-        frames.iter().map(|frame| frame.parts()[0][4]).collect()
+    fn numbers(parts: &[Bytes]) -> Vec<u8> {
+        parts.iter().map(|part| part[4]).collect()
     }
 
     #[tokio::test]

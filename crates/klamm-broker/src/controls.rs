@@ -1,0 +1,197 @@
+//! What tests do to a running broker: faults, nodes that go down, leaders that move, requests to wait for.
+
+use crate::cluster::Cluster;
+use crate::fault::{AddedRule, Rule, RuleError, TooManyRules};
+use crate::partition::Partition;
+use crate::request_log::RequestEntry;
+use crate::server::Order;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Why something cannot be done to the broker.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The rule makes no sense.
+    #[error("{0}")]
+    Rule(#[from] RuleError),
+    /// There is no room for the rule.
+    #[error("{0}")]
+    TooManyRules(#[from] TooManyRules),
+    /// No node has this number.
+    #[error("there is no node {0}")]
+    UnknownNode(i32),
+    /// No such partition.
+    #[error("there is no partition {1} of a topic {0:?}")]
+    UnknownPartition(String, i32),
+    /// The port of the node was taken while it was down.
+    #[error("node {node} cannot listen again: {source}")]
+    Listen {
+        /// The node.
+        node: i32,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The broker was stopped.
+    #[error("the broker has stopped")]
+    Stopped,
+}
+
+/// Control over a running broker; clones control the same one.
+#[derive(Debug, Clone)]
+pub struct Controls {
+    cluster: Arc<Cluster>,
+    /// To the listener of each node, by node id less one.
+    listeners: Arc<[mpsc::Sender<Order>]>,
+}
+
+impl Controls {
+    pub(crate) fn new(cluster: Arc<Cluster>, listeners: Vec<mpsc::Sender<Order>>) -> Self {
+        Self { cluster, listeners: listeners.into() }
+    }
+
+    /// Adds a rule; the answer is its number.
+    ///
+    /// # Errors
+    /// [`ControlError::Rule`] and [`ControlError::TooManyRules`].
+    pub fn add_fault(&self, rule: Rule) -> Result<u64, ControlError> {
+        rule.check()?;
+        Ok(self.cluster.faults.add(rule)?)
+    }
+
+    /// The rules in force, oldest first, with what they have struck.
+    pub fn faults(&self) -> Vec<AddedRule> {
+        self.cluster.faults.list()
+    }
+
+    /// Removes a rule and lets go of what it holds back; false when there is none of that number.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.cluster.faults.remove(id)
+    }
+
+    /// Removes all rules and lets go of what they hold back.
+    pub fn clear_faults(&self) {
+        self.cluster.faults.clear();
+    }
+
+    /// Lets go of the answers a rule holds back by now; false when there is none of that number. The rule stays.
+    pub fn release_fault(&self, id: u64) -> bool {
+        self.cluster.faults.release(id)
+    }
+
+    /// The requests remembered that `wanted` chooses, oldest first.
+    pub fn requests(&self, wanted: impl Fn(&RequestEntry) -> bool) -> Vec<RequestEntry> {
+        self.cluster.request_log.find(wanted)
+    }
+
+    /// Waits for the first request that `wanted` chooses, of those remembered and those to come; `None` when there is
+    /// none in time. A request is there as soon as it is begun, and its outcome when it ends.
+    pub async fn wait_for_request(
+        &self,
+        wanted: impl Fn(&RequestEntry) -> bool,
+        limit: Duration,
+    ) -> Option<RequestEntry> {
+        self.cluster.request_log.wait_for(wanted, limit).await
+    }
+
+    /// Takes a node down or up.
+    ///
+    /// When a node goes down its connections end, its port refuses, and another replica that is up leads what it led;
+    /// what has no other replica has no leader until the node is up again.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownNode`], and [`ControlError::Listen`] when its port was taken.
+    pub async fn set_node_up(&self, node: i32, up: bool) -> Result<(), ControlError> {
+        let listener = self.listener(node)?;
+        if up {
+            let bound = order(listener, Order::Up).await?;
+            bound.map_err(|source| ControlError::Listen { node, source })?;
+            self.cluster.nodes.set_up(node, true);
+            return Ok(());
+        }
+        self.cluster.nodes.set_up(node, false);
+        self.elect(node);
+        order(listener, Order::Down).await
+    }
+
+    /// Has others lead what `gone` leads.
+    fn elect(&self, gone: i32) {
+        let topics = self.cluster.topics.all();
+        for partition in topics.iter().flat_map(|topic| topic.partitions()) {
+            let next = partition.replicas().iter().find(|&&id| self.cluster.nodes.is_up(id));
+            if let Some(&next) = next.filter(|_| partition.leader().0 == gone) {
+                partition.lead(next);
+            }
+        }
+    }
+
+    /// Ends all connections of a node, as a restart would; all state is kept.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownNode`].
+    pub async fn disconnect(&self, node: i32) -> Result<(), ControlError> {
+        order(self.listener(node)?, Order::Disconnect).await
+    }
+
+    /// Makes a node, a replica or not, the leader of a partition; the answer is the new leader epoch.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownNode`], [`ControlError::UnknownPartition`].
+    pub fn move_leader(&self, topic: &str, index: i32, node: i32) -> Result<i32, ControlError> {
+        self.listener(node)?;
+        Ok(self.partition(topic, index)?.lead(node))
+    }
+
+    /// Begins a new leader epoch under the same leader; the answer is the epoch.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownPartition`].
+    pub fn bump_leader_epoch(&self, topic: &str, index: i32) -> Result<i32, ControlError> {
+        let partition = self.partition(topic, index)?;
+        Ok(partition.lead(partition.leader().0))
+    }
+
+    /// Who leads a partition, and under which epoch.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownPartition`].
+    pub fn leader(&self, topic: &str, index: i32) -> Result<(i32, i32), ControlError> {
+        Ok(self.partition(topic, index)?.leader())
+    }
+
+    /// Moves the broker's clock forward; what is due by then takes place at once.
+    pub fn advance_clock(&self, by: Duration) {
+        self.cluster.clock.advance(by);
+    }
+
+    /// Milliseconds since 1970 by the broker's clock.
+    pub fn now_ms(&self) -> i64 {
+        self.cluster.clock.now_ms()
+    }
+
+    /// Removes what is too old or too much, now; the answer is in bytes.
+    pub fn retain(&self) -> u64 {
+        self.cluster.retain()
+    }
+
+    fn listener(&self, node: i32) -> Result<&mpsc::Sender<Order>, ControlError> {
+        let index = usize::try_from(node.wrapping_sub(1)).ok();
+        index.and_then(|index| self.listeners.get(index)).ok_or(ControlError::UnknownNode(node))
+    }
+
+    fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ControlError> {
+        let found = self.cluster.topics.get(topic).and_then(|topic| topic.partition(index));
+        found.ok_or_else(|| ControlError::UnknownPartition(topic.to_owned(), index))
+    }
+}
+
+async fn order<T>(
+    listener: &mpsc::Sender<Order>,
+    order: impl FnOnce(oneshot::Sender<T>) -> Order,
+) -> Result<T, ControlError> {
+    let (done, is_done) = oneshot::channel();
+    listener.send(order(done)).await.map_err(|_| ControlError::Stopped)?;
+    is_done.await.map_err(|_| ControlError::Stopped)
+}

@@ -176,6 +176,10 @@ impl Controls {
         self.cluster.retain()
     }
 
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     fn listener(&self, node: i32) -> Result<&mpsc::Sender<Order>, ControlError> {
         let index = usize::try_from(node.wrapping_sub(1)).ok();
         index.and_then(|index| self.listeners.get(index)).ok_or(ControlError::UnknownNode(node))

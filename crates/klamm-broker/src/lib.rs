@@ -2,6 +2,7 @@
 //!
 //! [`Broker::builder`] starts one inside the process; the `klamm` command serves other languages.
 
+mod admin;
 mod broker;
 mod clock;
 mod cluster;
@@ -24,6 +25,7 @@ mod server;
 mod testing;
 mod topics;
 
+pub use self::admin::{Admin, AdminError};
 pub use self::broker::{Broker, Builder, StartError};
 pub use self::clock::Clock;
 pub use self::config::{BrokerConfig, Effect, SettingError};

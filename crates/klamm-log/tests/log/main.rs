@@ -4,6 +4,7 @@
 
 mod batch;
 mod compaction;
+mod directory;
 mod disk_cap;
 mod faults;
 mod indexes;

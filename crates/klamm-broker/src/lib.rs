@@ -24,6 +24,7 @@ mod server;
 #[cfg(test)]
 mod testing;
 mod topics;
+mod transaction;
 
 pub use self::admin::{Admin, AdminError};
 pub use self::broker::{Broker, Builder, StartError};

@@ -109,7 +109,8 @@ impl Opening {
             // From here on a crash leaves work to do.
             self.storage.remove(&self.path(CLEAN_FILE))?;
             self.storage.sync_dir(&self.dir)?;
-        } else {
+        }
+        if !self.recovery.clean {
             // What was only in the system's memory before a crash of the process is made certain now.
             log.segments
                 .iter_mut()
@@ -139,8 +140,18 @@ impl Opening {
         for (n, &base) in bases.iter().enumerate() {
             let next = bases.get(n + 1).copied();
             let whole = next.is_some_and(|next| next <= trusted) || self.recovery.clean;
-            let segment =
-                if whole { self.load(base)? } else { self.recover(base, next.is_none())? };
+            let last = next.is_none();
+            let loaded = if whole { self.load(base).map(Some) } else { Ok(None) };
+            let segment = match loaded {
+                Ok(Some(segment)) => segment,
+                Ok(None) => self.recover(base, last)?,
+                // It was whole when it was closed; something has been at it since.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.recovery.clean = false;
+                    self.recover(base, last)?
+                }
+                Err(error) => return Err(error),
+            };
             segments.push(segment);
         }
         if segments.is_empty() {

@@ -109,6 +109,22 @@ fn dedup_window_survives_a_restart_clean_or_not() {
 }
 
 #[test]
+fn a_closed_log_that_was_damaged_since_is_looked_at_after_all() {
+    for cut in [1, 60, 90, 200] {
+        let (all, starts) = three();
+        let storage = storage_with(all.clone());
+        Log::open(storage.clone(), "t-0", small(false)).unwrap().0.close().unwrap();
+        let left = all.len() as u64 - cut;
+        storage.open(FIRST, Open::Existing).unwrap().truncate(left).unwrap();
+        let (mut log, recovery) = Log::open(storage, "t-0", small(false)).unwrap();
+        let whole = starts.iter().filter(|&&start| start > 0 && start <= left).count();
+        assert_eq!((recovery.clean, records(&log).len()), (false, whole), "{cut} bytes missing");
+        let next = Batch::values(&[b"next"]).by(7, 0, whole as i32);
+        assert_eq!(log.append(next.bytes(), client(0)).unwrap().base_offset, whole as i64);
+    }
+}
+
+#[test]
 fn producers_are_known_after_retention_removed_their_batches() {
     let storage = FaultyStorage::new();
     let (mut log, _) = Log::open(Arc::new(storage.clone()), "t-0", small(true)).unwrap();

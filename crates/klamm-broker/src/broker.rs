@@ -9,7 +9,10 @@ use crate::groups::Groups;
 use crate::nodes::{Node, Nodes};
 use crate::release::Release;
 use crate::request_log::{DEFAULT_CAPACITY, RequestLog};
-use crate::server::Listener;
+use crate::security::{
+    AclSettings, SaslSettings, Security, SecurityError, SecuritySettings, TlsSettings,
+};
+use crate::server::{ConnectionLimits, Listener};
 use klamm_log::Durability;
 use klamm_log::storage::{FileStorage, MemoryStorage, OpenError, Storage};
 use klamm_protocol::primitives::Str;
@@ -50,6 +53,9 @@ pub enum StartError {
     /// What the directory holds cannot be read.
     #[error("{0}")]
     Contents(String),
+    /// Security that cannot be had, or is missing where it must not be.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// Contradictory or impossible settings.
     #[error("{0}")]
     Config(String),
@@ -74,6 +80,7 @@ pub struct Builder {
     request_log: usize,
     data: Option<PathBuf>,
     durability: Option<Durability>,
+    security: SecuritySettings,
 }
 
 impl Default for Builder {
@@ -88,6 +95,7 @@ impl Default for Builder {
             request_log: DEFAULT_CAPACITY,
             data: None,
             durability: None,
+            security: SecuritySettings::default(),
         }
     }
 }
@@ -137,6 +145,42 @@ impl Builder {
         self
     }
 
+    /// Encrypts every listener. Default: plain text.
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        self.security.tls = Some(tls);
+        self
+    }
+
+    /// Asks every client to log in. Default: nobody is asked.
+    pub fn sasl(mut self, sasl: SaslSettings) -> Self {
+        self.security.sasl = Some(sasl);
+        self
+    }
+
+    /// Allows only what ACLs allow. Default: everything is allowed to whoever comes in.
+    pub fn acls(mut self, acls: AclSettings) -> Self {
+        self.security.acls = Some(acls);
+        self
+    }
+
+    /// Listens on addresses that other machines reach although nobody has to say who they are: whoever reaches the
+    /// broker may read, write and delete everything. Without it [`Builder::start`] refuses.
+    pub fn allow_insecure_public(mut self) -> Self {
+        self.security.insecure_public = true;
+        self
+    }
+
+    /// What clients have to set as their `security.protocol`: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+    pub fn security_protocol(&self) -> &'static str {
+        self.security.protocol()
+    }
+
+    /// What connections may take of time and memory.
+    pub fn limits(mut self, limits: ConnectionLimits) -> Self {
+        self.security.limits = limits;
+        self
+    }
+
     fn storage(&self) -> Result<(Arc<dyn Storage>, Durability), StartError> {
         match (&self.data, self.durability) {
             (None, None | Some(Durability::Memory)) => {
@@ -181,6 +225,8 @@ impl Builder {
                 self.nodes
             )));
         }
+        self.security.check_public(self.listen)?;
+        let security = Security::new(&self.security)?;
         let mut listeners = Vec::new();
         for node_id in 1..=self.nodes {
             listeners.push(self.bind(node_id).await?);
@@ -196,7 +242,8 @@ impl Builder {
         }
         let place = self.data.as_ref().map_or("memory".to_owned(), |dir| dir.display().to_string());
         let log = RequestLog::new(self.request_log);
-        let cluster = Cluster::open(config, self.release, storage, durability, place, nodes, log)?;
+        let cluster =
+            Cluster::open(config, self.release, storage, durability, place, nodes, log, security)?;
         let cluster = Arc::new(cluster);
         for (name, partitions) in &self.topics {
             let new = NewTopic { partitions: Some(*partitions), ..NewTopic::default() };

@@ -20,6 +20,7 @@ mod partition;
 mod producer_ids;
 mod release;
 mod request_log;
+mod security;
 mod server;
 #[cfg(test)]
 mod testing;
@@ -34,4 +35,8 @@ pub use self::controls::{ControlError, Controls};
 pub use self::fault::{Action, AddedRule, Rule, RuleError, TooManyRules};
 pub use self::release::{Release, UnknownRelease};
 pub use self::request_log::{RequestEntry, RequestOutcome};
+pub use self::security::{
+    AclSettings, ClientAuth, SaslSettings, SecurityError, TlsError, TlsSettings, UsersError,
+};
+pub use self::server::ConnectionLimits;
 pub use klamm_log::Durability;

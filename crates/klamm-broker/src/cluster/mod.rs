@@ -19,6 +19,8 @@ use crate::nodes::Nodes;
 use crate::producer_ids::ProducerIds;
 use crate::release::Release;
 use crate::request_log::RequestLog;
+use crate::security::Security;
+use crate::server::RequestMemory;
 use crate::topics::Topics;
 use klamm_log::Durability;
 use klamm_log::storage::Storage;
@@ -48,6 +50,9 @@ pub(crate) struct Cluster {
     pub(crate) faults: Faults,
     pub(crate) request_log: RequestLog,
     cap: Cap,
+    pub(crate) security: Security,
+    /// What large requests share.
+    pub(crate) memory: RequestMemory,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
@@ -59,6 +64,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`OpenFailed`], with what cannot be read.
+    #[expect(clippy::too_many_arguments, reason = "each is given once, by the builder")]
     pub(crate) fn open(
         config: BrokerConfig,
         release: Release,
@@ -67,6 +73,7 @@ impl Cluster {
         place: String,
         nodes: Nodes,
         request_log: RequestLog,
+        security: Security,
     ) -> Result<Self, OpenFailed> {
         let written = Arc::new(Notify::new());
         let journal = logs::open_journal(&storage, durability, &written)?;
@@ -88,11 +95,14 @@ impl Cluster {
             faults: Faults::default(),
             request_log,
             cap: Cap::default(),
+            memory: RequestMemory::new(security.limits.request_memory_bytes),
+            security,
             storage,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(()),
         };
         cluster.restore()?;
+        cluster.security.restore(&cluster.journal).map_err(|e| OpenFailed::Entry(e.to_string()))?;
         Ok(cluster)
     }
 

@@ -6,6 +6,7 @@ use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_node};
 use super::incremental_alter_configs::Refused;
 use super::{Answer, Context, Handle};
 use crate::config::Overrides;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::alter_configs_request::AlterConfigsResource;
 use klamm_protocol::message::alter_configs_response::AlterConfigsResourceResponse;
@@ -53,11 +54,13 @@ fn alter(
     let overrides: Overrides = named.collect();
     match resource.resource_type {
         TOPIC_RESOURCE => {
+            cx.check_topic(Operation::AlterConfigs, &resource.resource_name)?;
             let topic = cx.cluster.topics.get(&resource.resource_name);
             let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
             Ok(cx.cluster.configure_topic(&topic, overrides, validate_only)?)
         }
         BROKER_RESOURCE => {
+            cx.check_cluster(Operation::AlterConfigs)?;
             check_node(cx, &resource.resource_name)?;
             Ok(cx.cluster.configure_broker(overrides, validate_only)?)
         }

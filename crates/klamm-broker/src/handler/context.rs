@@ -2,6 +2,8 @@
 
 use crate::cluster::Cluster;
 use crate::fault::{Faulty, Target, TopicFault, code_for};
+use crate::journal::Change;
+use crate::security::{Operation, ResourceType, acl};
 use crate::server::Session;
 use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
@@ -53,6 +55,92 @@ impl Context {
     /// A handler with [`Handle::FAILS_BY_TOPIC`] asks this for all that it answers.
     pub(crate) fn fault(&self, topic: &str, partition: Option<i32>) -> Option<ErrorCode> {
         code_for(&self.topic_faults, topic, partition)
+    }
+}
+
+/// Answers that carry the operations allowed say this when they were not asked to (KIP-430).
+pub(crate) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
+
+impl Context {
+    /// Whether the client may do this to the resource. Without ACLs everybody may do everything.
+    pub(crate) fn authorize(
+        &self,
+        operation: Operation,
+        resource: ResourceType,
+        name: &str,
+    ) -> bool {
+        let security = &self.cluster.security;
+        // Asked for every topic of every request: without ACLs it costs nothing.
+        if !security.has_authorizer() {
+            return true;
+        }
+        security.allows(&self.session.login, &self.session.address(), operation, resource, name)
+    }
+
+    /// Whether the client may do this to the cluster as a whole.
+    pub(crate) fn authorize_cluster(&self, operation: Operation) -> bool {
+        self.authorize(operation, ResourceType::Cluster, acl::CLUSTER)
+    }
+
+    /// Lets whoever may do this to the topic go on. Who may not learns no more than that: the answer is the same whether
+    /// or not there is such a topic.
+    ///
+    /// # Errors
+    /// TOPIC_AUTHORIZATION_FAILED
+    pub(crate) fn check_topic(&self, operation: Operation, name: &str) -> Result<(), ErrorCode> {
+        match self.authorize(operation, ResourceType::Topic, name) {
+            true => Ok(()),
+            false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        }
+    }
+
+    /// The same for the cluster as a whole.
+    ///
+    /// # Errors
+    /// CLUSTER_AUTHORIZATION_FAILED
+    pub(crate) fn check_cluster(&self, operation: Operation) -> Result<(), ErrorCode> {
+        match self.authorize_cluster(operation) {
+            true => Ok(()),
+            false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+        }
+    }
+
+    /// Whether there is a resource of the type to which the client may do this.
+    pub(crate) fn authorize_any(&self, operation: Operation, resource: ResourceType) -> bool {
+        let security = &self.cluster.security;
+        security.allows_any(&self.session.login, &self.session.address(), operation, resource)
+    }
+
+    /// What the client may do to the resource, as answers carry it when `asked`.
+    pub(crate) fn authorized_operations(
+        &self,
+        asked: bool,
+        resource: ResourceType,
+        name: &str,
+    ) -> i32 {
+        let (security, session) = (&self.cluster.security, &self.session);
+        match asked {
+            false => OPERATIONS_NOT_ASKED,
+            true => security.allowed_operations(&session.login, &session.address(), resource, name),
+        }
+    }
+}
+
+impl Context {
+    /// Writes changes of state to the journal; gives what [`Context::recorded`] waits for.
+    ///
+    /// # Errors
+    /// KAFKA_STORAGE_ERROR; nothing has changed then.
+    pub(crate) fn record(&self, changes: Vec<Change>) -> Result<i64, ErrorCode> {
+        self.cluster.journal.write(changes, self.now_ms())
+    }
+
+    /// Waits until what was written is as safe as the broker promises.
+    ///
+    /// # Errors
+    /// KAFKA_STORAGE_ERROR
+    pub(crate) async fn recorded(&self, written: i64) -> Result<(), ErrorCode> {
+        self.cluster.journal.durable(written).await
     }
 }
 

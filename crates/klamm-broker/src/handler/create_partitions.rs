@@ -2,6 +2,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::fault::Target;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::create_partitions_request::CreatePartitionsTopic;
 use klamm_protocol::message::create_partitions_response::CreatePartitionsTopicResult;
@@ -34,6 +35,9 @@ fn grow(
     validate_only: bool,
 ) -> CreatePartitionsTopicResult {
     if let Some(code) = cx.fault(&asked.name, None) {
+        return failed(asked, code, code.meaning());
+    }
+    if let Err(code) = cx.check_topic(Operation::Alter, &asked.name) {
         return failed(asked, code, code.meaning());
     }
     let Some(topic) = cx.cluster.topics.get(&asked.name) else {

@@ -10,6 +10,7 @@ use super::{Answer, Context, Handle};
 use crate::cluster::NewTopic;
 use crate::config::Overrides;
 use crate::fault::Target;
+use crate::security::Operation;
 use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::create_topics_request::CreatableTopic;
@@ -45,6 +46,11 @@ impl Handle for CreateTopicsRequest {
 
 fn create(cx: &Context, asked: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
     if let Some(code) = cx.fault(&asked.name, None) {
+        return failed(asked, code, code.meaning());
+    }
+    if !cx.authorize_cluster(Operation::Create)
+        && let Err(code) = cx.check_topic(Operation::Create, &asked.name)
+    {
         return failed(asked, code, code.meaning());
     }
     let made =

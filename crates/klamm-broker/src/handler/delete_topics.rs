@@ -5,6 +5,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::fault::Target;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_topics_request::DeleteTopicState;
 use klamm_protocol::message::delete_topics_response::DeletableTopicResult;
@@ -50,6 +51,11 @@ fn delete(cx: &Context, mut asked: DeleteTopicState) -> DeletableTopicResult {
         Some(name) => cx.cluster.topics.get(name),
         None => cx.cluster.topics.by_id(asked.topic_id),
     };
+    let by_name = asked.name.clone();
+    let name = by_name.as_ref().or(topic.as_ref().map(|topic| topic.name()));
+    if let Some(Err(code)) = name.map(|name| cx.check_topic(Operation::Delete, name)) {
+        return result(asked, code);
+    }
     let Some(topic) = topic else {
         let by_name = asked.name.is_some();
         let unknown = if by_name {

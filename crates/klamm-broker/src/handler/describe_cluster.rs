@@ -4,6 +4,8 @@
 //! - 2: nodes that are down, when asked for (KIP-1073).
 
 use super::{Answer, Context, Handle};
+use crate::security::ResourceType;
+use crate::security::acl::CLUSTER;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_cluster_response::DescribeClusterBroker;
 use klamm_protocol::message::{DescribeClusterRequest, DescribeClusterResponse};
@@ -32,7 +34,13 @@ impl Handle for DescribeClusterRequest {
             port: i32::from(node.port),
             rack: node.rack,
         });
+        let asks = self.include_cluster_authorized_operations;
         Ok(DescribeClusterResponse {
+            cluster_authorized_operations: cx.authorized_operations(
+                asks,
+                ResourceType::Cluster,
+                CLUSTER,
+            ),
             cluster_id: cx.cluster.id.clone(),
             controller_id: cx.cluster.nodes.controller(),
             brokers: brokers.collect(),

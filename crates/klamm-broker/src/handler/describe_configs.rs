@@ -7,6 +7,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::config::{BROKER, BrokerConfig, Setting, TOPIC};
+use crate::security::Operation;
 use crate::topics::Topic;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_configs_request::DescribeConfigsResource;
@@ -81,6 +82,11 @@ fn entries(
     cx: &Context,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<DescribeConfigsResourceResult>, ErrorCode> {
+    match resource.resource_type {
+        TOPIC_RESOURCE => cx.check_topic(Operation::DescribeConfigs, &resource.resource_name)?,
+        BROKER_RESOURCE => cx.check_cluster(Operation::DescribeConfigs)?,
+        _ => {}
+    }
     match resource.resource_type {
         TOPIC_RESOURCE => match cx.cluster.topics.get(&resource.resource_name) {
             Some(topic) => Ok(of_topic(&topic, &cx.cluster.config())),

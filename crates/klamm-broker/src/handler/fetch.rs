@@ -12,6 +12,7 @@ use crate::fault::Target;
 use crate::fetch::{Begun, TopicKey, Wanted};
 use crate::nodes::Node;
 use crate::partition::{Isolation, Partition, Read, ReadRefused, ReadRequest};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
@@ -113,6 +114,12 @@ impl Source {
         } else {
             (topics.get(&wanted.topic.name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         };
+        let name = topic.as_ref().map_or(&wanted.topic.name, |topic| topic.name());
+        if (topic.is_some() || cx.version < 13)
+            && let Err(code) = cx.check_topic(Operation::Read, name)
+        {
+            return Self { wanted, partition: Err(code) };
+        }
         let partition = topic.ok_or(unknown).and_then(|topic| {
             topic.partition(wanted.partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         });

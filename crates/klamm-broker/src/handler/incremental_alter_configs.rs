@@ -5,6 +5,7 @@
 use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_node};
 use super::{Answer, Context, Handle};
 use crate::config::{Overrides, SettingError, topic_setting};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
@@ -75,6 +76,7 @@ fn alter(
 ) -> Result<(), Refused> {
     match resource.resource_type {
         TOPIC_RESOURCE => {
+            cx.check_topic(Operation::AlterConfigs, &resource.resource_name)?;
             let topic = cx.cluster.topics.get(&resource.resource_name);
             let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
             let inherited = cx.cluster.config().topic_defaults.clone();
@@ -82,6 +84,7 @@ fn alter(
             Ok(cx.cluster.configure_topic(&topic, overrides, validate_only)?)
         }
         BROKER_RESOURCE => {
+            cx.check_cluster(Operation::AlterConfigs)?;
             check_node(cx, &resource.resource_name)?;
             let config = cx.cluster.config();
             let dynamic = changed(config.dynamic.clone(), &config.given, &resource.configs)?;

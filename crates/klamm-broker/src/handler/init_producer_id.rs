@@ -3,6 +3,7 @@
 //! - 3: a producer may ask for a new epoch of the id it has (KIP-360).
 
 use super::{Answer, Context, Handle};
+use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{InitProducerIdRequest, InitProducerIdResponse};
 use std::ops::RangeInclusive;
@@ -11,6 +12,20 @@ impl Handle for InitProducerIdRequest {
     const SERVED: RangeInclusive<i16> = 0..=5;
 
     async fn handle(self, cx: Context) -> Answer<InitProducerIdResponse> {
+        let allowed = match &self.transactional_id {
+            Some(id) => cx.authorize(Operation::Write, ResourceType::TransactionalId, id),
+            None => {
+                cx.authorize_cluster(Operation::IdempotentWrite)
+                    || cx.authorize_any(Operation::Write, ResourceType::Topic)
+            }
+        };
+        if !allowed {
+            let code = match self.transactional_id {
+                Some(_) => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                None => ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+            };
+            return Ok(self.refuse(&cx, code));
+        }
         if self.transactional_id.is_some() {
             return Ok(self.refuse(&cx, ErrorCode::COORDINATOR_NOT_AVAILABLE));
         }

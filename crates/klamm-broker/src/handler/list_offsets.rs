@@ -8,6 +8,7 @@
 use super::{Answer, Context, Handle};
 use crate::fault::Target;
 use crate::partition::{Isolation, Partition};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use klamm_protocol::message::list_offsets_response::{
@@ -31,6 +32,7 @@ impl Handle for ListOffsetsRequest {
     async fn handle(self, cx: Context) -> Answer<ListOffsetsResponse> {
         let isolation = Isolation::from_wire(self.isolation_level);
         Ok(answer(&self, cx.version, |topic, asked| {
+            cx.check_topic(Operation::Describe, &topic.name)?;
             let found = cx.cluster.topics.get(&topic.name);
             let partition = found.and_then(|topic| topic.partition(asked.partition_index));
             let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;

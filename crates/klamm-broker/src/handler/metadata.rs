@@ -10,6 +10,8 @@ use super::{Answer, Context, Handle};
 use crate::cluster::NewTopic;
 use crate::fault::Target;
 use crate::partition::Partition;
+use crate::security::acl::CLUSTER;
+use crate::security::{Operation, ResourceType};
 use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::metadata_request::MetadataRequestTopic;
@@ -26,7 +28,8 @@ impl Handle for MetadataRequest {
     const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<MetadataResponse> {
-        let topics = match self.topics {
+        let asks = self.include_topic_authorized_operations;
+        let mut topics = match self.topics {
             None => all(&cx),
             Some(ref asked) if asked.is_empty() && cx.version == 0 => all(&cx),
             Some(ref asked) => {
@@ -34,7 +37,17 @@ impl Handle for MetadataRequest {
                 asked.iter().map(|topic| one(&cx, topic, create)).collect()
             }
         };
-        Ok(MetadataResponse { topics, ..frame(&cx) })
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
+            let name = topic.name.as_deref().unwrap_or_default();
+            topic.topic_authorized_operations =
+                cx.authorized_operations(asks, ResourceType::Topic, name);
+        }
+        let cluster_authorized_operations = cx.authorized_operations(
+            self.include_cluster_authorized_operations,
+            ResourceType::Cluster,
+            CLUSTER,
+        );
+        Ok(MetadataResponse { topics, cluster_authorized_operations, ..frame(&cx) })
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> MetadataResponse {
@@ -74,7 +87,9 @@ fn frame(cx: &Context) -> MetadataResponse {
 }
 
 fn all(cx: &Context) -> Vec<MetadataResponseTopic> {
-    cx.cluster.topics.all().iter().map(|topic| described(cx, topic)).collect()
+    let topics = cx.cluster.topics.all().into_iter();
+    let seen = topics.filter(|topic| cx.check_topic(Operation::Describe, topic.name()).is_ok());
+    seen.map(|topic| described(cx, &topic)).collect()
 }
 
 fn one(cx: &Context, asked: &MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
@@ -84,7 +99,12 @@ fn one(cx: &Context, asked: &MetadataRequestTopic, create: bool) -> MetadataResp
     }
     let found = match &asked.name {
         Some(name) if asked.topic_id.is_zero() => by_name(cx, name, create),
-        _ => cx.cluster.topics.by_id(asked.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
+        _ => {
+            let topic = cx.cluster.topics.by_id(asked.topic_id);
+            let seen =
+                |topic: &Arc<Topic>| cx.check_topic(Operation::Describe, topic.name()).is_ok();
+            topic.filter(seen).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+        }
     };
     match found {
         Ok(topic) => described(cx, &topic),
@@ -93,6 +113,7 @@ fn one(cx: &Context, asked: &MetadataRequestTopic, create: bool) -> MetadataResp
 }
 
 fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCode> {
+    cx.check_topic(Operation::Describe, name)?;
     let topics = &cx.cluster.topics;
     if let Some(topic) = topics.get(name) {
         return Ok(topic);
@@ -100,6 +121,9 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     if !(create && cx.cluster.config().auto_create_topics) {
         crate::topics::check_name(name).map_err(|error| error.code())?;
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    if !cx.authorize_cluster(Operation::Create) {
+        cx.check_topic(Operation::Create, name)?;
     }
     match cx.cluster.create_topic(name, NewTopic::default(), false) {
         // Another client was faster.

@@ -1,19 +1,24 @@
 //! One file per API: which versions are served, what each does, and what is simplified.
 
 mod alter_configs;
+mod alter_user_scram_credentials;
 mod api_versions;
 mod context;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod find_coordinator;
@@ -33,10 +38,13 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
 
+use crate::security::NotNow;
 use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::header::{RequestHeader, decode_request_header, encode_response};
@@ -89,21 +97,28 @@ apis! {
     SyncGroup SyncGroupRequest
     DescribeGroups DescribeGroupsRequest
     ListGroups ListGroupsRequest
+    SaslHandshake SaslHandshakeRequest
     ApiVersions ApiVersionsRequest
     CreateTopics CreateTopicsRequest
     DeleteTopics DeleteTopicsRequest
+    DescribeAcls DescribeAclsRequest
+    CreateAcls CreateAclsRequest
+    DeleteAcls DeleteAclsRequest
     DescribeConfigs DescribeConfigsRequest
     AlterConfigs AlterConfigsRequest
     DeleteRecords DeleteRecordsRequest
     InitProducerId InitProducerIdRequest
     OffsetForLeaderEpoch OffsetForLeaderEpochRequest
     DescribeLogDirs DescribeLogDirsRequest
+    SaslAuthenticate SaslAuthenticateRequest
     CreatePartitions CreatePartitionsRequest
     ElectLeaders ElectLeadersRequest
     IncrementalAlterConfigs IncrementalAlterConfigsRequest
     ListPartitionReassignments ListPartitionReassignmentsRequest
     DeleteGroups DeleteGroupsRequest
     OffsetDelete OffsetDeleteRequest
+    DescribeUserScramCredentials DescribeUserScramCredentialsRequest
+    AlterUserScramCredentials AlterUserScramCredentialsRequest
     DescribeCluster DescribeClusterRequest
     DescribeProducers DescribeProducersRequest
     ListConfigResources ListConfigResourcesRequest
@@ -122,6 +137,9 @@ pub(crate) enum RequestError {
     /// An API that this broker does not offer.
     #[error("{0:?} is not served")]
     NotServed(ApiKey),
+    /// Not before the client has said who it is, or not any more.
+    #[error("{0}")]
+    NotNow(#[from] NotNow),
     /// A version that ApiVersions does not offer.
     #[error("version {version} of {api:?} is not served")]
     Version {
@@ -144,6 +162,7 @@ pub(crate) fn begin(
         return Err(RequestError::UnknownApi(header.api_key));
     };
     let cx = context(api, &header);
+    cx.session.login.admit(api, cx.now_ms())?;
     match cx.cluster.release.versions(api) {
         Some(range) if range.contains(&header.api_version) => start(cx, header, decoder),
         _ if api == ApiKey::ApiVersions => {

@@ -2,6 +2,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::fault::Target;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
@@ -18,6 +19,7 @@ impl Handle for OffsetForLeaderEpochRequest {
 
     async fn handle(self, cx: Context) -> Answer<OffsetForLeaderEpochResponse> {
         Ok(answer(&self, |topic, asked| {
+            cx.check_topic(Operation::Describe, &topic.topic)?;
             let found = cx.cluster.topics.get(&topic.topic);
             let partition = found.and_then(|topic| topic.partition(asked.partition));
             let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;

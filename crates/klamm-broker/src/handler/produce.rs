@@ -12,6 +12,7 @@ use super::{Answer, Context, Handle, NoAnswer};
 use crate::fault::Target;
 use crate::nodes::Node;
 use crate::partition::{AppendRefused, Appended, Partition, Rejected, check};
+use crate::security::{Operation, ResourceType};
 use crate::topics::Topic;
 use klamm_log::Origin;
 use klamm_protocol::error_code::ErrorCode;
@@ -32,6 +33,12 @@ impl Handle for ProduceRequest {
     async fn handle(self, cx: Context) -> Answer<ProduceResponse> {
         if !matches!(self.acks, -1..=1) {
             return Ok(self.refuse(&cx, ErrorCode::INVALID_REQUIRED_ACKS));
+        }
+        let transactional = self.transactional_id.as_deref();
+        if transactional
+            .is_some_and(|id| !cx.authorize(Operation::Write, ResourceType::TransactionalId, id))
+        {
+            return Ok(self.refuse(&cx, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
         }
         let mut waits = Vec::new();
         let topics = self.topic_data.iter().enumerate();
@@ -111,6 +118,13 @@ fn append_topic(
     let topic = if by_id { topics.by_id(data.topic_id) } else { topics.get(&data.name) };
     let unknown =
         if by_id { ErrorCode::UNKNOWN_TOPIC_ID } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
+    let name = topic.as_ref().map_or(&data.name, |topic| topic.name());
+    if let Err(code) = cx.check_topic(Operation::Write, name)
+        && !(by_id && topic.is_none())
+    {
+        let partitions = data.partition_data.iter();
+        return answer(data, partitions.map(|data| failed(data.index, code.into())).collect());
+    }
     let mut partitions = Vec::with_capacity(data.partition_data.len());
     for data in &data.partition_data {
         let partition = topic.as_ref().and_then(|topic| topic.partition(data.index));

@@ -1,6 +1,7 @@
 //! One connection: frames in, answers out.
 
 use super::Session;
+use super::limits::{MAX_LOGIN_FRAME_BYTES, Progress, Reserved};
 use super::pipeline::Pipeline;
 use crate::cluster::Cluster;
 use crate::handler::{self, Context, RequestError};
@@ -9,12 +10,16 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
 /// What a read asks for while no large frame is under way, in bytes.
-const READ_BYTES: usize = 64 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// Pieces of one vectored write.
 const MAX_SLICES: usize = 64;
+
+/// While a request is being answered, nothing ends the connection for being idle.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +34,14 @@ pub(super) enum Ended {
     Idle,
     #[error("closed by a handler")]
     Refused,
+    #[error("no login within the time for it")]
+    LoginTimeout,
+    #[error("the login failed")]
+    LoginFailed,
+    #[error("a request came too slowly")]
+    Stalled,
+    #[error("answers are not read")]
+    NotReading,
 }
 
 /// A stream that requests come in and answers go out by.
@@ -37,13 +50,34 @@ pub(super) struct Connection<S> {
     cluster: Arc<Cluster>,
     session: Arc<Session>,
     input: BytesMut,
+    /// What `input` is to hold: all that is missing of the frame under way, or a step towards it.
+    wanted: usize,
+    /// Memory of the frame under way.
+    reserved: Reserved,
+    progress: Progress,
     pipeline: Pipeline,
+    login_by: Instant,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(stream: S, cluster: Arc<Cluster>, session: Arc<Session>) -> Self {
-        let input = BytesMut::with_capacity(READ_BYTES);
-        Self { stream, cluster, session, input, pipeline: Pipeline::default() }
+    /// `login_by` is when whoever has to log in must have done so.
+    pub(super) fn new(
+        stream: S,
+        cluster: Arc<Cluster>,
+        session: Arc<Session>,
+        login_by: Instant,
+    ) -> Self {
+        Self {
+            stream,
+            cluster,
+            session,
+            input: BytesMut::with_capacity(READ_BYTES),
+            wanted: 0,
+            reserved: Reserved::default(),
+            progress: Progress::default(),
+            pipeline: Pipeline::default(),
+            login_by,
+        }
     }
 
     /// Serves until the peer closes or breaks a rule.
@@ -51,28 +85,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let idle = Duration::from_millis(self.cluster.config().connections_max_idle_ms);
         let mut parts = Vec::new();
         loop {
-            while !self.pipeline.is_full()
+            while self.has_room()
                 && let Some(frame) = self.next_frame()?
             {
                 self.begin(frame)?;
             }
-            let (waiting, room) = (!self.pipeline.is_empty(), !self.pipeline.is_full());
+            let (waiting, room) = (!self.pipeline.is_empty(), self.has_room());
+            let funded = self.cluster.memory.try_reserve(&mut self.reserved, self.wanted);
+            let (deadline, late) = self.deadline(room && funded, waiting, idle);
+            let cluster = &self.cluster;
             tokio::select! {
                 biased;
                 end = self.pipeline.answers(&mut parts), if waiting => {
-                    self.write(&mut parts).await?;
+                    self.write(&mut parts, idle).await?;
                     if end {
                         return Err(Ended::Refused);
                     }
+                    if self.session.login.has_failed() {
+                        return Err(Ended::LoginFailed);
+                    }
                 }
-                read = self.stream.read_buf(&mut self.input), if room => {
+                () = cluster.memory.reserve(&mut self.reserved, self.wanted), if room && !funded => {}
+                read = self.stream.read_buf(&mut self.input), if room && funded => {
                     if read? == 0 {
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep(idle), if !waiting => return Err(Ended::Idle),
+                () = tokio::time::sleep_until(deadline) => return Err(late),
             }
         }
+    }
+
+    /// Whether another request may begin. Before login they come one by one: what the next one may do depends on the
+    /// one before.
+    fn has_room(&self) -> bool {
+        match self.session.login.is_settled() {
+            true => !self.pipeline.is_full(),
+            false => self.pipeline.is_empty(),
+        }
+    }
+
+    /// When the peer's patience with us ends, or rather ours with it, and what is wrong then.
+    fn deadline(&mut self, reading: bool, waiting: bool, idle: Duration) -> (Instant, Ended) {
+        let now = Instant::now();
+        // A handler may take as long as it likes: whoever waits for an answer is not idle.
+        let patience = if waiting { idle.max(FOREVER) } else { idle };
+        let mut deadline = (now + patience, Ended::Idle);
+        if reading && !self.input.is_empty() {
+            let limit = self.cluster.security.limits.progress_timeout;
+            let stalled = self.progress.observe(now, self.input.len(), limit);
+            if stalled < deadline.0 {
+                deadline = (stalled, Ended::Stalled);
+            }
+        } else {
+            self.progress.rest();
+        }
+        if self.login_by < deadline.0 && !self.session.login.is_settled() {
+            deadline = (self.login_by, Ended::LoginTimeout);
+        }
+        deadline
     }
 
     fn begin(&mut self, frame: Bytes) -> Result<(), Ended> {
@@ -85,18 +156,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             client_id: header.client_id.clone().unwrap_or_default(),
             topic_faults: Vec::new(),
         })?;
-        self.pipeline.push(request);
+        self.progress.rest();
+        let reserved = std::mem::take(&mut self.reserved);
+        if reserved.is_empty() {
+            self.pipeline.push(request);
+        } else {
+            self.pipeline.push(Box::pin(async move {
+                let outcome = request.await;
+                drop(reserved);
+                outcome
+            }));
+        }
         Ok(())
     }
 
     /// Cuts the next whole frame off the input, without its size prefix.
     fn next_frame(&mut self) -> Result<Option<Bytes>, Ended> {
+        self.wanted = 0;
         let Some(prefix) = self.input.first_chunk::<4>() else {
             self.input.reserve(READ_BYTES);
             return Ok(None);
         };
         let size = i32::from_be_bytes(*prefix);
-        let limit = self.cluster.config().socket_request_max_bytes;
+        let mut limit = self.cluster.config().socket_request_max_bytes;
+        if !self.session.login.is_settled() {
+            limit = limit.min(MAX_LOGIN_FRAME_BYTES);
+        }
         let Some(len) = usize::try_from(size).ok().filter(|_| size <= limit) else {
             return Err(Ended::FrameTooLarge(size));
         };
@@ -115,17 +200,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.input.capacity() - self.input.len() < step.min(READ_BYTES) {
             self.input.reserve(step);
         }
+        self.wanted = self.input.len() + step;
     }
 
-    async fn write(&mut self, parts: &mut Vec<Bytes>) -> io::Result<()> {
+    /// Writes all of `parts`; every write has to get on within `limit`.
+    async fn write(&mut self, parts: &mut Vec<Bytes>, limit: Duration) -> Result<(), Ended> {
         let mut first = 0;
         while first < parts.len() {
             let last = parts.len().min(first + MAX_SLICES);
             let slices: Vec<IoSlice<'_>> =
                 parts[first..last].iter().map(|p| IoSlice::new(p)).collect();
-            let mut written = self.stream.write_vectored(&slices).await?;
+            let written = tokio::time::timeout(limit, self.stream.write_vectored(&slices)).await;
+            let mut written = written.map_err(|_| Ended::NotReading)??;
             if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
             }
             while first < parts.len() && written >= parts[first].len() {
                 written -= parts[first].len();
@@ -136,6 +224,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         parts.clear();
-        self.stream.flush().await
+        tokio::time::timeout(limit, self.stream.flush()).await.map_err(|_| Ended::NotReading)??;
+        Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use super::Session;
 use super::connection::Connection;
 use crate::cluster::Cluster;
+use crate::security::Principal;
 use socket2::SockRef;
 use std::future::pending;
 use std::io;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// After a failed accept - no more file handles, say - the listener waits so long.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -123,9 +125,32 @@ async fn serve(stream: TcpStream, peer: SocketAddr, node_id: i32, cluster: Arc<C
     if let Err(error) = SockRef::from(&stream).set_tcp_nodelay(true) {
         tracing::debug!(%peer, %error, "TCP_NODELAY");
     }
-    let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
-    let session = Arc::new(Session { id, node_id, peer: Some(peer) });
-    if let Err(ended) = Connection::new(stream, cluster, session).serve().await {
+    let login_by = Instant::now() + cluster.security.limits.login_timeout;
+    let ended = match cluster.security.tls.clone() {
+        None => {
+            let session = session(peer, node_id, &cluster, Principal::anonymous());
+            Connection::new(stream, cluster, session, login_by).serve().await
+        }
+        Some(tls) => match tokio::time::timeout_at(login_by, tls.accept(stream)).await {
+            Ok(Ok((stream, principal))) => {
+                let session = session(peer, node_id, &cluster, principal);
+                Connection::new(stream, cluster, session, login_by).serve().await
+            }
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+        },
+    };
+    if let Err(ended) = ended {
         tracing::debug!(%peer, %ended, "a connection ended");
     }
+}
+
+fn session(
+    peer: SocketAddr,
+    node_id: i32,
+    cluster: &Cluster,
+    principal: Principal,
+) -> Arc<Session> {
+    let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
+    Arc::new(Session { id, node_id, peer: Some(peer), login: cluster.security.login(principal) })
 }

@@ -1,9 +1,12 @@
 //! Listeners, connections, and the order of their answers.
 
 mod connection;
+mod limits;
 mod listener;
 mod pipeline;
 mod session;
 
+pub use self::limits::ConnectionLimits;
+pub(crate) use self::limits::RequestMemory;
 pub(crate) use self::listener::{Listener, Order};
 pub(crate) use self::session::Session;

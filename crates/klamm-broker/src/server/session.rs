@@ -1,5 +1,6 @@
 //! What is known of a connection while it lasts.
 
+use crate::security::Login;
 use std::net::SocketAddr;
 
 /// One connection.
@@ -11,11 +12,19 @@ pub(crate) struct Session {
     pub(crate) node_id: i32,
     /// Where it comes from; none for a connection inside the process.
     pub(crate) peer: Option<SocketAddr>,
+    /// Who speaks.
+    pub(crate) login: Login,
 }
 
 impl Session {
     /// The peer's address without its port, as group descriptions show it.
     pub(crate) fn host(&self) -> String {
         self.peer.map_or_else(|| "/in-process".to_owned(), |peer| format!("/{}", peer.ip()))
+    }
+
+    /// The peer's address alone, as ACLs name hosts.
+    pub(crate) fn address(&self) -> String {
+        let address = self.peer.map(|peer| peer.ip().to_canonical().to_string());
+        address.unwrap_or_else(|| "127.0.0.1".to_owned())
     }
 }

@@ -1,0 +1,140 @@
+//! TLS of a listener, by rustls.
+
+use super::principal::Principal;
+use super::settings::{ClientAuth, TlsSettings};
+use super::x500;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use secrecy::ExposeSecret;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Why the TLS settings cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A PEM text has no certificate or key, or a malformed one.
+    #[error("{what}: {reason}")]
+    Pem {
+        /// Which of them.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The cryptography that is built in needs more of the processor.
+    #[error("TLS needs processor features that are missing here: {0}")]
+    Processor(String),
+    /// rustls refuses the combination.
+    #[error("the TLS settings do not fit together: {0}")]
+    Rejected(String),
+}
+
+/// Opens TLS over accepted connections.
+#[derive(Clone)]
+pub(crate) struct Tls(TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl Tls {
+    /// # Errors
+    /// [`TlsError`]
+    pub(crate) fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
+        let provider = Arc::new(provider()?);
+        let chain = certificates("the certificate chain", &settings.chain)?;
+        let key = PrivateKeyDer::from_pem_slice(settings.key.expose_secret().as_bytes())
+            .map_err(|e| TlsError::Pem { what: "the private key", reason: e.to_string() })?;
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(rejected)?;
+        let builder = match (&settings.client_ca, settings.client_auth) {
+            (_, ClientAuth::None) | (None, _) => builder.with_no_client_auth(),
+            (Some(ca), auth) => {
+                let roots = Arc::new(roots(ca)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                let verifier = match auth {
+                    ClientAuth::Required => verifier,
+                    _ => verifier.allow_unauthenticated(),
+                };
+                builder.with_client_cert_verifier(verifier.build().map_err(rejected)?)
+            }
+        };
+        let config = builder.with_single_cert(chain, key).map_err(rejected)?;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    /// Shakes hands; the client is whoever its certificate says, or ANONYMOUS without one.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Principal)> {
+        let stream = self.0.accept(stream).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let principal = match shown {
+            None => Principal::anonymous(),
+            Some(certificate) => {
+                Principal::user(x500::subject(certificate).map_err(io::Error::other)?)
+            }
+        };
+        Ok((stream, principal))
+    }
+}
+
+fn rejected(error: impl std::fmt::Display) -> TlsError {
+    TlsError::Rejected(error.to_string())
+}
+
+fn certificates(what: &'static str, text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(all),
+        Ok(_) => Err(TlsError::Pem { what, reason: "no certificate in it".to_owned() }),
+        Err(e) => Err(TlsError::Pem { what, reason: e.to_string() }),
+    }
+}
+
+fn roots(text: &str) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("the clients' CA", text)? {
+        roots.add(certificate).map_err(rejected)?;
+    }
+    Ok(roots)
+}
+
+/// The cryptography: graviola, which panics on processors that lack what it needs, so they are asked first.
+fn provider() -> Result<CryptoProvider, TlsError> {
+    #[cfg(target_arch = "x86_64")]
+    let features = [
+        ("aes", is_x86_feature_detected!("aes")),
+        ("ssse3", is_x86_feature_detected!("ssse3")),
+        ("pclmulqdq", is_x86_feature_detected!("pclmulqdq")),
+        ("bmi1", is_x86_feature_detected!("bmi1")),
+        ("bmi2", is_x86_feature_detected!("bmi2")),
+        ("adx", is_x86_feature_detected!("adx")),
+        ("avx", is_x86_feature_detected!("avx")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let features = [
+        ("aes", std::arch::is_aarch64_feature_detected!("aes")),
+        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
+        ("pmull", std::arch::is_aarch64_feature_detected!("pmull")),
+        ("sha2", std::arch::is_aarch64_feature_detected!("sha2")),
+    ];
+    let missing: Vec<&str> =
+        features.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
+    if missing.is_empty() {
+        Ok(rustls_graviola::default_provider())
+    } else {
+        Err(TlsError::Processor(missing.join(", ")))
+    }
+}

@@ -79,7 +79,8 @@ impl ClientFirst {
 pub(crate) struct Exchange {
     hash: Hash,
     header: String,
-    nonce: String,
+    client_nonce: String,
+    server_nonce: String,
     /// client-first-bare and server-first, as signed.
     signed: String,
     credential: Credential,
@@ -96,11 +97,14 @@ impl Exchange {
         credential: Credential,
         known: bool,
     ) -> (Self, String) {
+        let server_nonce = nonce.to_owned();
         let nonce = format!("{}{nonce}", first.nonce);
         let salt = BASE64_STANDARD.encode(credential.salt());
         let message = format!("r={nonce},s={salt},i={}", credential.iterations());
         let signed = format!("{},{message}", first.bare);
-        (Self { hash, header: first.header.clone(), nonce, signed, credential, known }, message)
+        let (header, client_nonce) = (first.header.clone(), first.nonce.clone());
+        let exchange = Self { hash, header, client_nonce, server_nonce, signed, credential, known };
+        (exchange, message)
     }
 
     /// Checks the client's proof and gives server-final, our own.
@@ -121,7 +125,10 @@ impl Exchange {
             return Err(ScramError::ChannelBinding);
         }
         // CVE-2024-56128: without this the proof of another exchange could be played back.
-        let own = same(nonce.as_bytes(), self.nonce.as_bytes());
+        // Our part is what makes it fresh; librdkafka before 2.6.1 says its own part twice, which Kafka lets pass too.
+        let ours = nonce.len().checked_sub(self.server_nonce.len());
+        let ours = ours.and_then(|at| nonce.as_bytes().get(at..)).unwrap_or_default();
+        let own = nonce.starts_with(&self.client_nonce) && same(ours, self.server_nonce.as_bytes());
         let signed = format!("{},{without_proof}", self.signed);
         let proven = self.credential.proves(self.hash, signed.as_bytes(), &proof);
         if !(own && proven && self.known) {

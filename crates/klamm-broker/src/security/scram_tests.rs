@@ -40,13 +40,25 @@ fn client_final(
     server_first: &str,
     binding: &str,
 ) -> String {
+    let nonce = server_first.split(',').find_map(|field| field.strip_prefix("r=")).unwrap();
+    final_with_nonce(hash, password, bare, server_first, binding, nonce)
+}
+
+fn final_with_nonce(
+    hash: Hash,
+    password: &str,
+    bare: &str,
+    server_first: &str,
+    binding: &str,
+    nonce: &str,
+) -> String {
     let field = |name: &str| {
         server_first.split(',').find_map(|field| field.strip_prefix(name)).unwrap().to_owned()
     };
     let salt = BASE64_STANDARD.decode(field("s=")).unwrap();
     let iterations: u32 = field("i=").parse().unwrap();
     // The proof is ClientKey XOR HMAC(H(ClientKey), AuthMessage); ClientKey = HMAC(SaltedPassword, "Client Key").
-    let without = format!("c={},r={}", BASE64_STANDARD.encode(binding), field("r="));
+    let without = format!("c={},r={nonce}", BASE64_STANDARD.encode(binding));
     let auth = format!("{bare},{server_first},{without}");
     let proof = match hash {
         Hash::Sha256 => {
@@ -95,6 +107,16 @@ fn both_hashes_and_both_headers_and_escaped_names() {
             );
         }
     }
+}
+
+/// librdkafka before 2.6.1 says its own part of the nonce twice, and signs what it says.
+#[test]
+fn a_nonce_that_begins_twice_is_still_fresh() {
+    let (exchange, server_first) = begin("n,,", true);
+    let bare = format!("n=user,r={CLIENT_NONCE}");
+    let doubled = format!("{CLIENT_NONCE}{NONCE}");
+    let last = final_with_nonce(Hash::Sha256, "pencil", &bare, &server_first, "n,,", &doubled);
+    assert!(exchange.finish(last.as_bytes()).is_ok());
 }
 
 #[test]

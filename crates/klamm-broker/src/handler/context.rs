@@ -94,6 +94,17 @@ impl Context {
         }
     }
 
+    /// The same for a group.
+    ///
+    /// # Errors
+    /// GROUP_AUTHORIZATION_FAILED
+    pub(crate) fn check_group(&self, operation: Operation, group: &str) -> Result<(), ErrorCode> {
+        match self.authorize(operation, ResourceType::Group, group) {
+            true => Ok(()),
+            false => Err(ErrorCode::GROUP_AUTHORIZATION_FAILED),
+        }
+    }
+
     /// The same for the cluster as a whole.
     ///
     /// # Errors

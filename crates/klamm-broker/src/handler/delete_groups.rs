@@ -3,6 +3,7 @@
 //! Every node deletes any group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_groups_response::DeletableGroupResult;
 use klamm_protocol::message::{DeleteGroupsRequest, DeleteGroupsResponse};
@@ -12,6 +13,10 @@ impl Handle for DeleteGroupsRequest {
     const SERVED: RangeInclusive<i16> = 0..=2;
 
     async fn handle(self, cx: Context) -> Answer<DeleteGroupsResponse> {
+        let mut names = self.groups_names.iter();
+        if let Err(code) = names.try_for_each(|group| cx.check_group(Operation::Delete, group)) {
+            return Ok(self.refuse(&cx, code));
+        }
         let now_ms = cx.now_ms();
         let done = cx.coordinate(|c| c.delete_groups(now_ms, &self)).await;
         Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))

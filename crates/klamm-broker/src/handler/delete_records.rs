@@ -1,6 +1,7 @@
 //! DeleteRecords (21), versions 0-2: drops everything before an offset; -1 stands for the high watermark (KIP-107).
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use klamm_protocol::message::delete_records_response::{
@@ -27,6 +28,7 @@ fn delete(
     topic: &DeleteRecordsTopic,
     asked: &DeleteRecordsPartition,
 ) -> Result<i64, ErrorCode> {
+    cx.check_topic(Operation::Delete, &topic.name)?;
     let found = cx.cluster.topics.get(&topic.name);
     let found = found.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let config = found.config();

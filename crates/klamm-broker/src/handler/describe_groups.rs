@@ -6,6 +6,7 @@
 //! Every node describes every group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_groups_response::DescribedGroup;
 use klamm_protocol::message::{DescribeGroupsRequest, DescribeGroupsResponse};
@@ -15,6 +16,10 @@ impl Handle for DescribeGroupsRequest {
     const SERVED: RangeInclusive<i16> = 0..=6;
 
     async fn handle(self, cx: Context) -> Answer<DescribeGroupsResponse> {
+        let mut groups = self.groups.iter();
+        if let Err(code) = groups.try_for_each(|group| cx.check_group(Operation::Describe, group)) {
+            return Ok(self.refuse(&cx, code));
+        }
         let version = cx.version;
         let done = cx.coordinate(|c| c.describe_groups(version, &self)).await;
         Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))

@@ -6,6 +6,7 @@
 //! All logs are in one directory.
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use crate::topics::Topic;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_log_dirs_response::{
@@ -19,6 +20,9 @@ impl Handle for DescribeLogDirsRequest {
     const SERVED: RangeInclusive<i16> = 1..=5;
 
     async fn handle(self, cx: Context) -> Answer<DescribeLogDirsResponse> {
+        if let Err(code) = cx.check_cluster(Operation::Describe) {
+            return Ok(self.refuse(&cx, code));
+        }
         let topics = cx.cluster.topics.all().into_iter();
         let topics = topics.filter_map(|topic| described(&topic, &self));
         let result = DescribeLogDirsResult {

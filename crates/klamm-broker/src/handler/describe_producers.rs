@@ -1,6 +1,7 @@
 //! DescribeProducers (61), version 0: who writes to a partition, and what transaction it has open (KIP-664).
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_producers_request::TopicRequest;
 use klamm_protocol::message::describe_producers_response::{
@@ -15,6 +16,7 @@ impl Handle for DescribeProducersRequest {
 
     async fn handle(self, cx: Context) -> Answer<DescribeProducersResponse> {
         Ok(answer(&self, |topic, index| {
+            cx.check_topic(Operation::Read, &topic.name)?;
             let found = cx.cluster.topics.get(&topic.name);
             let partition = found.and_then(|topic| topic.partition(index));
             partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.producers(cx.node_id())

@@ -1,6 +1,7 @@
 //! DescribeTopicPartitions (75), version 0: topics in pages (KIP-966). There are no eligible leader replicas.
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use crate::topics::Topic;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_topic_partitions_response::{
@@ -28,6 +29,10 @@ impl Handle for DescribeTopicPartitionsRequest {
             if left == 0 {
                 response.next_cursor = Some(Cursor { topic_name: name, partition_index: 0 });
                 break;
+            }
+            if let Err(code) = cx.check_topic(Operation::Describe, &name) {
+                response.topics.push(failed(name, code));
+                continue;
             }
             let Some(topic) = cx.cluster.topics.get(&name) else {
                 response.topics.push(failed(name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
@@ -57,6 +62,9 @@ fn names(cx: &Context, request: &DescribeTopicPartitionsRequest) -> Vec<Str> {
         true => cx.cluster.topics.all().iter().map(|topic| topic.name().clone()).collect(),
         false => request.topics.iter().map(|topic| topic.name.clone()).collect(),
     };
+    if request.topics.is_empty() {
+        names.retain(|name| cx.check_topic(Operation::Describe, name).is_ok());
+    }
     names.sort_unstable();
     names.dedup();
     if let Some(cursor) = &request.cursor {

@@ -4,6 +4,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::partition::Partition;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use klamm_protocol::message::{ElectLeadersRequest, ElectLeadersResponse};
@@ -14,6 +15,9 @@ impl Handle for ElectLeadersRequest {
     const SERVED: RangeInclusive<i16> = 0..=2;
 
     async fn handle(self, cx: Context) -> Answer<ElectLeadersResponse> {
+        if let Err(code) = cx.check_cluster(Operation::Alter) {
+            return Ok(self.refuse(&cx, code));
+        }
         let results = named(&cx, &self).into_iter().map(|(topic, indexes)| {
             let found = cx.cluster.topics.get(&topic);
             let results = indexes.into_iter().map(|index| {

@@ -7,6 +7,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::groups::coordinator_of;
+use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::find_coordinator_response::Coordinator;
 use klamm_protocol::message::{FindCoordinatorRequest, FindCoordinatorResponse};
@@ -14,6 +15,7 @@ use klamm_protocol::primitives::Str;
 use std::ops::RangeInclusive;
 
 /// Key types: groups and transactional ids.
+const TRANSACTION: i8 = 1;
 const KEY_TYPES: RangeInclusive<i8> = 0..=1;
 
 impl Handle for FindCoordinatorRequest {
@@ -23,7 +25,18 @@ impl Handle for FindCoordinatorRequest {
         if !KEY_TYPES.contains(&self.key_type) {
             return Ok(self.refuse(&cx, ErrorCode::INVALID_REQUEST));
         }
-        Ok(answer(&self, cx.version, |key| find(&cx, key)))
+        let (resource, code) = match self.key_type {
+            TRANSACTION => {
+                (ResourceType::TransactionalId, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+            }
+            _ => (ResourceType::Group, ErrorCode::GROUP_AUTHORIZATION_FAILED),
+        };
+        Ok(answer(&self, cx.version, |key| {
+            match cx.authorize(Operation::Describe, resource, key) {
+                true => find(&cx, key),
+                false => failed(key, code),
+            }
+        }))
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> FindCoordinatorResponse {

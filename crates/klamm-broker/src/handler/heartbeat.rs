@@ -3,6 +3,7 @@
 //! - 3: static members (KIP-345).
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{HeartbeatRequest, HeartbeatResponse};
 use std::ops::RangeInclusive;
@@ -11,7 +12,8 @@ impl Handle for HeartbeatRequest {
     const SERVED: RangeInclusive<i16> = 0..=4;
 
     async fn handle(self, cx: Context) -> Answer<HeartbeatResponse> {
-        if let Err(code) = cx.check_coordinator(&self.group_id) {
+        let allowed = cx.check_group(Operation::Read, &self.group_id);
+        if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
         let now_ms = cx.now_ms();

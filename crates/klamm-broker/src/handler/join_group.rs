@@ -6,6 +6,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::group::Reply;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{JoinGroupRequest, JoinGroupResponse};
 use std::ops::RangeInclusive;
@@ -14,7 +15,8 @@ impl Handle for JoinGroupRequest {
     const SERVED: RangeInclusive<i16> = 0..=9;
 
     async fn handle(self, cx: Context) -> Answer<JoinGroupResponse> {
-        if let Err(code) = cx.check_coordinator(&self.group_id) {
+        let allowed = cx.check_group(Operation::Read, &self.group_id);
+        if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
         let (now_ms, version) = (cx.now_ms(), cx.version);

@@ -3,6 +3,7 @@
 //! - 3: several at a time, static ones by their instance id alone (KIP-345); 5: reasons, which are not kept (KIP-800).
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{LeaveGroupRequest, LeaveGroupResponse};
 use std::ops::RangeInclusive;
@@ -11,7 +12,8 @@ impl Handle for LeaveGroupRequest {
     const SERVED: RangeInclusive<i16> = 0..=5;
 
     async fn handle(self, cx: Context) -> Answer<LeaveGroupResponse> {
-        if let Err(code) = cx.check_coordinator(&self.group_id) {
+        let allowed = cx.check_group(Operation::Read, &self.group_id);
+        if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
         let (now_ms, version) = (cx.now_ms(), cx.version);

@@ -4,6 +4,7 @@
 
 use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE};
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::list_config_resources_response::ConfigResource;
 use klamm_protocol::message::{ListConfigResourcesRequest, ListConfigResourcesResponse};
@@ -14,6 +15,9 @@ impl Handle for ListConfigResourcesRequest {
     const SERVED: RangeInclusive<i16> = 0..=1;
 
     async fn handle(self, cx: Context) -> Answer<ListConfigResourcesResponse> {
+        if let Err(code) = cx.check_cluster(Operation::DescribeConfigs) {
+            return Ok(self.refuse(&cx, code));
+        }
         let all = self.resource_types.is_empty();
         let wanted = |kind| cx.version >= 1 && (all || self.resource_types.contains(&kind));
         let mut config_resources = Vec::new();

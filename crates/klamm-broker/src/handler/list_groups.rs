@@ -3,6 +3,7 @@
 //! - 4: filtered by state (KIP-518); 5: by type (KIP-848).
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{ListGroupsRequest, ListGroupsResponse};
 use std::ops::RangeInclusive;
@@ -16,6 +17,10 @@ impl Handle for ListGroupsRequest {
             Ok(mut response) => {
                 // Clients put the answers of all nodes together.
                 response.groups.retain(|group| cx.check_coordinator(&group.group_id).is_ok());
+                response.groups.retain(|group| {
+                    cx.authorize_cluster(Operation::Describe)
+                        || cx.check_group(Operation::Describe, &group.group_id).is_ok()
+                });
                 response
             }
         })

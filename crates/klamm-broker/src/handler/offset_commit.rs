@@ -4,6 +4,7 @@
 //! - 7: static members (KIP-345); 9: members of KIP-848 groups; 10: topics by id.
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -18,7 +19,13 @@ impl Handle for OffsetCommitRequest {
     const SERVED: RangeInclusive<i16> = 2..=10;
 
     async fn handle(self, cx: Context) -> Answer<OffsetCommitResponse> {
-        if let Err(code) = cx.check_coordinator(&self.group_id) {
+        let mut topics = self.topics.iter();
+        let allowed = cx.check_group(Operation::Read, &self.group_id).and_then(|()| {
+            topics.try_for_each(|t| {
+                cx.check_topic(Operation::Read, &cx.topic_name(&t.name, t.topic_id))
+            })
+        });
+        if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
         let (now_ms, version) = (cx.now_ms(), cx.version);

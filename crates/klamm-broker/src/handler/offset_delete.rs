@@ -1,6 +1,7 @@
 //! OffsetDelete (47), version 0: takes offsets away from topics that a group does not read now (KIP-496).
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{OffsetDeleteRequest, OffsetDeleteResponse};
 use std::ops::RangeInclusive;
@@ -9,7 +10,8 @@ impl Handle for OffsetDeleteRequest {
     const SERVED: RangeInclusive<i16> = 0..=0;
 
     async fn handle(self, cx: Context) -> Answer<OffsetDeleteResponse> {
-        if let Err(code) = cx.check_coordinator(&self.group_id) {
+        let allowed = cx.check_group(Operation::Delete, &self.group_id);
+        if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
         let now_ms = cx.now_ms();

@@ -5,6 +5,7 @@
 //! - 8: several groups at a time (KIP-709); 9: members of KIP-848 groups; 10: topics by id.
 
 use super::{Answer, Context, Handle};
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_fetch_request::OffsetFetchRequestTopic;
 use klamm_protocol::message::offset_fetch_response::{
@@ -20,9 +21,10 @@ impl Handle for OffsetFetchRequest {
     async fn handle(self, cx: Context) -> Answer<OffsetFetchResponse> {
         let mut asked = self.groups.iter().map(|group| &group.group_id);
         let single = (cx.version < 8).then_some(&self.group_id);
-        if let Err(code) =
-            single.into_iter().chain(&mut asked).try_for_each(|group| cx.check_coordinator(group))
-        {
+        if let Err(code) = single.into_iter().chain(&mut asked).try_for_each(|group| {
+            cx.check_group(Operation::Describe, group)?;
+            cx.check_coordinator(group)
+        }) {
             return Ok(self.refuse(&cx, code));
         }
         let (version, topics) = (cx.version, &cx.cluster.topics);

@@ -4,6 +4,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::group::Reply;
+use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{SyncGroupRequest, SyncGroupResponse};
 use std::ops::RangeInclusive;
@@ -12,7 +13,8 @@ impl Handle for SyncGroupRequest {
     const SERVED: RangeInclusive<i16> = 0..=5;
 
     async fn handle(self, cx: Context) -> Answer<SyncGroupResponse> {
-        if let Err(code) = cx.check_coordinator(&self.group_id) {
+        let allowed = cx.check_group(Operation::Read, &self.group_id);
+        if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
         let (now_ms, version) = (cx.now_ms(), cx.version);

@@ -270,6 +270,18 @@ async fn acls_decide_what_is_seen_and_done() {
     for result in alice.ask(&delete, 4).await.unwrap().responses {
         assert_eq!(result.error_code, ErrorCode::TOPIC_AUTHORIZATION_FAILED.0, "{:?}", result.name);
     }
+    let heartbeat = HeartbeatRequest { group_id: Str::from_static("g"), ..Default::default() };
+    let refused = alice.ask(&heartbeat, 3).await.unwrap();
+    assert_eq!(refused.error_code, ErrorCode::GROUP_AUTHORIZATION_FAILED.0);
+    for (key_type, code) in [
+        (0, ErrorCode::GROUP_AUTHORIZATION_FAILED),
+        (1, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+    ] {
+        let key = Str::from_static("g");
+        let find = FindCoordinatorRequest { key, key_type, ..Default::default() };
+        assert_eq!(alice.ask(&find, 2).await.unwrap().error_code, code.0);
+        assert_eq!(root.ask(&find, 2).await.unwrap().error_code, 0);
+    }
     let described = root.ask(&all_acls(), 3).await.unwrap();
     assert_eq!((described.error_code, described.resources.len()), (0, 1));
     let refused = alice.ask(&all_acls(), 3).await.unwrap();

@@ -1,5 +1,7 @@
 //! Every fault over a real socket, with frames written by hand.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
 use klamm_broker::{Action, Broker, RequestOutcome, Rule};
 use klamm_protocol::api_key::ApiKey;

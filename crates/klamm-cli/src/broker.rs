@@ -3,8 +3,11 @@
 use crate::args::Global;
 use crate::connect::split_pair;
 use crate::failure::{FAILED, Failure, USAGE};
+use crate::fault::{self, Control};
 use klamm::config::parse_properties;
-use klamm_broker::{Broker, BrokerConfig, Builder, Durability, Effect, Release, SettingError};
+use klamm_broker::{
+    Admin, Broker, BrokerConfig, Builder, Durability, Effect, Release, SettingError,
+};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Options of `broker`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BrokerArgs {
+    /// Control a broker that runs
+    #[command(subcommand)]
+    control: Option<Control>,
     /// Where to listen; port 0 takes any that is free
     #[arg(short, long, default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
     listen: SocketAddr,
@@ -40,14 +47,28 @@ pub(crate) struct BrokerArgs {
     /// Act as this release of Kafka: 2.8, 3.9, 4.0 or 4.3
     #[arg(long, value_name = "RELEASE")]
     as_version: Option<Release>,
+    /// Serve health, metrics and control here, over HTTP; loopback only
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<SocketAddr>,
 }
 
-pub(crate) async fn run(global: &Global, args: BrokerArgs) -> Result<(), Failure> {
-    let config = config(global, &args)?;
+pub(crate) async fn run(global: &Global, mut args: BrokerArgs) -> Result<(), Failure> {
+    match args.control.take() {
+        Some(control) => fault::run(global, control).await,
+        None => serve(global, args).await,
+    }
+}
+
+async fn serve(global: &Global, args: BrokerArgs) -> Result<(), Failure> {
+    let (config, admin) = (config(global, &args)?, args.admin);
     let builder = builder(args)?.config(config);
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|e| Failure::new(FAILED, format!("cannot wait for SIGTERM: {e}")))?;
     let broker = builder.start().await.map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    let _admin = match admin {
+        Some(address) => Some(admin_address(&broker, address).await?),
+        None => None,
+    };
     announce(&broker).map_err(|e| Failure::new(FAILED, format!("standard output: {e}")))?;
     tokio::select! {
         _ = terminate.recv() => {}
@@ -57,11 +78,23 @@ pub(crate) async fn run(global: &Global, args: BrokerArgs) -> Result<(), Failure
     stopped.map_err(|e| Failure::new(FAILED, format!("not everything could be written out: {e}")))
 }
 
+/// Opens the admin address and says where it is.
+async fn admin_address(broker: &Broker, address: SocketAddr) -> Result<Admin, Failure> {
+    let admin = Admin::start(address, broker.controls().clone()).await;
+    let admin = admin.map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    eprintln!("admin address http://{}", admin.address());
+    Ok(admin)
+}
+
 fn builder(args: BrokerArgs) -> Result<Builder, Failure> {
     let mut builder = Broker::builder().listen(args.listen).nodes(args.nodes);
     if let Some(advertised) = &args.advertised {
         let (host, port) = host_port(advertised)?;
         builder = builder.advertised(host, port);
+    }
+    if args.admin.is_none() {
+        // Nobody could ask for them.
+        builder = builder.request_log(0);
     }
     if let Some(release) = args.as_version {
         builder = builder.release(release);

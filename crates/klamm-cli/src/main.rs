@@ -5,6 +5,8 @@ mod broker;
 mod connect;
 mod embedded;
 mod failure;
+mod fault;
+mod http;
 mod perf;
 mod produce;
 mod topics;

@@ -1,6 +1,7 @@
 //! DeleteRecords (21), versions 0-2: drops everything before an offset; -1 stands for the high watermark (KIP-107).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
@@ -12,6 +13,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for DeleteRecordsRequest {
     const SERVED: RangeInclusive<i16> = 0..=2;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<DeleteRecordsResponse> {
         Ok(answer(&self, |topic, asked| delete(&cx, topic, asked)))
@@ -19,6 +21,14 @@ impl Handle for DeleteRecordsRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> DeleteRecordsResponse {
         answer(self, |_, _| Err(code))
+    }
+
+    fn targets(&self, _: &Context) -> Vec<Target> {
+        let partitions = |topic: &DeleteRecordsTopic| {
+            let asked = topic.partitions.iter().map(|asked| asked.partition_index);
+            Target::partitions(&topic.name, asked).collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(partitions).collect()
     }
 }
 
@@ -29,6 +39,7 @@ fn delete(
     asked: &DeleteRecordsPartition,
 ) -> Result<i64, ErrorCode> {
     cx.check_topic(Operation::Delete, &topic.name)?;
+    cx.fault(&topic.name, Some(asked.partition_index)).map_or(Ok(()), Err)?;
     let found = cx.cluster.topics.get(&topic.name);
     let found = found.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let config = found.config();

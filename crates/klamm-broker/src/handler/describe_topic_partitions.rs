@@ -1,6 +1,7 @@
 //! DescribeTopicPartitions (75), version 0: topics in pages (KIP-966). There are no eligible leader replicas.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use crate::security::Operation;
 use crate::topics::Topic;
 use klamm_protocol::error_code::ErrorCode;
@@ -53,6 +54,10 @@ impl Handle for DescribeTopicPartitionsRequest {
     fn refuse(&self, _: &Context, code: ErrorCode) -> DescribeTopicPartitionsResponse {
         let topics = self.topics.iter().map(|topic| failed(topic.name.clone(), code));
         DescribeTopicPartitionsResponse { topics: topics.collect(), ..Default::default() }
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        names(cx, self).iter().map(Target::topic).collect()
     }
 }
 

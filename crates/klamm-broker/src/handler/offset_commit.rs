@@ -4,6 +4,7 @@
 //! - 7: static members (KIP-345); 9: members of KIP-848 groups; 10: topics by id.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_commit_request::{
@@ -46,5 +47,14 @@ impl Handle for OffsetCommitRequest {
         };
         let topics = self.topics.iter().map(topic).collect();
         OffsetCommitResponse { topics, ..OffsetCommitResponse::default() }
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let partitions = |topic: &OffsetCommitRequestTopic| {
+            let name = cx.topic_name(&topic.name, topic.topic_id);
+            let asked = topic.partitions.iter().map(|asked| asked.partition_index);
+            Target::partitions(&name, asked).collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(partitions).collect()
     }
 }

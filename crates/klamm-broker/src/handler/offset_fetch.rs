@@ -5,6 +5,7 @@
 //! - 8: several groups at a time (KIP-709); 9: members of KIP-848 groups; 10: topics by id.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Target;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_fetch_request::OffsetFetchRequestTopic;
@@ -50,6 +51,19 @@ impl Handle for OffsetFetchRequest {
             _ => {}
         }
         response
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for topic in self.topics.iter().flatten() {
+            let asked = topic.partition_indexes.iter().copied();
+            targets.extend(Target::partitions(&topic.name, asked));
+        }
+        for topic in self.groups.iter().flat_map(|group| group.topics.iter().flatten()) {
+            let name = cx.topic_name(&topic.name, topic.topic_id);
+            targets.extend(Target::partitions(&name, topic.partition_indexes.iter().copied()));
+        }
+        targets
     }
 }
 

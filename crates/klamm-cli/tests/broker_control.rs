@@ -1,0 +1,93 @@
+//! `klamm broker --admin`, and the commands that control it.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A broker that ends with the test.
+struct Broker {
+    child: Child,
+    admin: String,
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn klamm() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+    command.env_remove("KLAMM_BOOTSTRAP_SERVERS").env_remove("KLAMM_ADMIN").env_remove("RUST_LOG");
+    command
+}
+
+fn start() -> Broker {
+    let mut child = klamm()
+        .args(["broker", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--topics", "t"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("klamm runs");
+    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let mut lines = lines.map(|line| line.expect("text"));
+    let admin = lines.find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
+    Broker { child, admin: admin.expect("it says where") }
+}
+
+impl Broker {
+    fn run(&self, args: &[&str]) -> Output {
+        let admin = ["--admin", &self.admin];
+        klamm().arg("broker").args(args).args(admin).output().expect("klamm runs")
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+}
+
+#[test]
+fn rules_are_added_listed_released_and_removed() {
+    let broker = start();
+    let add = ["fault", "add", "--api", "produce", "--topic", "t", "--error"];
+    let error = ["NOT_LEADER_OR_FOLLOWER", "--times", "3", "-O", "json"];
+    assert_eq!(broker.json(&[&add[..], &error].concat()), json!({"id": 1}));
+    let rule = r#"{"action": {"delay_ms": 5}, "client_id": "app-*"}"#;
+    assert_eq!(broker.json(&["fault", "add", "--json", rule]), json!(2));
+    let listed = broker.json(&["fault", "list", "-O", "json"]);
+    let action = json!({"error": "NOT_LEADER_OR_FOLLOWER"});
+    assert_eq!((&listed[0]["action"], &listed[0]["times"]), (&action, &json!(3)));
+    assert_eq!(listed[1]["client_id"], "app-*");
+    broker.json(&["fault", "release", "2"]);
+    broker.json(&["fault", "remove", "1"]);
+    assert_eq!(broker.json(&["fault", "list", "-O", "json"]).as_array().map(Vec::len), Some(1));
+    broker.json(&["fault", "clear"]);
+    assert_eq!(broker.json(&["fault", "list", "-O", "json"]), json!([]));
+    assert_eq!(broker.json(&["requests", "-O", "json"]), json!([]));
+}
+
+#[test]
+fn mistakes_are_named_and_have_an_exit_status() {
+    let broker = start();
+    for (args, status, says) in [
+        (&["fault", "add"][..], 2, "--apply-then-disconnect"),
+        (&["fault", "add", "--error", "OOPS"], 2, "OOPS"),
+        (&["fault", "add", "--hold", "--disconnect"], 2, "--disconnect"),
+        (&["fault", "release", "7"], 1, "7"),
+        (&["requests", "--wait", "1"], 1, "in time"),
+    ] {
+        let output = broker.run(args);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {text}");
+        assert!(text.contains(says), "{text}");
+    }
+    // Port 1 of this machine: nothing listens there, and the refusal is immediate.
+    let list = klamm().args(["broker", "fault", "list", "--admin", "127.0.0.1:1"]).output();
+    let list = list.expect("klamm runs");
+    assert_eq!(list.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&list.stderr).contains("--admin"));
+}

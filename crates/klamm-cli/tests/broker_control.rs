@@ -1,13 +1,15 @@
 //! `klamm broker --admin`, and the commands that control it.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 /// A broker that ends with the test.
 struct Broker {
     child: Child,
     admin: String,
+    /// Kept open for what it says later.
+    _stderr: BufReader<ChildStderr>,
 }
 
 impl Drop for Broker {
@@ -30,10 +32,10 @@ fn start() -> Broker {
         .stderr(Stdio::piped())
         .spawn()
         .expect("klamm runs");
-    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-    let mut lines = lines.map(|line| line.expect("text"));
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut lines = stderr.by_ref().lines().map(|line| line.expect("text"));
     let admin = lines.find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
-    Broker { child, admin: admin.expect("it says where") }
+    Broker { child, admin: admin.expect("it says where"), _stderr: stderr }
 }
 
 impl Broker {

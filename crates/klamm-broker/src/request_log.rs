@@ -16,6 +16,9 @@ pub(crate) const DEFAULT_CAPACITY: usize = 1024;
 /// Topics of one request that are remembered.
 const MAX_TOPICS: usize = 32;
 
+/// Characters of a name that are remembered: more than any topic has.
+const MAX_NAME_CHARS: usize = 256;
+
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -199,7 +202,7 @@ impl Entry {
                 time_ms: cx.now_ms(),
                 connection: cx.session.id,
                 node: cx.node_id(),
-                client_id: cx.client_id.to_string(),
+                client_id: short(&cx.client_id),
                 api: cx.api,
                 version: cx.version,
                 correlation_id,
@@ -229,12 +232,22 @@ impl Drop for Entry {
     }
 }
 
+/// A client may send names of any length; the log stays small.
+fn short(name: &str) -> String {
+    name.chars().take(MAX_NAME_CHARS).collect()
+}
+
+/// Whether a name that was remembered is this one, as far as it goes.
+fn same(known: &str, name: &str) -> bool {
+    known.chars().eq(name.chars().take(MAX_NAME_CHARS))
+}
+
 /// Requests name topics partition by partition: equal ones are neighbours more often than not.
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
     for name in names {
-        if distinct.len() < MAX_TOPICS && !distinct.iter().rev().any(|known| known == name) {
-            distinct.push(name.to_owned());
+        if distinct.len() < MAX_TOPICS && !distinct.iter().rev().any(|known| same(known, name)) {
+            distinct.push(short(name));
         }
     }
     distinct
@@ -300,6 +313,9 @@ mod tests {
         assert_eq!(distinct(["a", "a", "b", "a"].into_iter()), ["a", "b"]);
         let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
         assert_eq!(distinct(many.iter().map(String::as_str)).len(), MAX_TOPICS);
+        let (long, longer) = ("ä".repeat(300), "ä".repeat(900));
+        let names = distinct([long.as_str(), longer.as_str()].into_iter());
+        assert_eq!(names, ["ä".repeat(MAX_NAME_CHARS)]);
     }
 
     #[test]

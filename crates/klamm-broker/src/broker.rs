@@ -13,6 +13,7 @@ use crate::security::{
     AclSettings, SaslSettings, Security, SecurityError, SecuritySettings, TlsSettings,
 };
 use crate::server::{ConnectionLimits, Listener};
+use crate::transactions::Transactions;
 use klamm_log::Durability;
 use klamm_log::storage::{FileStorage, MemoryStorage, OpenError, Storage};
 use klamm_protocol::primitives::Str;
@@ -304,6 +305,7 @@ impl Broker {
         let mut tasks = JoinSet::new();
         let addresses = listeners.iter().map(Listener::address).collect();
         tasks.spawn(disk::flush(cluster.clone(), stopped.clone()));
+        tasks.spawn(Transactions::run(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
         tasks.spawn(Groups::run(cluster.clone(), stopped.clone()));
         let mut orders = Vec::new();

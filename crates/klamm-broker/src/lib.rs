@@ -17,7 +17,6 @@ mod handler;
 mod journal;
 mod nodes;
 mod partition;
-mod producer_ids;
 mod release;
 mod request_log;
 mod security;
@@ -26,6 +25,7 @@ mod server;
 mod testing;
 mod topics;
 mod transaction;
+mod transactions;
 
 pub use self::admin::{Admin, AdminError};
 pub use self::broker::{Broker, Builder, StartError};

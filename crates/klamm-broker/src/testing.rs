@@ -39,11 +39,6 @@ impl Batch {
         self
     }
 
-    /// From an idempotent producer.
-    pub(crate) fn from_producer(self, id: i64, epoch: i16, sequence: i32) -> Self {
-        self.header(|h| (h.producer_id, h.producer_epoch, h.base_sequence) = (id, epoch, sequence))
-    }
-
     pub(crate) fn header(mut self, change: impl FnOnce(&mut BatchHeader)) -> Self {
         change(&mut self.header);
         self

@@ -33,7 +33,7 @@ impl Embedded {
                 if started.send(address).is_ok()
                     && let Ok(broker) = broker
                 {
-                    drop(stopped.await);
+                    let _ = stopped.await;
                     drop(broker.stop().await);
                 }
             });
@@ -59,7 +59,8 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            drop(stop.send(()));
+            // Nobody to tell is as good as told.
+            let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
             drop(thread.join());

@@ -6,6 +6,7 @@ use crate::group::RestoreError;
 use crate::journal::{self, Journal, JournalError};
 use crate::partition::Partition;
 use crate::topics::{Topic, TopicError};
+use crate::transaction;
 use klamm_log::storage::Storage;
 use klamm_log::{Durability, Log, LogConfig, LogError, Recovery};
 use klamm_protocol::error_code::ErrorCode;
@@ -31,6 +32,8 @@ pub(crate) enum OpenFailed {
     Entry(String),
     #[error("the broker's journal has a group that this version cannot read: {0}")]
     Group(#[from] RestoreError),
+    #[error("the broker's journal has a transaction that this version cannot read: {0}")]
+    Transaction(#[from] transaction::RestoreError),
     #[error("{0}")]
     Topic(#[from] TopicError),
     #[error("the broker's journal cannot be written")]

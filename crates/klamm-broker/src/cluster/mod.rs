@@ -16,12 +16,12 @@ use crate::fetch::FetchSessions;
 use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::nodes::Nodes;
-use crate::producer_ids::ProducerIds;
 use crate::release::Release;
 use crate::request_log::RequestLog;
 use crate::security::Security;
 use crate::server::RequestMemory;
 use crate::topics::Topics;
+use crate::transactions::Transactions;
 use klamm_log::Durability;
 use klamm_log::storage::Storage;
 use klamm_protocol::primitives::{Str, Uuid};
@@ -45,7 +45,7 @@ pub(crate) struct Cluster {
     /// Told when something was appended that is to be on the disk.
     pub(crate) written: Arc<Notify>,
     pub(crate) journal: Journal,
-    pub(crate) producer_ids: ProducerIds,
+    pub(crate) transactions: Transactions,
     pub(crate) groups: Groups,
     pub(crate) faults: Faults,
     pub(crate) request_log: RequestLog,
@@ -78,6 +78,7 @@ impl Cluster {
         let written = Arc::new(Notify::new());
         let journal = logs::open_journal(&storage, durability, &written)?;
         let clock = Clock::new();
+        let transactions = Transactions::open(&config, &journal)?;
         let groups = Groups::open(&config, &journal, clock.now_ms())?;
         let cluster = Self {
             id: logs::cluster_id(&journal)?,
@@ -90,7 +91,7 @@ impl Cluster {
             place,
             written,
             journal,
-            producer_ids: ProducerIds::default(),
+            transactions,
             groups,
             faults: Faults::default(),
             request_log,
@@ -102,6 +103,7 @@ impl Cluster {
             changing: Mutex::new(()),
         };
         cluster.restore()?;
+        cluster.transactions.start(&cluster).map_err(|_| OpenFailed::Write)?;
         cluster.security.restore(&cluster.journal).map_err(|e| OpenFailed::Entry(e.to_string()))?;
         Ok(cluster)
     }

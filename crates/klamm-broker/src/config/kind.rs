@@ -14,8 +14,6 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// Some of these words, separated by commas.
     Words(&'static [&'static str]),
-    /// Any text.
-    Text,
 }
 
 /// From 0 on.
@@ -51,7 +49,6 @@ impl Kind {
                     }
                 }
             }
-            Self::Text => Ok(()),
         }
     }
 
@@ -59,7 +56,7 @@ impl Kind {
     pub(crate) fn wire(self) -> i8 {
         match self {
             Self::Boolean => 1,
-            Self::Word(_) | Self::Text => 2,
+            Self::Word(_) => 2,
             Self::Int(..) => 3,
             Self::Long(..) => 5,
             Self::Ratio => 6,
@@ -86,7 +83,6 @@ mod tests {
             (Kind::Ratio, "0.5"),
             (Kind::Word(&["a", "b"]), "b"),
             (Kind::Words(&["compact", "delete"]), "compact, delete"),
-            (Kind::Text, ""),
         ];
         for (kind, value) in good {
             assert_eq!(kind.check(value), Ok(()), "{kind:?} {value}");

@@ -13,6 +13,7 @@ pub(super) enum Deadline {
     /// A member of a group has to be heard of until then.
     Session(Str, Str),
     /// A member of a group has to give up partitions until then.
+    #[allow(dead_code, reason = "for groups of KIP-848")]
     Revocation(Str, Str),
     /// Offsets are looked through for old ones then.
     Expiry,

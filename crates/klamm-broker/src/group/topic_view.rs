@@ -3,6 +3,7 @@
 use klamm_protocol::primitives::{Str, Uuid};
 
 /// The topics of the broker, as they are now.
+#[allow(dead_code, reason = "names and counts are for groups of KIP-848")]
 pub(crate) trait TopicView {
     /// Names of all topics, in order.
     fn names(&self) -> Vec<Str>;

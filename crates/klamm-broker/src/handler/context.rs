@@ -105,6 +105,21 @@ impl Context {
         }
     }
 
+    /// The same for a transactional id.
+    ///
+    /// # Errors
+    /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    pub(crate) fn check_transactional_id(
+        &self,
+        operation: Operation,
+        id: &str,
+    ) -> Result<(), ErrorCode> {
+        match self.authorize(operation, ResourceType::TransactionalId, id) {
+            true => Ok(()),
+            false => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        }
+    }
+
     /// The same for the cluster as a whole.
     ///
     /// # Errors

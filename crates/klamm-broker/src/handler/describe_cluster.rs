@@ -31,7 +31,7 @@ impl Handle for DescribeClusterRequest {
             is_fenced: !cx.cluster.nodes.is_up(node.id),
             broker_id: node.id,
             host: node.host,
-            port: i32::from(node.port),
+            port: node.port,
             rack: node.rack,
         });
         let asks = self.include_cluster_authorized_operations;

@@ -102,8 +102,9 @@ fn described(
             leader_epoch: seen.leader_epoch,
             replica_nodes: seen.replica_nodes,
             isr_nodes: seen.isr_nodes,
-            eligible_leader_replicas: None,
-            last_known_elr: None,
+            // Empty and not null: the Java client does not expect null.
+            eligible_leader_replicas: Some(Vec::new()),
+            last_known_elr: Some(Vec::new()),
             offline_replicas: seen.offline_replicas,
         }
     });

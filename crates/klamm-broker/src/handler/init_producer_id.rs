@@ -1,6 +1,7 @@
-//! InitProducerId (22), versions 0-5: an id for an idempotent producer.
+//! InitProducerId (22), versions 0-5: an id for a producer, and the end of whatever its predecessor left open.
 //!
 //! - 3: a producer may ask for a new epoch of the id it has (KIP-360).
+//! - 4: PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH; 5: transactions end with a new epoch (KIP-890).
 
 use super::{Answer, Context, Handle};
 use crate::security::{Operation, ResourceType};
@@ -12,31 +13,15 @@ impl Handle for InitProducerIdRequest {
     const SERVED: RangeInclusive<i16> = 0..=5;
 
     async fn handle(self, cx: Context) -> Answer<InitProducerIdResponse> {
-        let allowed = match &self.transactional_id {
-            Some(id) => cx.authorize(Operation::Write, ResourceType::TransactionalId, id),
-            None => {
-                cx.authorize_cluster(Operation::IdempotentWrite)
-                    || cx.authorize_any(Operation::Write, ResourceType::Topic)
-            }
-        };
-        if !allowed {
-            let code = match self.transactional_id {
-                Some(_) => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-                None => ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
-            };
+        if let Err(code) = check(&cx, &self) {
             return Ok(self.refuse(&cx, code));
         }
-        if self.transactional_id.is_some() {
-            return Ok(self.refuse(&cx, ErrorCode::COORDINATOR_NOT_AVAILABLE));
+        let mut response = init(&cx, &self);
+        if response.as_ref().is_ok_and(|r| r.error_code == ErrorCode::CONCURRENT_TRANSACTIONS.0) {
+            // The transaction of its predecessor has been aborted by now.
+            response = init(&cx, &self);
         }
-        let cluster = &cx.cluster;
-        Ok(match cluster.producer_ids.next(&cluster.journal, cx.now_ms()) {
-            // An id without a transaction has no coordinator that knows its epochs: it gets a new id instead.
-            Ok(producer_id) => {
-                InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() }
-            }
-            Err(code) => self.refuse(&cx, code),
-        })
+        Ok(response.unwrap_or_else(|code| self.refuse(&cx, code)))
     }
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> InitProducerIdResponse {
@@ -47,4 +32,23 @@ impl Handle for InitProducerIdRequest {
             ..InitProducerIdResponse::default()
         }
     }
+}
+
+fn init(
+    cx: &Context,
+    request: &InitProducerIdRequest,
+) -> Result<InitProducerIdResponse, ErrorCode> {
+    let (version, now_ms) = (cx.version, cx.now_ms());
+    let transactions = &cx.cluster.transactions;
+    transactions.act(&cx.cluster, |c| c.handle_init_producer_id(request, version, now_ms))
+}
+
+fn check(cx: &Context, request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
+    let Some(id) = &request.transactional_id else {
+        let allowed = cx.authorize_cluster(Operation::IdempotentWrite)
+            || cx.authorize_any(Operation::Write, ResourceType::Topic);
+        return if allowed { Ok(()) } else { Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) };
+    };
+    cx.check_transactional_id(Operation::Write, id)?;
+    cx.check_coordinator(id)
 }

@@ -1,5 +1,7 @@
 //! One file per API: which versions are served, what each does, and what is simplified.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_user_scram_credentials;
 mod api_versions;
@@ -18,8 +20,10 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -31,6 +35,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod observed;
 mod offset_commit;
@@ -41,6 +46,8 @@ mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
 
@@ -109,6 +116,11 @@ apis! {
     DeleteRecords DeleteRecordsRequest
     InitProducerId InitProducerIdRequest
     OffsetForLeaderEpoch OffsetForLeaderEpochRequest
+    AddPartitionsToTxn AddPartitionsToTxnRequest
+    AddOffsetsToTxn AddOffsetsToTxnRequest
+    EndTxn EndTxnRequest
+    WriteTxnMarkers WriteTxnMarkersRequest
+    TxnOffsetCommit TxnOffsetCommitRequest
     DescribeLogDirs DescribeLogDirsRequest
     SaslAuthenticate SaslAuthenticateRequest
     CreatePartitions CreatePartitionsRequest
@@ -121,6 +133,8 @@ apis! {
     AlterUserScramCredentials AlterUserScramCredentialsRequest
     DescribeCluster DescribeClusterRequest
     DescribeProducers DescribeProducersRequest
+    DescribeTransactions DescribeTransactionsRequest
+    ListTransactions ListTransactionsRequest
     ListConfigResources ListConfigResourcesRequest
     DescribeTopicPartitions DescribeTopicPartitionsRequest
 }

@@ -11,9 +11,10 @@
 use super::{Answer, Context, Handle, NoAnswer};
 use crate::fault::Target;
 use crate::nodes::Node;
-use crate::partition::{AppendRefused, Appended, Partition, Rejected, check};
+use crate::partition::{AppendRefused, Appended, Checked, Partition, Rejected, check};
 use crate::security::{Operation, ResourceType};
 use crate::topics::Topic;
+use crate::transaction::Producer;
 use klamm_log::Origin;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::produce_request::{PartitionProduceData, TopicProduceData};
@@ -160,9 +161,45 @@ fn append(
         return Err(failed(data.index, code.into()));
     }
     let bytes = checked.bytes.len();
-    let appended = partition.append(cx.node_id(), checked, Origin::Client);
+    let appended = match &request.transactional_id {
+        Some(id) if checked.header.attributes.is_transactional() => {
+            append_in_transaction(cx, id, partition, checked)
+        }
+        _ => partition.append(cx.node_id(), checked, Origin::Client),
+    };
     cx.cluster.appended(bytes);
     appended.map_err(|refused| with_leader(cx, partition, failed(data.index, refused)))
+}
+
+/// The first version that adds a partition to the transaction by writing to it.
+const TV2_SINCE: i16 = 12;
+
+/// Under the coordinator's lock: nobody ends the transaction between the question whether it is open and the append.
+fn append_in_transaction(
+    cx: &Context,
+    id: &str,
+    partition: &Partition,
+    batch: Checked,
+) -> Result<Appended, AppendRefused> {
+    let now_ms = cx.now_ms();
+    let from = Producer { id: batch.header.producer_id, epoch: batch.header.producer_epoch };
+    let place = (partition.topic().as_str(), partition.index());
+    let transactions = &cx.cluster.transactions;
+    let appended = transactions.act_then(
+        &cx.cluster,
+        |c| c.verify_or_add_partition(id, from, place, cx.version >= TV2_SINCE, now_ms),
+        || partition.append(cx.node_id(), batch, Origin::Client),
+    );
+    appended.unwrap_or_else(|code| Err(for_version(code, cx.version).into()))
+}
+
+/// What clients of older versions understand.
+fn for_version(code: ErrorCode, version: i16) -> ErrorCode {
+    match code {
+        ErrorCode::TRANSACTION_ABORTABLE if version < 11 => ErrorCode::INVALID_TXN_STATE,
+        ErrorCode::CONCURRENT_TRANSACTIONS if version < 12 => ErrorCode::NOT_ENOUGH_REPLICAS,
+        code => code,
+    }
 }
 
 fn answer(

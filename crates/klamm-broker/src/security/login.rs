@@ -41,7 +41,7 @@ pub(crate) enum LoginError {
 #[derive(Debug)]
 enum Exchange {
     Silent,
-    Chosen(Step),
+    Chosen(Box<Step>),
     Busy,
     Failed,
 }
@@ -139,7 +139,7 @@ impl Login {
             _ => Some(LoginError::Order),
         };
         state.exchange = match error {
-            None => Exchange::Chosen(Step::first(mechanism)),
+            None => Exchange::Chosen(Box::new(Step::first(mechanism))),
             Some(_) => Exchange::Failed,
         };
         error.map_or(Ok(()), Err)
@@ -158,7 +158,7 @@ impl Login {
         match std::mem::replace(&mut state.exchange, Exchange::Failed) {
             Exchange::Chosen(step) => {
                 state.exchange = Exchange::Busy;
-                Ok(step)
+                Ok(*step)
             }
             _ => Err(LoginError::Order),
         }
@@ -166,7 +166,7 @@ impl Login {
 
     /// Another token is needed.
     pub(crate) fn go_on(&self, step: Step) {
-        self.leave_busy(Exchange::Chosen(step));
+        self.leave_busy(Exchange::Chosen(Box::new(step)));
     }
 
     /// The client is who it says, until `expires_ms`.

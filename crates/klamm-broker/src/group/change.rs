@@ -80,8 +80,8 @@ pub(super) struct ConsumerMemberRecord {
     pub(super) assigned: PartitionRecord,
     pub(super) revoking: PartitionRecord,
     pub(super) target: PartitionRecord,
-    /// Whether a static member is away and comes back.
-    pub(super) away: bool,
+    /// Whether it waits for what others are to give up.
+    pub(super) waits: bool,
 }
 
 /// An offset that was committed, or is to be when its transaction is.

@@ -71,12 +71,32 @@ impl Coordinator {
         let refuse = |code| Refused { code, member_id: request.member_id.clone() };
         self.check_join(request).map_err(refuse)?;
         self.create(&request.group_id).map_err(refuse)?;
+        self.become_classic_group(request);
         let Self { groups, fx, config, .. } = self;
         match groups.get_mut(&request.group_id).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => {
                 group.join(fx, Joining { config, caller, version, request })
             }
-            None => Err(refuse(ErrorCode::UNKNOWN_MEMBER_ID)),
+            // Who joins anew is told that others speak another protocol.
+            Some(Kind::Consumer(_)) if request.member_id.is_empty() => {
+                Err(refuse(ErrorCode::INCONSISTENT_GROUP_PROTOCOL))
+            }
+            Some(Kind::Consumer(_)) | None => Err(refuse(ErrorCode::UNKNOWN_MEMBER_ID)),
+        }
+    }
+
+    /// A group of KIP-848 without members goes on as a classic one when a classic member joins, and so do its offsets.
+    fn become_classic_group(&mut self, request: &JoinGroupRequest) {
+        let Self { groups, fx, .. } = self;
+        if let Some(group) = groups.get_mut(&request.group_id)
+            && let Kind::Consumer(consumer) = &group.kind
+            && consumer.is_empty()
+            && request.member_id.is_empty()
+        {
+            let id = request.group_id.detach();
+            let classic = ClassicGroup::after(id, fx.now_ms, consumer.epoch());
+            classic.write(fx);
+            group.kind = Kind::Classic(classic);
         }
     }
 
@@ -170,6 +190,7 @@ impl Coordinator {
         let Self { groups, fx, config, .. } = self;
         Ok(match groups.get_mut(id).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => group.leave(fx, config, leaving),
+            Some(Kind::Consumer(group)) => group.leave(fx, leaving),
             None => vec![ErrorCode::UNKNOWN_MEMBER_ID; leaving.len()],
         })
     }
@@ -184,7 +205,7 @@ impl Coordinator {
         }
         match self.groups.get_mut(id).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => Ok((group, &mut self.fx)),
-            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(Kind::Consumer(_)) | None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
         }
     }
 
@@ -219,7 +240,7 @@ impl Coordinator {
         let Self { groups, fx, config, .. } = self;
         match groups.get_mut(&group).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => group.forget(fx, config, &member),
-            None => {}
+            Some(Kind::Consumer(_)) | None => {}
         }
     }
 
@@ -262,6 +283,10 @@ impl Coordinator {
             (Some(Kind::Classic(group)), Deadline::Session(_, member)) => {
                 group.handle_session_timeout(fx, config, member);
             }
+            (
+                Some(Kind::Consumer(group)),
+                Deadline::Session(_, member) | Deadline::Revocation(_, member),
+            ) => group.fence(fx, member),
             _ => {}
         }
     }

@@ -95,6 +95,11 @@ impl Effects {
         Str::from(format!("{prefix}-{}", self.uuid()))
     }
 
+    /// An id for a member that leaves the choice to the coordinator.
+    pub(super) fn random_id(&mut self) -> Str {
+        Str::from(self.uuid())
+    }
+
     fn uuid(&mut self) -> String {
         let bits = self.random.u128(..) & !(0xf << 76) & !(3 << 62) | 4 << 76 | 2 << 62;
         let hex = format!("{bits:032x}");

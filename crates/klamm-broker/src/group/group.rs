@@ -1,6 +1,7 @@
 //! Pure: one group: its members, by either protocol, and its offsets.
 
 use super::classic::{ClassicGroup, State};
+use super::consumer::ConsumerGroup;
 use super::effects::Effects;
 use super::offsets::Offsets;
 use klamm_protocol::primitives::Str;
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(super) enum Kind {
     Classic(ClassicGroup),
+    Consumer(ConsumerGroup),
 }
 
 /// A group.
@@ -30,6 +32,7 @@ impl Group {
     pub(super) fn is_empty(&self) -> bool {
         match &self.kind {
             Kind::Classic(group) => group.state() == State::Empty,
+            Kind::Consumer(group) => group.is_empty(),
         }
     }
 
@@ -37,13 +40,18 @@ impl Group {
     pub(super) fn is_unused(&self) -> bool {
         match &self.kind {
             Kind::Classic(group) => group.is_unused(),
+            Kind::Consumer(group) => group.is_empty(),
         }
     }
 
     /// Whether nothing of it has been written down: it holds nothing and has never had members.
     pub(super) fn is_untouched(&self) -> bool {
         let fresh = match &self.kind {
-            Kind::Classic(group) => group.is_unused() && group.protocol_type().is_none(),
+            Kind::Classic(group) => {
+                let had_members = group.generation() > 0 || group.protocol_type().is_some();
+                group.is_unused() && !had_members
+            }
+            Kind::Consumer(group) => group.is_empty() && group.epoch() == 0,
         };
         fresh && self.offsets.is_empty()
     }
@@ -52,6 +60,7 @@ impl Group {
     pub(super) fn subscribed_topics(&self) -> Option<BTreeSet<Str>> {
         match &self.kind {
             Kind::Classic(group) => group.subscribed_topics(),
+            Kind::Consumer(group) => Some(group.subscribed_topics()),
         }
     }
 
@@ -59,6 +68,7 @@ impl Group {
     pub(super) fn dissolve(&mut self, fx: &mut Effects) {
         match &mut self.kind {
             Kind::Classic(group) => group.dissolve(fx),
+            Kind::Consumer(group) => group.dissolve(fx),
         }
     }
 }

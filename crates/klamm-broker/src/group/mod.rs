@@ -2,9 +2,11 @@
 //!
 //! A pure core: it takes requests and the time and says what to answer, when to look again and what to write down.
 
+mod assignor;
 mod change;
 mod classic;
 mod config;
+mod consumer;
 mod coordinator;
 mod describe;
 mod effects;

@@ -2,6 +2,7 @@
 
 use super::change::{self, Change, Key, RestoreError, Value};
 use super::classic::ClassicGroup;
+use super::consumer::ConsumerGroup;
 use super::coordinator::Coordinator;
 use super::group::{Group, Kind};
 use super::offsets::{Committed, Partitions};
@@ -29,6 +30,11 @@ impl Coordinator {
                 let id = Str::from(id);
                 let group = ClassicGroup::restore(&mut self.fx, id.clone(), record)?;
                 self.restored(&id).kind = Kind::Classic(group);
+            }
+            (Key::Group(id), Value::Consumer(record)) => {
+                let id = Str::from(id);
+                let group = ConsumerGroup::restore(&mut self.fx, &self.config, id.clone(), record)?;
+                self.restored(&id).kind = Kind::Consumer(group);
             }
             (Key::Offset(group, topic, partition), Value::Offset(record)) => {
                 self.last_order = self.last_order.max(record.order);

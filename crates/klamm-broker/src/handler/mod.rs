@@ -5,6 +5,8 @@ mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_user_scram_credentials;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod context;
 mod create_acls;
 mod create_partitions;
@@ -136,6 +138,8 @@ apis! {
     DescribeTransactions DescribeTransactionsRequest
     ListTransactions ListTransactionsRequest
     ListConfigResources ListConfigResourcesRequest
+    ConsumerGroupHeartbeat ConsumerGroupHeartbeatRequest
+    ConsumerGroupDescribe ConsumerGroupDescribeRequest
     DescribeTopicPartitions DescribeTopicPartitionsRequest
 }
 

@@ -84,6 +84,15 @@ impl ClassicGroup {
         }
     }
 
+    /// A group without members, the next generation of which comes after `generation`.
+    pub(in crate::group) fn after(id: Str, now_ms: i64, generation: i32) -> Self {
+        Self { generation, ..Self::new(id, now_ms) }
+    }
+
+    pub(in crate::group) fn generation(&self) -> i32 {
+        self.generation
+    }
+
     pub(in crate::group) fn state(&self) -> State {
         self.state
     }

@@ -65,16 +65,24 @@ impl Coordinator {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
         if !self.groups.contains_key(committer.group) && committer.generation >= 0 {
-            return Err(ErrorCode::ILLEGAL_GENERATION);
+            // Members of either kind know the newer code; those of old versions know only the older.
+            let knows_more = committer.producer_id.is_none() && committer.version >= 9;
+            return Err(match knows_more {
+                true => ErrorCode::GROUP_ID_NOT_FOUND,
+                false => ErrorCode::ILLEGAL_GENERATION,
+            });
         }
         self.create(committer.group)?;
-        let Committer { generation, member_id, instance_id, producer_id, .. } = committer;
+        let Committer { generation, member_id, instance_id, producer_id, version, .. } = committer;
         match self.groups.get(committer.group).map(|group| &group.kind) {
             Some(Kind::Classic(group)) => {
                 let transactional = producer_id.is_some();
                 group.validate_commit(generation, member_id, instance_id, transactional)?;
                 group.committed(&mut self.fx, member_id);
                 Ok(())
+            }
+            Some(Kind::Consumer(group)) => {
+                group.validate_commit(generation, member_id, version, producer_id.is_some())
             }
             None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }

@@ -47,6 +47,7 @@ fn expired(group: &Group, now_ms: i64, retention_ms: i64) -> Vec<(Str, i32)> {
             let had_members = classic.protocol_type().is_some();
             (Default::default(), had_members.then(|| classic.since_ms()))
         }
+        Kind::Consumer(group) => (Default::default(), Some(group.since_ms())),
     };
     let is_old = |committed: &Committed| match committed.expires_ms {
         Some(expires_ms) => now_ms >= expires_ms,

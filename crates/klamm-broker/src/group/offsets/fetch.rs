@@ -2,6 +2,7 @@
 
 use super::table::Offsets;
 use crate::group::Coordinator;
+use crate::group::group::Kind;
 use crate::group::topic_view::{TopicView, resolve};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_fetch_request::{
@@ -77,6 +78,11 @@ impl Coordinator {
     fn may_fetch(&self, asked: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
         if asked.group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        if let Some(Kind::Consumer(group)) =
+            self.groups.get(&asked.group_id).map(|group| &group.kind)
+        {
+            return group.validate_fetch(asked.member_epoch, asked.member_id.as_deref());
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ fn what_was_never_committed_is_no_error() {
 #[test]
 fn a_commit_is_refused_for_a_reason() {
     let mut s = script();
-    assert_eq!(s.commit(3, "m", 1), E::ILLEGAL_GENERATION, "no such group");
+    assert_eq!(s.commit(3, "m", 1), E::GROUP_ID_NOT_FOUND, "no such group");
     pair(&mut s);
     assert_eq!(s.commit(-1, "", 1), E::UNKNOWN_MEMBER_ID, "the group has members");
     s.topics = Topics::default();

@@ -1,0 +1,17 @@
+//! Groups in which the coordinator assigns (KIP-848): ConsumerGroupHeartbeat, ConsumerGroupDescribe.
+
+mod check;
+mod commit;
+mod describe;
+mod group;
+mod heartbeat;
+mod member;
+mod membership;
+mod pattern;
+mod reconcile;
+mod records;
+mod requests;
+mod subscription;
+mod target;
+
+pub(super) use self::group::ConsumerGroup;

@@ -68,7 +68,7 @@ pub(crate) enum Command {
         command: PerfCommand,
     },
     /// Serve Kafka clients: a broker in this process
-    Broker(crate::broker::BrokerArgs),
+    Broker(Box<crate::broker::BrokerArgs>),
     /// Print the reference of all settings
     #[command(hide = true)]
     Settings,

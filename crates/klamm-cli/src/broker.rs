@@ -4,6 +4,7 @@ use crate::args::Global;
 use crate::connect::split_pair;
 use crate::failure::{FAILED, Failure, USAGE};
 use crate::fault::{self, Control};
+use crate::secure::SecurityArgs;
 use klamm::config::parse_properties;
 use klamm_broker::{
     Admin, Broker, BrokerConfig, Builder, Durability, Effect, Release, SettingError,
@@ -50,6 +51,8 @@ pub(crate) struct BrokerArgs {
     /// Serve health, metrics and control here, over HTTP; loopback only
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<SocketAddr>,
+    #[command(flatten)]
+    security: SecurityArgs,
 }
 
 pub(crate) async fn run(global: &Global, mut args: BrokerArgs) -> Result<(), Failure> {
@@ -87,7 +90,8 @@ async fn admin_address(broker: &Broker, address: SocketAddr) -> Result<Admin, Fa
 }
 
 fn builder(args: BrokerArgs) -> Result<Builder, Failure> {
-    let mut builder = Broker::builder().listen(args.listen).nodes(args.nodes);
+    let builder = Broker::builder().listen(args.listen).nodes(args.nodes);
+    let mut builder = args.security.apply(builder)?;
     if let Some(advertised) = &args.advertised {
         let (host, port) = host_port(advertised)?;
         builder = builder.advertised(host, port);

@@ -9,6 +9,7 @@ mod fault;
 mod http;
 mod perf;
 mod produce;
+mod secure;
 mod topics;
 
 use args::{Args, Command, PerfCommand};
@@ -41,7 +42,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Topics(command) => topics::run(global, command).await,
         Command::Produce(produce) => produce::run(global, produce).await,
         Command::Perf { command: PerfCommand::Produce(perf) } => perf::run(global, perf).await,
-        Command::Broker(broker) => broker::run(global, broker).await,
+        Command::Broker(broker) => broker::run(global, *broker).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());
             Ok(())

@@ -89,7 +89,7 @@ impl Cluster {
     pub(crate) fn retain(&self) -> u64 {
         let (now_ms, mut bytes) = (self.clock.now_ms(), 0);
         for partition in self.topics.all().iter().flat_map(|topic| topic.partitions()) {
-            match partition.retain(now_ms) {
+            match partition.clean(now_ms) {
                 Ok(retained) => bytes += retained.bytes,
                 Err(error) => {
                     let (topic, index) = (partition.topic().as_str(), partition.index());

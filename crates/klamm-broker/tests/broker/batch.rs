@@ -12,10 +12,23 @@ pub(crate) fn batch(values: &[&str]) -> Bytes {
 
 /// A batch of an idempotent producer.
 pub(crate) fn from_producer(producer_id: i64, sequence: i32, values: &[&str]) -> Bytes {
+    build(producer_id, sequence, None, values)
+}
+
+/// A batch of one record with a key.
+pub(crate) fn keyed(key: &str, value: &str) -> Bytes {
+    build(-1, -1, Some(key), &[value])
+}
+
+fn build(producer_id: i64, sequence: i32, key: Option<&str>, values: &[&str]) -> Bytes {
     let mut body = Vec::new();
     for (value, offset_delta) in values.iter().zip(0..) {
-        let parts =
-            RecordParts { offset_delta, value: Some(value.as_bytes()), ..RecordParts::default() };
+        let parts = RecordParts {
+            offset_delta,
+            key: key.map(str::as_bytes),
+            value: Some(value.as_bytes()),
+            ..RecordParts::default()
+        };
         let start = body.len();
         body.resize(start + encoded_record_len(&parts), 0);
         encode_record(&mut body[start..], &parts).unwrap();

@@ -37,3 +37,35 @@ async fn a_directory_stays_under_its_cap_and_keeps_the_newest_records() {
     assert_eq!(records(peer.fetch(1, last).await).len(), 1);
     broker.stop().await.unwrap();
 }
+
+/// A topic with `cleanup.policy=compact` keeps the last value of a key.
+#[tokio::test]
+async fn old_values_of_a_compacted_topic_go() {
+    use crate::batch::keyed;
+    use klamm_protocol::message::CreateTopicsRequest;
+    use klamm_protocol::message::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+    use klamm_protocol::primitives::Str;
+    let broker = start(Broker::builder()).await;
+    let mut peer = Peer::connect(broker.address()).await;
+    let setting = |name: &str, value: &str| CreatableTopicConfig {
+        name: Str::from(name),
+        value: Some(Str::from(value)),
+    };
+    let topic = CreatableTopic {
+        name: Str::from_static("t"),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: vec![setting("cleanup.policy", "compact"), setting("segment.bytes", "1000")],
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
+    assert_eq!(peer.call(5, &request).await.topics[0].error_code, 0);
+    for n in 0..100 {
+        let answer = peer.produce(0, keyed(&format!("k{}", n % 2), &n.to_string())).await;
+        assert_eq!(answer.error_code, 0);
+    }
+    broker.retain();
+    let left = records(peer.read_all(0).await);
+    assert!(left.len() < 40, "{} of 100 records are left", left.len());
+    assert_eq!(left.last(), Some(&(99, "99".to_owned())));
+}

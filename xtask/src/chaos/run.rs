@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::broker;
 use super::ledger::Entry;
 use super::verdict::Verdict;
 use crate::failure::{Doing, Failure, Result};
@@ -21,6 +22,8 @@ cargo xtask chaos [--rounds N] [--pauses N] [--every SECONDS] [--pause-for SECON
      SIGSTOP for longer than the producer's request timeout; last, the producer itself is killed. After each,
      every outcome is checked. FILE takes the place of klamm's example `ledger`, for instance to
      see how another client fares or that the checks find what is wrong
+cargo xtask chaos broker …
+     the same to klamm broker; --help says more
 ";
 const TOPIC: &str = "chaos";
 const PARTITIONS: u16 = 12;
@@ -61,6 +64,9 @@ enum Blow {
 
 /// Runs `cargo xtask chaos` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
+    if let Some(("broker", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return broker::run(place, rest);
+    }
     let values = ["rounds", "pauses", "every", "pause-for", "rate", "version", "program"];
     let flags = Flags::parse(args, &values, &["help"])?;
     if flags.has("help") {
@@ -118,7 +124,7 @@ fn both(place: &Place, plan: &Plan, version: Version, program: &Path) -> Result<
     Ok(counts)
 }
 
-fn build(place: &Place) -> Result<PathBuf> {
+pub(super) fn build(place: &Place) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(place.root()).args(["build", "-p", "klamm", "--example", "ledger"]);
     process::run(&mut cargo)?;
@@ -157,7 +163,7 @@ fn one(
 }
 
 /// Every whole line; a producer that was killed may have left half of one.
-fn read_ledger(file: &Path) -> Result<Vec<Entry>> {
+pub(super) fn read_ledger(file: &Path) -> Result<Vec<Entry>> {
     let text = std::fs::read_to_string(file).doing(format_args!("{}", file.display()))?;
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     text[..whole].lines().map(Entry::read).collect()
@@ -204,7 +210,7 @@ fn strike(cluster: &Cluster, plan: &Plan, blow: Blow, id: u16) -> Result<()> {
     }
 }
 
-fn finish(sender: &mut Child, limit: Duration) -> Result<()> {
+pub(super) fn finish(sender: &mut Child, limit: Duration) -> Result<()> {
     let deadline = Instant::now() + limit;
     loop {
         match sender.try_wait().doing("cannot wait for the ledger program")? {

@@ -16,7 +16,8 @@ mod rows;
 mod suites;
 mod tools;
 
-pub(crate) use self::readers::{Java, Reader};
+pub(crate) use self::matrix::{Held, listening};
+pub(crate) use self::readers::{Java, Reader, read_by_kcat};
 pub(crate) use self::rows::Row;
 
 use std::path::{Path, PathBuf};

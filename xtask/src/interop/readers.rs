@@ -95,14 +95,19 @@ impl Reader for Kcat {
     }
 
     fn read(&self, cluster: &Cluster, topic: &str) -> Result<Vec<Row>> {
-        let mut kcat = Command::new("kcat");
-        kcat.args(["-C", "-q", "-e", "-o", "beginning", "-X", "check.crcs=true", "-f", KCAT]);
-        kcat.args(["-b", &cluster.bootstrap(), "-t", topic]);
-        let mut rows = read_kcat(&process::capture(&mut kcat)?)?;
-        // It interleaves partitions as their data arrives, each in its order.
-        rows.sort_by_key(|row| row.partition);
-        Ok(rows)
+        read_by_kcat(&cluster.bootstrap(), topic)
     }
+}
+
+/// Every record of `topic`, partition by partition, in order, as kcat sees them; checksums are checked.
+pub(crate) fn read_by_kcat(bootstrap: &str, topic: &str) -> Result<Vec<Row>> {
+    let mut kcat = Command::new("kcat");
+    kcat.args(["-C", "-q", "-e", "-o", "beginning", "-X", "check.crcs=true", "-f", KCAT]);
+    kcat.args(["-b", bootstrap, "-t", topic]);
+    let mut rows = read_kcat(&process::capture(&mut kcat)?)?;
+    // It interleaves partitions as their data arrives, each in its order.
+    rows.sort_by_key(|row| row.partition);
+    Ok(rows)
 }
 
 struct Go {

@@ -128,7 +128,9 @@ fn interop(context: &mut Context) -> Result<Counts> {
 }
 
 fn chaos(context: &mut Context) -> Result<Counts> {
-    chaos::short(&context.place, context.chaos_rounds)
+    let mut counts = chaos::short(&context.place, context.chaos_rounds)?;
+    counts.add(chaos::short_of_broker(&context.place, 2 * context.chaos_rounds)?);
+    Ok(counts)
 }
 
 fn fuzz(context: &mut Context) -> Result<Counts> {

@@ -13,7 +13,7 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// A child that does not outlive this value.
 #[derive(Debug)]
-pub(super) struct Held(pub(super) Child);
+pub(crate) struct Held(pub(crate) Child);
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -24,7 +24,7 @@ impl Drop for Held {
 
 impl Held {
     /// Its status once it has ended, or `None` when it has not by `deadline`.
-    pub(super) fn wait_until(&mut self, deadline: Instant) -> Result<Option<ExitStatus>> {
+    pub(crate) fn wait_until(&mut self, deadline: Instant) -> Result<Option<ExitStatus>> {
         loop {
             match self.0.try_wait().doing("cannot wait for a process")? {
                 None if Instant::now() > deadline => return Ok(None),

@@ -74,7 +74,7 @@ impl Column {
 }
 
 /// Starts a broker that says `listening on HOST:PORT` on its first line.
-fn listening(command: &mut Command) -> Result<(String, Held)> {
+pub(crate) fn listening(command: &mut Command) -> Result<(String, Held)> {
     let shown = process::shown(command);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = Held(command.spawn().doing(format_args!("cannot run {shown}"))?);

@@ -13,6 +13,9 @@ mod kcat_members;
 mod known;
 mod table;
 
+pub(crate) use self::bounded::Held;
+pub(crate) use self::columns::listening;
+
 use std::path::{Path, PathBuf};
 
 use self::cell::{Cell, Outcome};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use klamm_log::{Origin, ReadError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::record_batch::{
-    BATCH_HEADER_LEN, BatchHeader, RecordBatch, RecordParts, encode_record, encoded_record_len,
+    BatchHeader, RecordBatches, RecordParts, encode_record, encoded_record_len,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -143,14 +143,10 @@ impl Journal {
     }
 }
 
-fn replay(live: &mut Live, mut bytes: Bytes) -> Result<(), String> {
-    while bytes.len() >= BATCH_HEADER_LEN {
-        let length = bytes[8..12].first_chunk().map_or(0, |length| i32::from_be_bytes(*length));
-        let len = usize::try_from(length).unwrap_or_default() + 12;
-        if len > bytes.len() {
-            return Err("a batch is cut off".to_owned());
-        }
-        let batch = RecordBatch::parse(bytes.split_to(len)).map_err(|e| e.to_string())?;
+fn replay(live: &mut Live, bytes: Bytes) -> Result<(), String> {
+    let mut batches = RecordBatches::new(bytes);
+    for batch in &mut batches {
+        let batch = batch.map_err(|e| e.to_string())?;
         for record in batch.records() {
             let record = record.map_err(|e| e.to_string())?;
             let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
@@ -158,7 +154,7 @@ fn replay(live: &mut Live, mut bytes: Bytes) -> Result<(), String> {
             live.apply(key, record.value.map(Bytes::copy_from_slice));
         }
     }
-    Ok(())
+    if batches.truncated() { Err("a batch is cut off".to_owned()) } else { Ok(()) }
 }
 
 fn batch<'a>(records: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>, now_ms: i64) -> Checked {

@@ -2,14 +2,13 @@
 
 use super::Cluster;
 use crate::partition::Partition;
+use klamm_log::{DiskCap, Usage};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Appends of this part of the cap may go by between two looks at what is stored.
 const LOOK_EVERY: u64 = 32;
-/// What is left free of the cap after the oldest segments went: this part of it.
-const FREE: u64 = 8;
 /// A segment may take this part of the cap, so that what goes is little.
 const SEGMENT_SHARE: u64 = 16;
 
@@ -41,30 +40,19 @@ impl Cluster {
         self.cap.looking.store(false, Ordering::Release);
     }
 
-    /// Removes oldest segments until an eighth of the cap is free.
+    /// Has the logs give up what [`DiskCap`] says, so that the appends before the next look fit under the cap, too.
     fn make_room(&self, cap: u64) -> io::Result<()> {
         let topics = self.topics.all();
         let logs: Vec<Arc<Partition>> =
             topics.iter().flat_map(|topic| topic.partitions()).collect();
-        let mut used: u64 = logs.iter().map(|log| log.size_bytes()).sum();
-        if used > cap - cap / LOOK_EVERY && !self.cap.told.swap(true, Ordering::Relaxed) {
+        let usages: Vec<Usage> = logs.iter().map(|log| log.usage()).collect();
+        let victims = DiskCap::new(cap - cap / LOOK_EVERY).victims(&usages);
+        if !victims.is_empty() && !self.cap.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 bytes = cap,
                 "the cap on stored bytes is reached: from now on the oldest records go"
             );
         }
-        if used <= cap - cap / LOOK_EVERY {
-            return Ok(());
-        }
-        while used > cap - cap / FREE {
-            let oldest = logs.iter().filter(|log| log.size_bytes() > 0);
-            let Some(oldest) = oldest.min_by_key(|log| log.oldest_timestamp()) else { break };
-            let freed = oldest.drop_oldest()?;
-            if freed == 0 {
-                break;
-            }
-            used = used.saturating_sub(freed);
-        }
-        Ok(())
+        victims.into_iter().try_for_each(|log| logs[log].give_up_oldest())
     }
 }

@@ -3,6 +3,7 @@
 use super::{Checked, Partition};
 use klamm_log::{
     AppendError, AppendInfo, Durability, Flush, Origin, ReadError, Retained, SequenceError, Slices,
+    Usage,
 };
 use klamm_protocol::error_code::ErrorCode;
 use std::io;
@@ -138,21 +139,18 @@ impl Partition {
         self.state.lock().log.start_offset()
     }
 
-    /// The largest timestamp of the oldest segment.
-    pub(crate) fn oldest_timestamp(&self) -> i64 {
-        self.state.lock().log.oldest_segment().2
+    /// What it takes, for a cap on all logs.
+    pub(crate) fn usage(&self) -> Usage {
+        self.state.lock().log.usage()
     }
 
-    /// Removes the oldest segment, whatever it holds; returns its bytes.
-    pub(crate) fn drop_oldest(&self) -> io::Result<u64> {
+    /// Removes the oldest segment, whatever it holds.
+    pub(crate) fn give_up_oldest(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.deleted {
-            return Ok(0);
+            return Ok(());
         }
-        if state.log.segment_count() == 1 {
-            state.log.roll()?;
-        }
-        state.log.drop_oldest_segment()
+        state.log.give_up_oldest_segment().map(drop)
     }
 
     /// Begins a new segment, and returns its first offset.

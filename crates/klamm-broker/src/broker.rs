@@ -6,6 +6,7 @@ use crate::config::BrokerConfig;
 use crate::controls::Controls;
 use crate::disk;
 use crate::groups::Groups;
+use crate::in_process::InProcess;
 use crate::nodes::{Node, Nodes};
 use crate::release::Release;
 use crate::request_log::{DEFAULT_CAPACITY, RequestLog};
@@ -22,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -33,6 +35,9 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Records that a broker in memory keeps, in bytes, unless it says otherwise.
 const MEMORY_BYTES: u64 = 1 << 30;
+
+/// What stands for the port of a node without a socket: Kafka's own.
+const IN_PROCESS_PORT: u16 = 9092;
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +77,8 @@ impl From<OpenFailed> for StartError {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing before start()"]
 pub struct Builder {
-    listen: SocketAddr,
+    /// None: connections inside the process only.
+    listen: Option<SocketAddr>,
     advertised: Option<(String, u16)>,
     nodes: i32,
     release: Release,
@@ -87,7 +93,7 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             advertised: None,
             nodes: 1,
             release: Release::default(),
@@ -106,7 +112,14 @@ impl Builder {
     ///
     /// With several nodes the first gets this port and the others the ones behind it, or any when it is 0.
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
+        self.listen = Some(address);
+        self
+    }
+
+    /// Listens on no socket: only [`Broker::in_process`] leads to it. Its nodes are called `node-1:9092`, `node-2:9092`
+    /// and so on, unless [`Builder::advertised`] says otherwise.
+    pub fn without_sockets(mut self) -> Self {
+        self.listen = None;
         self
     }
 
@@ -226,7 +239,9 @@ impl Builder {
                 self.nodes
             )));
         }
-        self.security.check_public(self.listen)?;
+        if let Some(address) = self.listen {
+            self.security.check_public(address)?;
+        }
         let security = Security::new(&self.security)?;
         let mut listeners = Vec::new();
         for node_id in 1..=self.nodes {
@@ -258,7 +273,7 @@ impl Builder {
     }
 
     async fn bind(&self, node_id: i32) -> Result<Listener, StartError> {
-        let mut address = self.listen;
+        let Some(mut address) = self.listen else { return Ok(Listener::in_process(node_id)) };
         if address.port() != 0 {
             let port = i32::from(address.port()) + node_id - 1;
             let port =
@@ -270,14 +285,17 @@ impl Builder {
     }
 
     fn node(&self, id: i32, listener: &Listener) -> Node {
-        let bound = listener.address();
+        let (bound_host, bound_port) = match listener.address() {
+            Some(bound) => (bound.ip().to_string(), bound.port()),
+            None => (format!("node-{id}"), IN_PROCESS_PORT),
+        };
         let (host, port) = match &self.advertised {
-            Some((host, 0)) => (host.clone(), bound.port()),
+            Some((host, 0)) => (host.clone(), bound_port),
             // Several nodes cannot share a port: the others take those behind it.
             Some((host, port)) => {
                 (host.clone(), port.saturating_add(u16::try_from(id - 1).unwrap_or(0)))
             }
-            None => (bound.ip().to_string(), bound.port()),
+            None => (bound_host, bound_port),
         };
         Node { id, host: Str::from(host), port: i32::from(port), rack: None }
     }
@@ -288,6 +306,7 @@ impl Builder {
 pub struct Broker {
     cluster: Arc<Cluster>,
     controls: Controls,
+    in_process: InProcess,
     addresses: Vec<SocketAddr>,
     dir: Option<PathBuf>,
     stop: watch::Sender<bool>,
@@ -303,7 +322,7 @@ impl Broker {
     fn run(cluster: Arc<Cluster>, listeners: Vec<Listener>, dir: Option<PathBuf>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let addresses = listeners.iter().map(Listener::address).collect();
+        let addresses = listeners.iter().filter_map(Listener::address).collect();
         tasks.spawn(disk::flush(cluster.clone(), stopped.clone()));
         tasks.spawn(Transactions::run(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
@@ -314,16 +333,32 @@ impl Broker {
             orders.push(order);
             tasks.spawn(listener.run(cluster.clone(), stopped.clone(), ordered));
         }
-        let controls = Controls::new(cluster.clone(), orders);
-        Self { cluster, controls, addresses, dir, stop, tasks }
+        let orders: Arc<[_]> = orders.into();
+        let controls = Controls::new(cluster.clone(), orders.clone());
+        let in_process = InProcess::new(cluster.clone(), orders);
+        Self { cluster, controls, in_process, addresses, dir, stop, tasks }
     }
 
-    /// Where the first node listens.
+    /// Where the first node listens; 0.0.0.0:0 when it listens on no socket.
     pub fn address(&self) -> SocketAddr {
-        self.addresses[0]
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        self.addresses.first().copied().unwrap_or(nowhere)
     }
 
-    /// Where every node listens, by node id.
+    /// A way to the broker without a socket.
+    pub fn in_process(&self) -> &InProcess {
+        &self.in_process
+    }
+
+    /// Connects to the first node without a socket; see [`InProcess::connect`].
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when the node is down.
+    pub async fn connect(&self) -> io::Result<DuplexStream> {
+        self.in_process.connect_to_node(1).await
+    }
+
+    /// Where every node listens, by node id; empty without sockets.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }

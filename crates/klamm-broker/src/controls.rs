@@ -48,8 +48,8 @@ pub struct Controls {
 }
 
 impl Controls {
-    pub(crate) fn new(cluster: Arc<Cluster>, listeners: Vec<mpsc::Sender<Order>>) -> Self {
-        Self { cluster, listeners: listeners.into() }
+    pub(crate) fn new(cluster: Arc<Cluster>, listeners: Arc<[mpsc::Sender<Order>]>) -> Self {
+        Self { cluster, listeners }
     }
 
     /// Adds a rule; the answer is its number.

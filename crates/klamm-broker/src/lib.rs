@@ -14,6 +14,7 @@ mod fetch;
 mod group;
 mod groups;
 mod handler;
+mod in_process;
 mod journal;
 mod nodes;
 mod partition;
@@ -33,6 +34,7 @@ pub use self::clock::Clock;
 pub use self::config::{BrokerConfig, Effect, SettingError};
 pub use self::controls::{ControlError, Controls};
 pub use self::fault::{Action, AddedRule, Rule, RuleError, TooManyRules};
+pub use self::in_process::InProcess;
 pub use self::release::{Release, UnknownRelease};
 pub use self::request_log::{RequestEntry, RequestOutcome};
 pub use self::security::{
@@ -40,3 +42,5 @@ pub use self::security::{
 };
 pub use self::server::ConnectionLimits;
 pub use klamm_log::Durability;
+pub use klamm_protocol::api_key::ApiKey;
+pub use klamm_protocol::error_code::ErrorCode;

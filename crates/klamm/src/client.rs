@@ -87,9 +87,14 @@ impl Client {
         if config.bootstrap_servers.is_empty() {
             return Err(ConfigError::missing("bootstrap.servers").into());
         }
-        let io = match &config.runtime {
-            Some(runtime) => IoThread::on(runtime.clone()),
-            None => IoThread::start().map_err(|e| ClientError::Thread(e.to_string().into()))?,
+        let no_io = |reason: String| ClientError::Thread(reason.into());
+        let io = match (&config.runtime, &config.connector) {
+            (Some(runtime), _) => IoThread::on(runtime.clone()),
+            (None, Some(_)) => {
+                let current = tokio::runtime::Handle::try_current();
+                IoThread::on(current.map_err(|e| no_io(e.to_string()))?)
+            }
+            (None, None) => IoThread::start().map_err(|e| no_io(e.to_string()))?,
         };
         let inner = Arc::new(ClientInner {
             config,

@@ -21,7 +21,8 @@ pub use self::config::{
     Acks, BatchReport, ClientConfig, ConfigError, ProducerConfig, SaslConfig, TlsConfig, TlsRoots,
 };
 pub use self::connection::{
-    ClientCredentials, ConnectError, ConnectStage, Token, TokenError, TokenProvider,
+    ClientCredentials, ConnectError, ConnectStage, Connecting, Connector, Stream, Token,
+    TokenError, TokenProvider,
 };
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;

@@ -11,7 +11,7 @@ use rustls::{RootCertStore, ServerConfig};
 use secrecy::ExposeSecret;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -73,10 +73,10 @@ impl Tls {
     }
 
     /// Shakes hands; the client is whoever its certificate says, or ANONYMOUS without one.
-    pub(crate) async fn accept(
+    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
-    ) -> io::Result<(TlsStream<TcpStream>, Principal)> {
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Principal)> {
         let stream = self.0.accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let principal = match shown {

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -18,6 +19,9 @@ use tokio::time::Instant;
 
 /// After a failed accept - no more file handles, say - the listener waits so long.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Bytes under way in one direction of a connection inside the process; whoever writes more waits for the reader.
+const PIPE_BYTES: usize = 256 * 1024;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
@@ -30,24 +34,42 @@ pub(crate) enum Order {
     Down(oneshot::Sender<()>),
     /// Accept again, at the same address.
     Up(oneshot::Sender<io::Result<()>>),
+    /// Serve a connection inside the process; the answer is the client's end of it.
+    Connect(oneshot::Sender<io::Result<DuplexStream>>),
 }
 
-/// A bound socket and the node it belongs to.
+/// What accepts connections for one node.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// None while the node is down.
+    /// None while the node is down, and for a node without a socket.
     socket: Option<TcpListener>,
-    address: SocketAddr,
+    /// None for a node that only connections inside the process reach.
+    address: Option<SocketAddr>,
+    up: bool,
+    node_id: i32,
+}
+
+/// The connections of a listener.
+struct Connections {
+    tasks: JoinSet<()>,
+    places: Arc<Semaphore>,
+    cluster: Arc<Cluster>,
     node_id: i32,
 }
 
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr, node_id: i32) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { address: socket.local_addr()?, socket: Some(socket), node_id })
+        Ok(Self { address: Some(socket.local_addr()?), socket: Some(socket), up: true, node_id })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// One without a socket.
+    pub(crate) fn in_process(node_id: i32) -> Self {
+        Self { socket: None, address: None, up: true, node_id }
+    }
+
+    /// Where it listens; none without a socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -59,24 +81,19 @@ impl Listener {
         mut orders: mpsc::Receiver<Order>,
     ) {
         let places = Arc::new(Semaphore::new(cluster.config().max_connections));
-        let mut connections = JoinSet::new();
+        let (tasks, node_id) = (JoinSet::new(), self.node_id);
+        let mut connections = Connections { tasks, places, cluster, node_id };
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 accepted = self.accept() => match accepted {
-                    Ok((stream, peer)) => match places.clone().try_acquire_owned() {
-                        Ok(place) => {
-                            let serve = serve(stream, peer, self.node_id, cluster.clone());
-                            connections.spawn(async move { (serve.await, drop(place)) });
-                        }
-                        Err(_) => tracing::warn!(%peer, "refused a connection over max.connections"),
-                    },
+                    Ok((stream, peer)) => connections.accept(stream, peer),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections");
                         tokio::time::sleep(ACCEPT_BACKOFF).await;
                     }
                 },
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                Some(_) = connections.tasks.join_next(), if !connections.tasks.is_empty() => {}
                 Some(order) = orders.recv() => self.obey(order, &mut connections).await,
             }
         }
@@ -90,28 +107,69 @@ impl Listener {
     }
 
     /// Nobody may wait for the answer any more.
-    async fn obey<T: 'static>(&mut self, order: Order, connections: &mut JoinSet<T>) {
+    async fn obey(&mut self, order: Order, connections: &mut Connections) {
         match order {
             Order::Disconnect(done) => {
-                connections.shutdown().await;
+                connections.tasks.shutdown().await;
                 let _ = done.send(());
             }
             Order::Down(done) => {
-                self.socket = None;
-                connections.shutdown().await;
+                (self.socket, self.up) = (None, false);
+                connections.tasks.shutdown().await;
                 let _ = done.send(());
             }
             Order::Up(done) => {
-                let _ = done.send(self.bind_again().await);
+                let bound = self.bind_again().await;
+                self.up |= bound.is_ok();
+                let _ = done.send(bound);
+            }
+            Order::Connect(done) => {
+                let refused = || Err(io::ErrorKind::ConnectionRefused.into());
+                let connected = if self.up { connections.pipe() } else { refused() };
+                let _ = done.send(connected);
             }
         }
     }
 
     async fn bind_again(&mut self) -> io::Result<()> {
-        if self.socket.is_none() {
-            self.socket = Some(TcpListener::bind(self.address).await?);
+        if let (None, Some(address)) = (&self.socket, self.address) {
+            self.socket = Some(TcpListener::bind(address).await?);
         }
         Ok(())
+    }
+}
+
+impl Connections {
+    fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
+        // Answers are small and wanted at once.
+        if let Err(error) = SockRef::from(&stream).set_tcp_nodelay(true) {
+            tracing::debug!(%peer, %error, "TCP_NODELAY");
+        }
+        if self.serve(stream, Some(peer)).is_none() {
+            tracing::warn!(%peer, "refused a connection over max.connections");
+        }
+    }
+
+    /// Makes a connection inside the process.
+    fn pipe(&mut self) -> io::Result<DuplexStream> {
+        let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        let served = self.serve(server, None);
+        served.map(|()| client).ok_or_else(|| io::Error::other("refused: over max.connections"))
+    }
+
+    /// Serves a stream in a task of its own; `None` when there is no place for it.
+    fn serve(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Option<SocketAddr>,
+    ) -> Option<()> {
+        let place = self.places.clone().try_acquire_owned().ok()?;
+        let serve = serve(stream, peer, self.node_id, self.cluster.clone());
+        self.tasks.spawn(async move {
+            serve.await;
+            drop(place);
+        });
+        Some(())
     }
 }
 
@@ -120,11 +178,12 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, node_id: i32, cluster: Arc<Cluster>) {
-    // Answers are small and wanted at once.
-    if let Err(error) = SockRef::from(&stream).set_tcp_nodelay(true) {
-        tracing::debug!(%peer, %error, "TCP_NODELAY");
-    }
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Option<SocketAddr>,
+    node_id: i32,
+    cluster: Arc<Cluster>,
+) {
     let login_by = Instant::now() + cluster.security.limits.login_timeout;
     let ended = match cluster.security.tls.clone() {
         None => {
@@ -136,21 +195,21 @@ async fn serve(stream: TcpStream, peer: SocketAddr, node_id: i32, cluster: Arc<C
                 let session = session(peer, node_id, &cluster, principal);
                 Connection::new(stream, cluster, session, login_by).serve().await
             }
-            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
-            Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+            Ok(Err(error)) => return tracing::debug!(?peer, %error, "a TLS handshake failed"),
+            Err(_) => return tracing::debug!(?peer, "a TLS handshake took too long"),
         },
     };
     if let Err(ended) = ended {
-        tracing::debug!(%peer, %ended, "a connection ended");
+        tracing::debug!(?peer, %ended, "a connection ended");
     }
 }
 
 fn session(
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     node_id: i32,
     cluster: &Cluster,
     principal: Principal,
 ) -> Arc<Session> {
     let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
-    Arc::new(Session { id, node_id, peer: Some(peer), login: cluster.security.login(principal) })
+    Arc::new(Session { id, node_id, peer, login: cluster.security.login(principal) })
 }

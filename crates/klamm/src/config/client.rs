@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::security::{Identity, SaslConfig, SecurityText, TlsConfig};
-use crate::connection::{ClientCredentials, ConnectionSettings};
+use crate::connection::{ClientCredentials, ConnectionSettings, Connector};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub struct ClientConfig {
     pub(crate) sasl: Option<SaslConfig>,
     pub(crate) security: SecurityText,
     pub(crate) runtime: Option<tokio::runtime::Handle>,
+    pub(crate) connector: Option<Arc<dyn Connector>>,
 }
 
 impl ClientConfig {
@@ -52,6 +53,7 @@ impl ClientConfig {
             sasl: None,
             security: SecurityText::default(),
             runtime: None,
+            connector: None,
         }
     }
 
@@ -103,6 +105,16 @@ impl ClientConfig {
         self
     }
 
+    /// Reaches brokers this way in place of TCP. Default: TCP.
+    ///
+    /// Unless [`ClientConfig::runtime`] says otherwise, everything of the client then runs on the runtime
+    /// that [`Client::connect`](crate::Client::connect) is called on, where its streams may live, and
+    /// where a test's paused clock governs its timeouts.
+    pub fn connector(mut self, connector: impl Connector + 'static) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+
     /// What connections are made with; the text settings are checked against each other here.
     pub(crate) fn connection_settings(&self) -> Result<ConnectionSettings, ConfigError> {
         let (tls, sasl) = self.security()?;
@@ -122,6 +134,7 @@ impl ClientConfig {
             receive_buffer_bytes: self.receive_buffer_bytes,
             tls,
             sasl: sasl.map(|s| s.0),
+            connector: self.connector.clone(),
         })
     }
 

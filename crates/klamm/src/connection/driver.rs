@@ -1,13 +1,13 @@
 //! The task that owns a socket: writes what is queued, reads what comes, minds the clock.
 
 use super::Shared;
+use super::connector::Transport;
 use super::frames::FrameReader;
 use super::handshake::Ready;
 use super::in_flight::{InFlight, Waiter};
 use super::outgoing::{IO_SLICES_MAX, Outgoing};
 use super::sasl;
 use super::settings::ConnectionSettings;
-use super::transport::Transport;
 use klamm_protocol::header::correlation_id;
 use klamm_protocol::primitives::Frame;
 use std::future::{Future, poll_fn};

@@ -1,9 +1,9 @@
 //! One request, one answer, on a transport that nobody shares yet.
 
+use super::connector::Transport;
 use super::error::SetupError;
 use super::settings::HANDSHAKE_FRAME_MAX_BYTES;
 use super::tls;
-use super::transport::Transport;
 use crate::error::ErrorKind;
 use bytes::Bytes;
 use klamm_protocol::header::{correlation_id, encode_request};

@@ -1,6 +1,6 @@
 //! Bytes of a socket, cut into response frames.
 
-use super::transport::Transport;
+use super::connector::Transport;
 use bytes::{Buf, Bytes, BytesMut};
 use std::pin::pin;
 use std::task::{Context, Poll};

@@ -1,12 +1,12 @@
 //! From a host name to a connection that is ready for requests.
 
 use super::ApiVersions;
+use super::connector::Transport;
 use super::error::{ConnectError, ConnectStage};
 use super::exchange::exchange;
 use super::sasl::{self, Session};
 use super::settings::ConnectionSettings;
 use super::tls;
-use super::transport::Transport;
 use crate::error::ErrorKind;
 use bytes::Bytes;
 use klamm_protocol::error_code::ErrorCode;
@@ -28,9 +28,9 @@ const ADDRESSES_MAX: usize = 16;
 const API_VERSIONS_TRIES: [i16; 3] = [4, 3, 0];
 
 /// A transport that has been through the whole setup.
-pub(crate) struct Ready {
+pub(super) struct Ready {
     pub(crate) address: Arc<str>,
-    pub(crate) transport: Transport,
+    pub(super) transport: Transport,
     pub(crate) versions: ApiVersions,
     pub(crate) session: Session,
 }
@@ -62,18 +62,16 @@ async fn set_up(
     settings: &ConnectionSettings,
     stage: &Mutex<ConnectStage>,
 ) -> Result<Ready, ConnectError> {
-    let failed =
-        |stage, reason: String| ConnectError::new(address, stage, ErrorKind::Retriable, reason);
-    let addresses = tokio::net::lookup_host((host, port)).await;
-    let addresses = addresses.map_err(|e| failed(ConnectStage::Resolve, e.to_string()))?;
-    let addresses = interleaved(addresses.take(ADDRESSES_MAX));
-    *stage.lock() = ConnectStage::Tcp;
-    let tcp = open(&addresses, settings).await.map_err(|e| failed(ConnectStage::Tcp, e))?;
+    let opened = open(host, port, settings, stage).await;
+    let stream = opened.map_err(|reason| {
+        ConnectError::new(address, *stage.lock(), ErrorKind::Retriable, reason)
+    })?;
     *stage.lock() = ConnectStage::Tls;
     let mut transport = match &settings.tls {
-        None => Transport::Plain(tcp),
+        None => stream,
         Some(config) => {
-            tls::handshake(tcp, host, config).await.map_err(|e| e.at(address, ConnectStage::Tls))?
+            let shaken = tls::handshake(stream, host, config).await;
+            shaken.map_err(|e| e.at(address, ConnectStage::Tls))?
         }
     };
     *stage.lock() = ConnectStage::ApiVersions;
@@ -81,6 +79,23 @@ async fn set_up(
     *stage.lock() = ConnectStage::Sasl;
     let session = sasl::authenticate(&mut transport, settings, address, &versions).await?;
     Ok(Ready { address: Arc::clone(address), transport, versions, session })
+}
+
+/// Opens a stream as the connector does, or by TCP.
+async fn open(
+    host: &str,
+    port: u16,
+    settings: &ConnectionSettings,
+    stage: &Mutex<ConnectStage>,
+) -> Result<Transport, String> {
+    if let Some(connector) = &settings.connector {
+        *stage.lock() = ConnectStage::Tcp;
+        return connector.connect(host, port).await.map_err(|e| e.to_string());
+    }
+    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|e| e.to_string())?;
+    let addresses = interleaved(addresses.take(ADDRESSES_MAX));
+    *stage.lock() = ConnectStage::Tcp;
+    Ok(Box::new(open_tcp(&addresses, settings).await?))
 }
 
 /// Lets the address families take turns, so that one that is broken costs one delay (RFC 8305).
@@ -101,7 +116,7 @@ fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Opens TCP to the first address that answers, starting the next one when one is slow.
-async fn open(
+async fn open_tcp(
     addresses: &[SocketAddr],
     settings: &ConnectionSettings,
 ) -> Result<TcpStream, String> {

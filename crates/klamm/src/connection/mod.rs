@@ -9,6 +9,7 @@
 //! request keeps its place in the pipeline. When a connection dies every waiter learns the one cause
 //! and whether any byte of its own request was written.
 
+mod connector;
 mod driver;
 mod error;
 mod exchange;
@@ -22,8 +23,8 @@ mod slot;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod transport;
 
+pub use self::connector::{Connecting, Connector, Stream};
 pub(crate) use self::error::RequestError;
 pub use self::error::{ConnectError, ConnectStage};
 pub use self::sasl::{ClientCredentials, Token, TokenError, TokenProvider};

@@ -1,5 +1,6 @@
 //! What every connection of a client is made with.
 
+use super::connector::Connector;
 use super::sasl::TokenProvider;
 use rustls::ClientConfig as TlsClientConfig;
 use secrecy::SecretString;
@@ -22,6 +23,8 @@ pub(crate) struct ConnectionSettings {
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) tls: Option<Arc<TlsClientConfig>>,
     pub(crate) sasl: Option<Sasl>,
+    /// In place of TCP.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
 }
 
 /// How a connection proves who it is.

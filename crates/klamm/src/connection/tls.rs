@@ -1,7 +1,7 @@
 //! TLS by rustls: the chain and the name of a broker are always checked.
 
+use super::connector::Transport;
 use super::error::SetupError;
-use super::transport::Transport;
 use crate::config::{TlsConfig, TlsRoots};
 use crate::error::ErrorKind;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,7 +15,7 @@ use rustls::{
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -160,26 +160,26 @@ fn pem(what: &'static str, error: &rustls::pki_types::pem::Error) -> TlsConfigEr
 }
 
 pub(super) async fn handshake(
-    tcp: TcpStream,
+    stream: Transport,
     host: &str,
     config: &Arc<ClientConfig>,
 ) -> Result<Transport, SetupError> {
-    match connect(tcp, host, config).await {
-        Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
+    match connect(stream, host, config).await {
+        Ok(stream) => Ok(Box::new(stream)),
         Err(e) => Err(explain(&e, host)),
     }
 }
 
 /// Opens TLS to whoever claims to be `host`.
-pub(super) async fn connect(
-    tcp: TcpStream,
+pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     host: &str,
     config: &Arc<ClientConfig>,
-) -> std::io::Result<TlsStream<TcpStream>> {
+) -> std::io::Result<TlsStream<S>> {
     // A trailing dot is part of a DNS name but never of a certificate's.
     let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
         .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidInput, e))?;
-    TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
+    TlsConnector::from(Arc::clone(config)).connect(name, stream).await
 }
 
 pub(super) fn explain(error: &std::io::Error, host: &str) -> SetupError {

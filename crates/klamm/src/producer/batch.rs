@@ -18,7 +18,7 @@ use klamm_protocol::record_batch::{
 };
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Values from this size on are sent from where they are; smaller ones are cheaper to copy.
 const REFERENCE_FROM_BYTES: usize = 4 * 1024;

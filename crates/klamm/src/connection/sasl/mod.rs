@@ -7,10 +7,10 @@ mod scram;
 pub use self::oauthbearer::{Token, TokenError, TokenProvider};
 pub use self::oidc::ClientCredentials;
 
+use super::connector::Transport;
 use super::error::{ConnectError, ConnectStage, quoted};
 use super::exchange::exchange;
 use super::settings::{ConnectionSettings, Sasl};
-use super::transport::Transport;
 use super::{ApiVersions, negotiate};
 use crate::error::ErrorKind;
 use base64::Engine;

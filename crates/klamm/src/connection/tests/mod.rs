@@ -26,6 +26,7 @@ fn settings() -> ConnectionSettings {
         receive_buffer_bytes: None,
         tls: None,
         sasl: None,
+        connector: None,
     }
 }
 

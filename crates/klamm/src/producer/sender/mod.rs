@@ -25,8 +25,8 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
-use tokio::time::Sleep;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 
 /// How often delivery timeouts are looked at while anything waits.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -120,7 +120,7 @@ impl Sender {
             self.completion.hand_over();
             let deadline = self.next_deadline(now);
             if let Some(at) = deadline {
-                self.timer.as_mut().reset(at.into());
+                self.timer.as_mut().reset(at);
                 if self.timer.as_mut().poll(cx).is_ready() {
                     continue;
                 }

@@ -16,7 +16,8 @@ use klamm_protocol::message::produce_response::{
 };
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 impl Sender {
     /// Takes the answers that have come, in the order of the requests.

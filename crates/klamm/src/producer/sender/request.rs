@@ -11,7 +11,7 @@ use klamm_protocol::primitives::{Records, Uuid};
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// The first version that names topics by their ids.
 const TOPIC_ID_VERSION: i16 = 13;

@@ -1,6 +1,6 @@
 //! The group coordinator at work: one lock, the broker's clock, the journal, and requests that wait.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, InternalTopic};
 use crate::config::BrokerConfig;
 use crate::group::{Caller, Coordinator, GroupConfig, Reply, RestoreError, TopicView};
 use crate::handler::Context;
@@ -16,9 +16,6 @@ use tokio::sync::{Notify, oneshot, watch};
 
 /// Keys of the journal that belong to groups.
 const JOURNAL: &str = "group/";
-
-/// Partitions of Kafka's `__consumer_offsets`: they decide which node coordinates a group.
-const OFFSETS_PARTITIONS: u32 = 50;
 
 /// All groups of the broker.
 #[derive(Debug)]
@@ -189,12 +186,31 @@ impl Context {
     /// # Errors
     /// NOT_COORDINATOR when another does.
     pub(crate) fn check_coordinator(&self, group: &str) -> Result<(), ErrorCode> {
-        let ours = coordinator_of(&self.cluster.nodes, group).map(|node| node.id);
+        self.check_keeper(InternalTopic::Offsets, group)
+    }
+
+    /// Whether this node coordinates the transactional id.
+    ///
+    /// # Errors
+    /// NOT_COORDINATOR when another does.
+    pub(crate) fn check_transaction_coordinator(&self, id: &str) -> Result<(), ErrorCode> {
+        self.check_keeper(InternalTopic::Transactions, id)
+    }
+
+    fn check_keeper(&self, keeper: InternalTopic, key: &str) -> Result<(), ErrorCode> {
+        let ours = self.cluster.coordinator(keeper, key).map(|node| node.id);
         if ours == Some(self.node_id()) { Ok(()) } else { Err(ErrorCode::NOT_COORDINATOR) }
     }
 }
 
 impl Cluster {
+    /// The node that coordinates a group or a transactional id; when it is down, the next that is up.
+    pub(crate) fn coordinator(&self, keeper: InternalTopic, key: &str) -> Option<Node> {
+        let made = self.topics.get(keeper.name()).map(|topic| topic.partition_count());
+        let configured = || usize::try_from(keeper.partitions(&self.config())).ok();
+        coordinator_of(&self.nodes, made.or_else(configured)?, key)
+    }
+
     /// A topic has been deleted, and with it what groups have committed in it.
     pub(crate) fn forget_offsets(&self, topic: &Topic) {
         let now_ms = self.clock.now_ms();
@@ -206,11 +222,11 @@ impl Cluster {
     }
 }
 
-/// The node that coordinates a group or a transactional id; when it is down, the next that is up.
-pub(crate) fn coordinator_of(nodes: &Nodes, key: &str) -> Option<Node> {
+/// The node that leads the partition which `key` belongs to, of a topic whose partitions the nodes lead in turn.
+fn coordinator_of(nodes: &Nodes, partitions: usize, key: &str) -> Option<Node> {
     let ids = nodes.ids();
     let up = nodes.up();
-    let first = usize::try_from(java_hash(key) % OFFSETS_PARTITIONS).unwrap_or(0);
+    let first = usize::try_from(java_hash(key)).unwrap_or(0).checked_rem(partitions)?;
     let ring = ids.iter().cycle().skip(first.checked_rem(ids.len())?).take(ids.len());
     ring.filter_map(|id| up.iter().find(|node| node.id == *id)).next().cloned()
 }
@@ -270,15 +286,15 @@ mod tests {
     #[test]
     fn the_next_node_stands_in_for_one_that_is_down() {
         let nodes = Nodes::default();
-        assert_eq!(coordinator_of(&nodes, "g"), None);
+        assert_eq!(coordinator_of(&nodes, 50, "g"), None);
         for id in 1..=3 {
             nodes.add(Node { id, host: Str::from_static("h"), port: 1, rack: None });
         }
-        let first = coordinator_of(&nodes, "g").unwrap().id;
+        let first = coordinator_of(&nodes, 50, "g").unwrap().id;
         nodes.set_up(first, false);
-        let second = coordinator_of(&nodes, "g").unwrap().id;
+        let second = coordinator_of(&nodes, 50, "g").unwrap().id;
         assert_eq!(second, first % 3 + 1);
         nodes.set_up(first, true);
-        assert_eq!(coordinator_of(&nodes, "g").unwrap().id, first);
+        assert_eq!(coordinator_of(&nodes, 50, "g").unwrap().id, first);
     }
 }

@@ -1,5 +1,6 @@
 //! The topics of the broker, by name and by id.
 
+use crate::cluster::InternalTopic;
 use crate::config::{Overrides, TopicConfig};
 use crate::partition::Partition;
 use klamm_protocol::error_code::ErrorCode;
@@ -104,7 +105,7 @@ impl Topic {
 
     /// Whether it belongs to Kafka itself.
     pub(crate) fn is_internal(&self) -> bool {
-        matches!(&*self.name, "__consumer_offsets" | "__transaction_state")
+        InternalTopic::named(&self.name).is_some()
     }
 
     pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {

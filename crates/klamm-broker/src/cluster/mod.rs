@@ -2,9 +2,11 @@
 
 mod cap;
 mod configs;
+mod internal;
 mod logs;
 mod topics;
 
+pub(crate) use self::internal::InternalTopic;
 pub(crate) use self::logs::OpenFailed;
 pub(crate) use self::topics::NewTopic;
 

@@ -61,6 +61,10 @@ pub struct BrokerConfig {
     pub group_max_size: i32,
     /// `offsets.retention.minutes`: how long offsets of an empty group are kept. Default 10,080.
     pub offsets_retention_minutes: i32,
+    /// `offsets.topic.num.partitions`: partitions of `__consumer_offsets`. Default 50.
+    pub offsets_topic_num_partitions: i32,
+    /// `transaction.state.log.num.partitions`: partitions of `__transaction_state`. Default 50.
+    pub transaction_state_log_num_partitions: i32,
     /// `producer.id.expiration.ms`: how long an idle producer is remembered. Default 86,400,000.
     pub producer_id_expiration_ms: i32,
     /// `transactional.id.expiration.ms`: how long an idle transactional id is remembered. Default 604,800,000.
@@ -98,6 +102,8 @@ impl Default for BrokerConfig {
             retention_check_interval_ms: 300_000,
             group_max_size: i32::MAX,
             offsets_retention_minutes: 10_080,
+            offsets_topic_num_partitions: 50,
+            transaction_state_log_num_partitions: 50,
             producer_id_expiration_ms: 86_400_000,
             transactional_id_expiration_ms: 604_800_000,
             socket_receive_buffer_bytes: -1,
@@ -184,6 +190,12 @@ impl BrokerConfig {
             "group.max.session.timeout.ms" => read(&mut self.group_max_session_timeout_ms, value),
             "group.max.size" => read(&mut self.group_max_size, value),
             "offsets.retention.minutes" => read(&mut self.offsets_retention_minutes, value),
+            "offsets.topic.num.partitions" => {
+                read(&mut self.offsets_topic_num_partitions, value);
+            }
+            "transaction.state.log.num.partitions" => {
+                read(&mut self.transaction_state_log_num_partitions, value);
+            }
             "producer.id.expiration.ms" => read(&mut self.producer_id_expiration_ms, value),
             "transactional.id.expiration.ms" => {
                 read(&mut self.transactional_id_expiration_ms, value);

@@ -282,6 +282,12 @@ pub(crate) const BROKER: &[Setting] = &[
         "how long offsets of an empty group are kept",
     ),
     broker(
+        "offsets.topic.num.partitions",
+        Kind::Int(1, INT),
+        "50",
+        "partitions of __consumer_offsets when it is made",
+    ),
+    broker(
         "producer.id.expiration.ms",
         Kind::Int(1, INT),
         "86400000",
@@ -307,6 +313,12 @@ pub(crate) const BROKER: &[Setting] = &[
         "the longest timeout a transaction may ask for",
     ),
     broker(
+        "transaction.state.log.num.partitions",
+        Kind::Int(1, INT),
+        "50",
+        "partitions of __transaction_state when it is made",
+    ),
+    broker(
         "transactional.id.expiration.ms",
         Kind::Int(1, INT),
         "604800000",
@@ -322,12 +334,6 @@ pub(crate) const BROKER: &[Setting] = &[
         "the runtime schedules",
     )),
     without_effect(broker("num.replica.fetchers", Kind::Int(1, INT), "1", "there are no replicas")),
-    without_effect(broker(
-        "offsets.topic.num.partitions",
-        Kind::Int(1, INT),
-        "50",
-        "offsets are kept in the broker's journal",
-    )),
     without_effect(broker(
         "offsets.topic.replication.factor",
         Kind::Int(1, 32767),
@@ -345,12 +351,6 @@ pub(crate) const BROKER: &[Setting] = &[
         Kind::Int(1, INT),
         "2",
         "there are no replicas",
-    )),
-    without_effect(broker(
-        "transaction.state.log.num.partitions",
-        Kind::Int(1, INT),
-        "50",
-        "transactions are kept in the broker's journal",
     )),
     without_effect(broker(
         "transaction.state.log.replication.factor",

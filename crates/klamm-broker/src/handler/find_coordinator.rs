@@ -3,10 +3,12 @@
 //! - 1: transactional ids.
 //! - 4: several keys at a time (KIP-699).
 //!
+//! The first answer for a kind of key makes the topic in which Kafka keeps it, as there.
+//!
 //! Share groups (key type 2) are not served.
 
 use super::{Answer, Context, Handle};
-use crate::groups::coordinator_of;
+use crate::cluster::InternalTopic;
 use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::find_coordinator_response::Coordinator;
@@ -25,15 +27,20 @@ impl Handle for FindCoordinatorRequest {
         if !KEY_TYPES.contains(&self.key_type) {
             return Ok(self.refuse(&cx, ErrorCode::INVALID_REQUEST));
         }
-        let (resource, code) = match self.key_type {
-            TRANSACTION => {
-                (ResourceType::TransactionalId, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        let (keeper, resource, code) = match self.key_type {
+            TRANSACTION => (
+                InternalTopic::Transactions,
+                ResourceType::TransactionalId,
+                ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            ),
+            _ => {
+                let code = ErrorCode::GROUP_AUTHORIZATION_FAILED;
+                (InternalTopic::Offsets, ResourceType::Group, code)
             }
-            _ => (ResourceType::Group, ErrorCode::GROUP_AUTHORIZATION_FAILED),
         };
         Ok(answer(&self, cx.version, |key| {
             match cx.authorize(Operation::Describe, resource, key) {
-                true => find(&cx, key),
+                true => find(&cx, keeper, key),
                 false => failed(key, code),
             }
         }))
@@ -64,8 +71,12 @@ fn answer(
     }
 }
 
-fn find(cx: &Context, key: &Str) -> Coordinator {
-    match coordinator_of(&cx.cluster.nodes, key) {
+fn find(cx: &Context, keeper: InternalTopic, key: &Str) -> Coordinator {
+    if let Err(error) = cx.cluster.ensure_internal(keeper) {
+        tracing::error!(topic = keeper.name(), %error, "an internal topic could not be made");
+        return failed(key, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    }
+    match cx.cluster.coordinator(keeper, key) {
         None => failed(key, ErrorCode::COORDINATOR_NOT_AVAILABLE),
         Some(node) => Coordinator {
             key: key.clone(),

@@ -50,5 +50,5 @@ fn check(cx: &Context, request: &InitProducerIdRequest) -> Result<(), ErrorCode>
         return if allowed { Ok(()) } else { Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) };
     };
     cx.check_transactional_id(Operation::Write, id)?;
-    cx.check_coordinator(id)
+    cx.check_transaction_coordinator(id)
 }

@@ -7,7 +7,7 @@
 //! - 13: an error code for the whole answer (KIP-1102).
 
 use super::{Answer, Context, Handle};
-use crate::cluster::NewTopic;
+use crate::cluster::{InternalTopic, NewTopic};
 use crate::fault::Target;
 use crate::partition::Partition;
 use crate::security::acl::CLUSTER;
@@ -125,7 +125,9 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     if !cx.authorize_cluster(Operation::Create) {
         cx.check_topic(Operation::Create, name)?;
     }
-    match cx.cluster.create_topic(name, NewTopic::default(), false) {
+    let internal = InternalTopic::named(name);
+    let new = internal.map(|topic| topic.description(&cx.cluster.config())).unwrap_or_default();
+    match cx.cluster.create_topic(name, new, false) {
         // Another client was faster.
         Err(TopicError::Exists(_)) => topics.get(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         made => made.map_err(|error| error.code()),

@@ -27,6 +27,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Only a client of this name may write to the topics that belong to Kafka itself.
+const ADMIN_CLIENT: &str = "__admin_client";
+
 impl Handle for ProduceRequest {
     const SERVED: RangeInclusive<i16> = 3..=13;
     const FAILS_BY_TOPIC: bool = true;
@@ -152,6 +155,9 @@ fn append(
 ) -> Result<Appended, PartitionProduceResponse> {
     if let Some(code) = cx.fault(topic.name(), Some(data.index)) {
         return Err(with_leader(cx, partition, failed(data.index, code.into())));
+    }
+    if topic.is_internal() && cx.client_id != *ADMIN_CLIENT {
+        return Err(failed(data.index, ErrorCode::INVALID_TOPIC_EXCEPTION.into()));
     }
     let now_ms = cx.now_ms();
     let checked = check(data.records.as_ref(), cx.version, &topic.config(), now_ms);

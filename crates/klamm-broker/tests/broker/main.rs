@@ -4,6 +4,7 @@
 
 mod batch;
 mod cap;
+mod internal_topics;
 mod long_poll;
 mod peer;
 mod restart;

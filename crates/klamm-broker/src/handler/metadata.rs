@@ -7,7 +7,7 @@
 //! - 13: an error code for the whole answer (KIP-1102).
 
 use super::{Answer, Context, Handle};
-use crate::cluster::{InternalTopic, NewTopic};
+use crate::cluster::InternalTopic;
 use crate::fault::Target;
 use crate::partition::Partition;
 use crate::security::acl::CLUSTER;

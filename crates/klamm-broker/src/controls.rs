@@ -1,6 +1,6 @@
 //! What tests do to a running broker: faults, nodes that go down, leaders that move, requests to wait for.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Move};
 use crate::fault::{AddedRule, Rule, RuleError, TooManyRules};
 use crate::partition::Partition;
 use crate::request_log::RequestEntry;
@@ -34,6 +34,9 @@ pub enum ControlError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The change could not be written down; nothing has changed.
+    #[error("the broker's journal cannot be written")]
+    Journal,
     /// The broker was stopped.
     #[error("the broker has stopped")]
     Stopped,
@@ -102,7 +105,7 @@ impl Controls {
     /// what has no other replica has no leader until the node is up again.
     ///
     /// # Errors
-    /// [`ControlError::UnknownNode`], and [`ControlError::Listen`] when its port was taken.
+    /// [`ControlError::UnknownNode`], [`ControlError::Journal`], and [`ControlError::Listen`] when its port was taken.
     pub async fn set_node_up(&self, node: i32, up: bool) -> Result<(), ControlError> {
         let listener = self.listener(node)?;
         if up {
@@ -112,19 +115,26 @@ impl Controls {
             return Ok(());
         }
         self.cluster.nodes.set_up(node, false);
-        self.elect(node);
+        if let Err(error) = self.elect(node) {
+            self.cluster.nodes.set_up(node, true);
+            return Err(error);
+        }
         order(listener, Order::Down).await
     }
 
     /// Has others lead what `gone` leads.
-    fn elect(&self, gone: i32) {
-        let topics = self.cluster.topics.all();
-        for partition in topics.iter().flat_map(|topic| topic.partitions()) {
-            let next = partition.replicas().iter().find(|&&id| self.cluster.nodes.is_up(id));
-            if let Some(&next) = next.filter(|_| partition.leader().0 == gone) {
-                partition.lead(next);
+    fn elect(&self, gone: i32) -> Result<(), ControlError> {
+        let mut moves = Vec::new();
+        for topic in self.cluster.topics.all() {
+            for partition in topic.partitions() {
+                let mut replicas = partition.replicas().iter();
+                let next = replicas.find(|&&id| self.cluster.nodes.is_up(id)).copied();
+                if let Some(node) = next.filter(|_| partition.leader().0 == gone) {
+                    moves.push(Move { topic: topic.clone(), partition, node });
+                }
             }
         }
+        self.cluster.lead(&moves).map(drop).map_err(|_| ControlError::Journal)
     }
 
     /// Ends all connections of a node, as a restart would; all state is kept.
@@ -135,22 +145,32 @@ impl Controls {
         order(self.listener(node)?, Order::Disconnect).await
     }
 
-    /// Makes a node, a replica or not, the leader of a partition; the answer is the new leader epoch.
+    /// Makes a node, a replica or not, the leader of a partition; the answer is the new leader epoch. Both are the same
+    /// after a restart.
     ///
     /// # Errors
-    /// [`ControlError::UnknownNode`], [`ControlError::UnknownPartition`].
+    /// [`ControlError::UnknownNode`], [`ControlError::UnknownPartition`], [`ControlError::Journal`].
     pub fn move_leader(&self, topic: &str, index: i32, node: i32) -> Result<i32, ControlError> {
         self.listener(node)?;
-        Ok(self.partition(topic, index)?.lead(node))
+        self.lead(topic, index, Some(node))
     }
 
     /// Begins a new leader epoch under the same leader; the answer is the epoch.
     ///
     /// # Errors
-    /// [`ControlError::UnknownPartition`].
+    /// [`ControlError::UnknownPartition`], [`ControlError::Journal`].
     pub fn bump_leader_epoch(&self, topic: &str, index: i32) -> Result<i32, ControlError> {
-        let partition = self.partition(topic, index)?;
-        Ok(partition.lead(partition.leader().0))
+        self.lead(topic, index, None)
+    }
+
+    fn lead(&self, name: &str, index: i32, node: Option<i32>) -> Result<i32, ControlError> {
+        let unknown = || ControlError::UnknownPartition(name.to_owned(), index);
+        let topic = self.cluster.topics.get(name).ok_or_else(unknown)?;
+        let partition = topic.partition(index).ok_or_else(unknown)?;
+        let node = node.unwrap_or_else(|| partition.leader().0);
+        let epochs = self.cluster.lead(&[Move { topic, partition, node }]);
+        let epochs = epochs.map_err(|_| ControlError::Journal)?;
+        epochs.first().copied().ok_or_else(unknown)
     }
 
     /// Who leads a partition, and under which epoch.

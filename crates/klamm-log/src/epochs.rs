@@ -26,19 +26,27 @@ impl Epochs {
     }
 
     /// The largest epoch not above `epoch`, and the offset behind its last record; -1 each where there is none.
-    pub(crate) fn end_of(&self, epoch: i32, log_end: i64) -> (i32, i64) {
+    ///
+    /// `current` is the epoch the next record will get: it begins at the end of the log while it has none.
+    pub(crate) fn end_of(&self, epoch: i32, current: i32, log_end: i64) -> (i32, i64) {
         let next = self.starts.partition_point(|&(started, _)| started <= epoch);
         let end = match self.starts.get(next) {
             Some(&(_, start)) => start,
-            None if self.latest() == Some(epoch) => log_end,
+            None if epoch <= current => log_end,
             // An epoch this log has not reached.
             None => return UNDEFINED,
         };
         match next.checked_sub(1) {
-            Some(floor) => (self.starts[floor].0, end),
-            None if epoch < 0 => UNDEFINED,
-            None => (epoch, end),
+            _ if epoch < 0 => UNDEFINED,
+            Some(floor) if epoch != current => (self.starts[floor].0, end),
+            _ => (epoch, end),
         }
+    }
+
+    /// The epoch in which the record at `offset` was written; none before the first that is known.
+    pub(crate) fn of(&self, offset: i64) -> Option<i32> {
+        let next = self.starts.partition_point(|&(_, start)| start <= offset);
+        Some(self.starts.get(next.checked_sub(1)?)?.0)
     }
 
     /// Forgets what was written from `offset` on.
@@ -99,18 +107,46 @@ mod tests {
             (-1, (-1, -1)),
         ];
         for (asked, answer) in cases {
-            assert_eq!(epochs().end_of(asked, 40), answer, "epoch {asked}");
+            assert_eq!(epochs().end_of(asked, 5, 40), answer, "epoch {asked}");
         }
+    }
+
+    #[test]
+    fn the_current_epoch_begins_at_the_end_while_nothing_is_written_in_it() {
+        let cases = [
+            (4, (2, 30)),
+            (5, (5, 40)),
+            // Epochs 6 and 7 have no records.
+            (6, (5, 40)),
+            (7, (7, 40)),
+            (8, (-1, -1)),
+            (-1, (-1, -1)),
+        ];
+        for (asked, answer) in cases {
+            assert_eq!(epochs().end_of(asked, 7, 40), answer, "epoch {asked}");
+        }
+        let none = Epochs::default();
+        assert_eq!((none.end_of(2, 3, 0), none.end_of(3, 3, 0)), ((2, 0), (3, 0)));
+        assert_eq!((none.end_of(4, 3, 0), none.end_of(-1, 3, 0)), ((-1, -1), (-1, -1)));
+    }
+
+    #[test]
+    fn a_record_has_the_epoch_it_was_written_in() {
+        let cases = [(0, 0), (9, 0), (10, 2), (29, 2), (30, 5), (99, 5)];
+        for (offset, epoch) in cases {
+            assert_eq!(epochs().of(offset), Some(epoch), "offset {offset}");
+        }
+        assert_eq!(Epochs::default().of(0), None);
     }
 
     #[test]
     fn deleted_records_take_their_epochs_along() {
         let mut cut = epochs();
         cut.start_at(12);
-        assert_eq!(cut.end_of(1, 40), (1, 12));
-        assert_eq!(cut.end_of(2, 40), (2, 30));
+        assert_eq!(cut.end_of(1, 5, 40), (1, 12));
+        assert_eq!(cut.end_of(2, 5, 40), (2, 30));
         cut.truncate(20);
-        assert_eq!((cut.latest(), cut.end_of(2, 20)), (Some(2), (2, 20)));
+        assert_eq!((cut.latest(), cut.end_of(2, 2, 20)), (Some(2), (2, 20)));
     }
 
     #[test]

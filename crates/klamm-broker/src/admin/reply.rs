@@ -47,7 +47,7 @@ impl From<ControlError> for Problem {
             ControlError::UnknownNode(_) | ControlError::UnknownPartition(..) => {
                 StatusCode::NOT_FOUND
             }
-            ControlError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            ControlError::Journal | ControlError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())
     }

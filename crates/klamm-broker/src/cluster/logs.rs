@@ -1,5 +1,6 @@
 //! Opening, cleaning and closing the logs, and what the journal says of them.
 
+use super::leaders::Leadership;
 use super::{Cluster, random_id};
 use crate::config::{BrokerConfig, Overrides, SettingError, TopicConfig};
 use crate::group::RestoreError;
@@ -46,6 +47,9 @@ struct TopicEntry {
     id: [u8; 16],
     /// Replicas of each partition.
     partitions: Vec<Vec<i32>>,
+    /// Leader and leader epoch of each partition.
+    #[serde(default)]
+    leaders: Vec<Leadership>,
     settings: Overrides,
 }
 
@@ -58,7 +62,8 @@ pub(super) fn open_journal(
     let mut config = LogConfig::default();
     config.retention_ms = None;
     config.segment_bytes = 64 << 20;
-    config.sync_names = durability == Durability::Always;
+    // What it says is certain when it is acknowledged, with any durability: so are the names of its files.
+    config.sync_names = durability != Durability::Memory;
     let (log, recovery) = Log::open(storage.clone(), journal::DIR, config)?;
     report(journal::DIR, &recovery);
     let topic = Str::from_static(journal::DIR);
@@ -114,28 +119,53 @@ impl Cluster {
             let config = self.config().with_dynamic(dynamic).map_err(|e| wrong(e.to_string()))?;
             *self.config.write() = Arc::new(config);
         }
+        let mut begun = Vec::new();
         for (name, entry) in self.journal.entries(TOPICS) {
             let entry: TopicEntry =
                 serde_json::from_slice(&entry).map_err(|e| wrong(format!("topic {name}: {e}")))?;
             let config = TopicConfig::new(&entry.settings, &self.config());
             let config = config.map_err(|error| wrong(format!("topic {name}: {error}")))?;
-            let topic = Str::from(name);
-            let nodes = self.nodes.ids();
-            // A broker may come back with fewer nodes.
-            let known = |replicas: Vec<i32>| match replicas.iter().all(|id| nodes.contains(id)) {
-                true => replicas,
-                false => nodes.iter().take(replicas.len()).copied().collect(),
-            };
-            let assignment = entry.partitions.into_iter().map(known).collect();
-            let partitions = self.partitions(&self.storage, &topic, 0, assignment, &config)?;
-            let id = Uuid::from_bytes(entry.id);
-            let topic = Topic::new(topic, id, partitions, entry.settings, Arc::new(config));
+            let topic = self.reopen(Str::from(name), &entry, config)?;
+            let leaders: Vec<Leadership> = topic.partitions().iter().map(|p| p.leader()).collect();
+            if leaders != entry.leaders {
+                begun.push(Self::entry(&topic, leaders)?);
+            }
             self.topics.insert(Arc::new(topic));
         }
-        Ok(())
+        // Nobody has seen the new epochs yet.
+        self.write_now(begun).map_err(|_| OpenFailed::Write)
     }
 
-    /// Opens the logs of partitions from `first` on.
+    /// Opens the logs of a topic the journal names.
+    fn reopen(
+        &self,
+        name: Str,
+        entry: &TopicEntry,
+        config: TopicConfig,
+    ) -> Result<Topic, TopicError> {
+        let nodes = self.nodes.ids();
+        // A broker may come back with fewer nodes.
+        let known = |replicas: &Vec<i32>| match replicas.iter().all(|id| nodes.contains(id)) {
+            true => replicas.clone(),
+            false => nodes.iter().take(replicas.len()).copied().collect(),
+        };
+        let log_config = self.log_config(&config);
+        let open = |(index, replicas): (usize, &Vec<i32>)| {
+            let (log, recovery) = open_log(&self.storage, &name, index, &log_config)?;
+            let replicas = known(replicas);
+            let written = entry.leaders.get(index).copied();
+            let (node, epoch) = self.resume(written, &log, &replicas, recovery.clean);
+            let partition = self.partition(&name, index, replicas, log);
+            partition.lead(node, epoch);
+            Ok(partition)
+        };
+        let partitions = entry.partitions.iter().enumerate().map(open);
+        let partitions = partitions.collect::<Result<_, TopicError>>()?;
+        let (id, settings) = (Uuid::from_bytes(entry.id), entry.settings.clone());
+        Ok(Topic::new(name, id, partitions, settings, Arc::new(config)))
+    }
+
+    /// Opens the logs of new partitions from `first` on.
     pub(super) fn partitions(
         &self,
         storage: &Arc<dyn Storage>,
@@ -146,16 +176,16 @@ impl Cluster {
     ) -> Result<Vec<Arc<Partition>>, TopicError> {
         let config = self.log_config(config);
         let open = |(index, replicas): (usize, Vec<i32>)| {
-            let index = i32::try_from(index).unwrap_or(i32::MAX);
-            let dir = format!("{}-{index}", topic.as_str());
-            let (log, recovery) = Log::open(storage.clone(), &dir, config.clone())
-                .map_err(|error| TopicError::Storage(error.to_string()))?;
-            report(&dir, &recovery);
-            let (topic, written) = (topic.clone(), self.written.clone());
-            let partition = Partition::new(topic, index, replicas, log, self.durability, written);
-            Ok(Arc::new(partition))
+            let (log, _) = open_log(storage, topic, index, &config)?;
+            Ok(self.partition(topic, index, replicas, log))
         };
         (first..).zip(assignment).map(open).collect()
+    }
+
+    fn partition(&self, topic: &Str, index: usize, replicas: Vec<i32>, log: Log) -> Arc<Partition> {
+        let index = i32::try_from(index).unwrap_or(i32::MAX);
+        let (topic, written) = (topic.clone(), self.written.clone());
+        Arc::new(Partition::new(topic, index, replicas, log, self.durability, written))
     }
 
     /// What a topic's settings mean for its logs.
@@ -168,38 +198,65 @@ impl Cluster {
 
     /// Writes down what a topic is now.
     pub(super) fn remember(&self, topic: &Topic) -> Result<(), TopicError> {
+        let leaders = topic.partitions().iter().map(|partition| partition.leader()).collect();
+        let written = self.write_now(vec![Self::entry(topic, leaders)?]);
+        written.map_err(|code| TopicError::Storage(code.to_string()))
+    }
+
+    /// What the journal is to say of a topic with these leaders.
+    pub(super) fn entry(
+        topic: &Topic,
+        leaders: Vec<Leadership>,
+    ) -> Result<journal::Change, TopicError> {
         let partitions = topic.partitions().into_iter();
         let entry = TopicEntry {
             id: topic.id().to_bytes(),
             partitions: partitions.map(|partition| partition.replicas().to_vec()).collect(),
+            leaders,
             settings: topic.overrides(),
         };
         let value = serde_json::to_vec(&entry).map_err(|e| TopicError::Storage(e.to_string()))?;
-        let change = (format!("{TOPICS}{}", topic.name().as_str()), Some(value));
-        self.write_now(change).map_err(|code| TopicError::Storage(code.to_string()))
+        Ok((format!("{TOPICS}{}", topic.name().as_str()), Some(value)))
     }
 
     /// Writes down that a topic is no more.
     pub(super) fn forget(&self, topic: &Topic) -> Result<(), ErrorCode> {
-        self.write_now((format!("{TOPICS}{}", topic.name().as_str()), None))
+        self.write_now(vec![(format!("{TOPICS}{}", topic.name().as_str()), None)])
     }
 
     /// Writes down what was set for the broker while it runs.
     pub(super) fn remember_settings(&self, config: &BrokerConfig) -> Result<(), SettingError> {
         let failed = |why: String| SettingError::Storage(why);
         let value = serde_json::to_vec(&config.dynamic).map_err(|e| failed(e.to_string()))?;
-        let written = self.write_now((SETTINGS.to_owned(), Some(value)));
+        let written = self.write_now(vec![(SETTINGS.to_owned(), Some(value))]);
         written.map_err(|code| failed(code.to_string()))
     }
 
     /// Topics and settings are rare and everything depends on them: they are on the disk when they are acknowledged.
-    fn write_now(&self, change: journal::Change) -> Result<(), ErrorCode> {
-        self.journal.write(vec![change], self.clock.now_ms())?;
+    pub(super) fn write_now(&self, changes: Vec<journal::Change>) -> Result<(), ErrorCode> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.journal.write(changes, self.clock.now_ms())?;
         match self.durability {
             Durability::Memory => Ok(()),
             _ => self.journal.partition().flush_now(),
         }
     }
+}
+
+/// Opens the log of one partition.
+fn open_log(
+    storage: &Arc<dyn Storage>,
+    topic: &Str,
+    index: usize,
+    config: &LogConfig,
+) -> Result<(Log, Recovery), TopicError> {
+    let dir = format!("{}-{index}", topic.as_str());
+    let opened = Log::open(storage.clone(), &dir, config.clone());
+    let (log, recovery) = opened.map_err(|error| TopicError::Storage(error.to_string()))?;
+    report(&dir, &recovery);
+    Ok((log, recovery))
 }
 
 /// Says what a crash or a disk has done to a log.

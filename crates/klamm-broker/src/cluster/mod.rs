@@ -3,10 +3,12 @@
 mod cap;
 mod configs;
 mod internal;
+mod leaders;
 mod logs;
 mod topics;
 
 pub(crate) use self::internal::InternalTopic;
+pub(crate) use self::leaders::Move;
 pub(crate) use self::logs::OpenFailed;
 pub(crate) use self::topics::NewTopic;
 

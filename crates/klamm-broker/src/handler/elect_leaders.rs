@@ -3,7 +3,7 @@
 //! Unclean elections have nothing to choose from: every replica has all records.
 
 use super::{Answer, Context, Handle};
-use crate::partition::Partition;
+use crate::cluster::Move;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
@@ -18,21 +18,24 @@ impl Handle for ElectLeadersRequest {
         if let Err(code) = cx.check_cluster(Operation::Alter) {
             return Ok(self.refuse(&cx, code));
         }
-        let results = named(&cx, &self).into_iter().map(|(topic, indexes)| {
-            let found = cx.cluster.topics.get(&topic);
-            let results = indexes.into_iter().map(|index| {
-                let partition = found.as_ref().and_then(|topic| topic.partition(index));
-                result(
-                    index,
-                    partition.map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |p| elect(&cx, &p)),
-                )
-            });
-            ReplicaElectionResult { partition_result: results.collect(), topic }
-        });
-        Ok(ElectLeadersResponse {
-            replica_election_results: results.collect(),
-            ..Default::default()
-        })
+        let mut elected = Vec::new();
+        let mut results: Vec<ReplicaElectionResult> = named(&cx, &self)
+            .into_iter()
+            .map(|(topic, indexes)| {
+                let results = indexes.into_iter().map(|index| match elect(&cx, &topic, index) {
+                    Ok(chosen) => {
+                        elected.push(chosen);
+                        result(index, ErrorCode::NONE)
+                    }
+                    Err(code) => result(index, code),
+                });
+                ReplicaElectionResult { partition_result: results.collect(), topic }
+            })
+            .collect();
+        if let Err(code) = cx.cluster.lead(&elected) {
+            fail(&mut results, code);
+        }
+        Ok(ElectLeadersResponse { replica_election_results: results, ..Default::default() })
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> ElectLeadersResponse {
@@ -55,18 +58,26 @@ fn named(cx: &Context, request: &ElectLeadersRequest) -> Vec<(Str, Vec<i32>)> {
     }
 }
 
-fn elect(cx: &Context, partition: &Partition) -> ErrorCode {
-    let Some(&preferred) = partition.replicas().first() else {
-        return ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE;
-    };
-    if partition.leader().0 == preferred {
-        return ErrorCode::ELECTION_NOT_NEEDED;
+/// The move that gives a partition back to its preferred leader.
+fn elect(cx: &Context, topic: &Str, index: i32) -> Result<Move, ErrorCode> {
+    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let topic = cx.cluster.topics.get(topic).ok_or(unknown)?;
+    let partition = topic.partition(index).ok_or(unknown)?;
+    let preferred = partition.replicas().first().copied();
+    let node = preferred.ok_or(ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE)?;
+    if partition.leader().0 == node {
+        return Err(ErrorCode::ELECTION_NOT_NEEDED);
     }
-    if !cx.cluster.nodes.is_up(preferred) {
-        return ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE;
+    if !cx.cluster.nodes.is_up(node) {
+        return Err(ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE);
     }
-    partition.lead(preferred);
-    ErrorCode::NONE
+    Ok(Move { topic, partition, node })
+}
+
+/// Says of every election that it has failed.
+fn fail(results: &mut [ReplicaElectionResult], code: ErrorCode) {
+    let all = results.iter_mut().flat_map(|topic| &mut topic.partition_result);
+    all.filter(|r| r.error_code == 0).for_each(|r| *r = result(r.partition_id, code));
 }
 
 fn result(partition_id: i32, code: ErrorCode) -> PartitionResult {

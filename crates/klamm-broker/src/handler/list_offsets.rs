@@ -7,7 +7,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::fault::Target;
-use crate::partition::{Isolation, Partition};
+use crate::partition::{Isolation, Partition, Timed};
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -71,20 +71,20 @@ fn find(
     };
     match asked.timestamp {
         LATEST => Ok((end, -1, bounds.epoch)),
-        EARLIEST | EARLIEST_LOCAL => Ok((bounds.start, -1, bounds.epoch)),
+        EARLIEST | EARLIEST_LOCAL => Ok((bounds.start, -1, bounds.start_epoch)),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok((-1, -1, -1)),
-        MAX_TIMESTAMP => {
-            let found = partition.latest_time(node, epoch)?;
-            Ok(found.map_or((-1, -1, -1), |(offset, time)| (offset, time, bounds.epoch)))
-        }
+        MAX_TIMESTAMP => Ok(found(partition.latest_time(node, epoch)?)),
         time if time >= 0 => {
-            let found = partition.offset_for_time(node, epoch, time)?;
+            let at = partition.offset_for_time(node, epoch, time)?;
             // What a reader may not see yet is not there for it.
-            let found = found.filter(|&(offset, _)| offset < end);
-            Ok(found.map_or((-1, -1, -1), |(offset, time)| (offset, time, bounds.epoch)))
+            Ok(found(at.filter(|at| at.offset < end)))
         }
         _ => Err(ErrorCode::UNSUPPORTED_VERSION),
     }
+}
+
+fn found(at: Option<Timed>) -> Found {
+    at.map_or((-1, -1, -1), |at| (at.offset, at.timestamp, at.epoch))
 }
 
 /// One answer for every partition that is named.

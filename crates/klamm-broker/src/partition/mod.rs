@@ -7,7 +7,7 @@ mod watchers;
 
 pub(crate) use self::append::{AppendRefused, Appended};
 pub(crate) use self::check::{Checked, Rejected, check};
-pub(crate) use self::read::{Isolation, Read, ReadRefused, ReadRequest};
+pub(crate) use self::read::{Isolation, Read, ReadRefused, ReadRequest, Timed};
 pub(crate) use self::watchers::Watchers;
 
 use klamm_log::{Durability, Log, LogConfig, ProducerInfo};
@@ -89,16 +89,13 @@ impl Partition {
         (state.leader, state.epoch)
     }
 
-    /// Makes a node the leader, in a new epoch, which is returned; the same node again is a new epoch, too.
-    pub(crate) fn lead(&self, node: i32) -> i32 {
+    /// Makes a node the leader, in an epoch that is written down.
+    pub(crate) fn lead(&self, node: i32, epoch: i32) {
         let mut state = self.state.lock();
-        state.leader = node;
-        state.epoch += 1;
-        let epoch = state.epoch;
+        (state.leader, state.epoch) = (node, epoch);
         drop(state);
         // Whoever waits at the old leader has to go to the new one.
         self.watchers.wake();
-        epoch
     }
 
     /// Who writes here.

@@ -63,11 +63,11 @@ impl Partition {
             log_start_offset: state.log.start_offset(),
         };
         state.check_leader(node, request.current_epoch).map_err(refused)?;
-        let diverging = state.diverging(&request);
-        if diverging.is_some() {
+        let (start, end) = (state.log.start_offset(), state.log.end_offset());
+        let diverging = state.diverging(&request).map_err(refused)?;
+        if diverging.is_some() && request.offset >= start {
             return Ok(state.found(Slices::default(), Vec::new(), diverging));
         }
-        let (start, end) = (state.log.start_offset(), state.log.end_offset());
         if request.offset < start || request.offset > end {
             return Err(refused(ErrorCode::OFFSET_OUT_OF_RANGE));
         }
@@ -96,32 +96,33 @@ impl Partition {
             last_stable: state.last_stable_offset(),
             high_watermark: state.high_watermark,
             epoch: state.epoch,
+            start_epoch: state.log.epoch_of(state.log.start_offset()).unwrap_or(-1),
         })
     }
 
-    /// The first record at or after a time: offset, timestamp, leader epoch.
+    /// The first record at or after a time.
     pub(crate) fn offset_for_time(
         &self,
         node: i32,
         current_epoch: i32,
         timestamp: i64,
-    ) -> Result<Option<(i64, i64)>, ErrorCode> {
+    ) -> Result<Option<Timed>, ErrorCode> {
         let state = self.state.lock();
         state.check_leader(node, current_epoch)?;
         let found = state.log.offset_for_timestamp(timestamp);
-        found.map_err(|error| read_code(&error))
+        found.map(|found| found.map(|at| state.timed(at))).map_err(|error| read_code(&error))
     }
 
-    /// The record with the largest timestamp: offset, timestamp.
+    /// The record with the largest timestamp.
     pub(crate) fn latest_time(
         &self,
         node: i32,
         current_epoch: i32,
-    ) -> Result<Option<(i64, i64)>, ErrorCode> {
+    ) -> Result<Option<Timed>, ErrorCode> {
         let state = self.state.lock();
         state.check_leader(node, current_epoch)?;
         let found = state.log.offset_of_max_timestamp();
-        found.map_err(|error| read_code(&error))
+        found.map(|found| found.map(|at| state.timed(at))).map_err(|error| read_code(&error))
     }
 
     /// The largest epoch not above `epoch`, and where it ends.
@@ -133,7 +134,7 @@ impl Partition {
     ) -> Result<(i32, i64), ErrorCode> {
         let state = self.state.lock();
         state.check_leader(node, current_epoch)?;
-        Ok(state.log.epoch_end_offset(epoch))
+        Ok(state.log.epoch_end_offset(epoch, state.epoch))
     }
 }
 
@@ -143,6 +144,18 @@ pub(crate) struct Bounds {
     pub(crate) start: i64,
     pub(crate) last_stable: i64,
     pub(crate) high_watermark: i64,
+    /// The leader epoch.
+    pub(crate) epoch: i32,
+    /// The leader epoch of the first record; -1 when there is none.
+    pub(crate) start_epoch: i32,
+}
+
+/// A record that was looked for by its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timed {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    /// The leader epoch it was written in; -1 when that is not known.
     pub(crate) epoch: i32,
 }
 
@@ -160,12 +173,21 @@ impl State {
         open.map_or(self.high_watermark, |open| open.min(self.high_watermark))
     }
 
-    fn diverging(&self, request: &ReadRequest) -> Option<(i32, i64)> {
+    fn timed(&self, (offset, timestamp): (i64, i64)) -> Timed {
+        Timed { offset, timestamp, epoch: self.log.epoch_of(offset).unwrap_or(-1) }
+    }
+
+    fn diverging(&self, request: &ReadRequest) -> Result<Option<(i32, i64)>, ErrorCode> {
         if request.last_epoch < 0 {
-            return None;
+            return Ok(None);
         }
-        let (epoch, end) = self.log.epoch_end_offset(request.last_epoch);
-        (epoch < request.last_epoch || end < request.offset).then_some((epoch, end))
+        let (epoch, end) = self.log.epoch_end_offset(request.last_epoch, self.epoch);
+        if epoch < 0 {
+            // Read in an epoch there has not been yet.
+            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+        }
+        let diverges = epoch < request.last_epoch || end < request.offset;
+        Ok(diverges.then_some((epoch, end)))
     }
 
     fn found(

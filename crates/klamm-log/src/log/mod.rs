@@ -94,10 +94,16 @@ impl Log {
         self.epochs.latest()
     }
 
-    /// The largest epoch not above `epoch` that wrote here, and the offset behind its last record; -1 each where there
-    /// is none.
-    pub fn epoch_end_offset(&self, epoch: i32) -> (i32, i64) {
-        self.epochs.end_of(epoch, self.end_offset())
+    /// The largest epoch not above `epoch`, and the offset behind its last record; -1 each where there is none.
+    ///
+    /// `current` is the leader's epoch. The log itself knows only epochs in which something was written.
+    pub fn epoch_end_offset(&self, epoch: i32, current: i32) -> (i32, i64) {
+        self.epochs.end_of(epoch, current, self.end_offset())
+    }
+
+    /// The leader epoch in which the record at `offset` was written; none when that is not known.
+    pub fn epoch_of(&self, offset: i64) -> Option<i32> {
+        self.epochs.of(offset)
     }
 
     /// The producers that are remembered, by id.

@@ -285,7 +285,7 @@ impl Opening {
         let epochs = read_small(&*self.storage, &self.path(EPOCHS_FILE), MAX_SMALL_BYTES)?;
         let epochs = epochs.and_then(|text| Epochs::from_text(&String::from_utf8(text).ok()?));
         log.epochs = epochs.unwrap_or_default();
-        log.epochs.truncate(log.end_offset().max(1));
+        log.epochs.truncate(log.end_offset());
         replay(log, from)
     }
 }

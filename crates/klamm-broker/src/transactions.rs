@@ -2,15 +2,14 @@
 //!
 //! Locks are taken in this order: transactions, groups, journal, partition.
 
+mod markers;
+
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::handler::Context;
 use crate::journal::Journal;
-use crate::partition::{Checked, Partition};
-use crate::transaction::{Coordinator, Effect, Limits, RestoreError, WriteMarkers};
-use klamm_log::{Durability, Origin, end_transaction_marker};
+use crate::transaction::{Coordinator, Effect, Limits, RestoreError};
 use klamm_protocol::error_code::ErrorCode;
-use klamm_protocol::record_batch::BatchHeader;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -154,55 +153,6 @@ impl Inner {
         }
         if written { cluster.make_certain(cluster.journal.partition()) } else { Ok(()) }
     }
-}
-
-impl Cluster {
-    /// Syncs a log where an acknowledgement promises that.
-    fn make_certain(&self, log: &Partition) -> Result<(), ErrorCode> {
-        if self.durability == Durability::Always { log.flush_now() } else { Ok(()) }
-    }
-
-    fn write_markers(&self, markers: &WriteMarkers, now_ms: i64) -> Result<(), ErrorCode> {
-        for (topic, indexes) in &markers.partitions {
-            // A topic that is gone has nothing that needs an end.
-            let Some(topic) = self.topics.get(topic) else { continue };
-            for partition in indexes.iter().filter_map(|&index| topic.partition(index)) {
-                self.write_marker(&partition, markers, now_ms)?;
-            }
-        }
-        if !markers.groups.is_empty() {
-            let (id, commit) = (markers.producer_id, markers.commit);
-            let ((), written) = self.groups.act(&self.journal, now_ms, |groups| {
-                groups.complete_transaction(now_ms, id, commit);
-            });
-            written?;
-        }
-        Ok(())
-    }
-
-    fn write_marker(
-        &self,
-        partition: &Partition,
-        markers: &WriteMarkers,
-        now_ms: i64,
-    ) -> Result<(), ErrorCode> {
-        let (id, epoch) = (markers.producer_id, markers.producer_epoch);
-        let bytes =
-            end_transaction_marker(id, epoch, markers.commit, markers.coordinator_epoch, now_ms);
-        let origin = Origin::Coordinator { epoch: markers.coordinator_epoch };
-        // Only the bytes are stored; what the header says of them is read from there.
-        let marker = Checked { bytes, header: BatchHeader::default() };
-        match partition.append(partition.leader().0, marker, origin) {
-            Ok(_) => self.make_certain(partition),
-            // The partition was deleted a moment ago, or has seen a later end already: a marker written before a crash.
-            Err(refused) if is_over(refused.code) => Ok(()),
-            Err(refused) => Err(refused.code),
-        }
-    }
-}
-
-fn is_over(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::INVALID_PRODUCER_EPOCH)
 }
 
 impl Context {

@@ -14,4 +14,4 @@ pub(crate) use self::response::Faulty;
 pub use self::rule::{Action, Rule, RuleError};
 pub use self::rules::{AddedRule, TooManyRules};
 pub(crate) use self::rules::{Seen, Target};
-pub(crate) use self::verdict::{TopicFault, code_for};
+pub(crate) use self::verdict::{Course, TopicFault, code_for};

@@ -10,6 +10,10 @@
 //!
 //! Actions: `{"error": NAME}`, `{"delay_ms": N}`, `"hold"`, `"no_answer"`, `"disconnect"`, `"apply_then_disconnect"`,
 //! `{"apply_then_error": NAME}`, `{"cut_after_bytes": N}`, `"corrupt"`, `{"throttle_ms": N}`.
+//!
+//! The markers that end a transaction are seen as requests of WriteTxnMarkers from the client `transaction-coordinator`, one
+//! for each partition and one for `__consumer_offsets`: a rule can stop the end of a transaction between any two of them.
+//! While it does, the coordinator tries again, and nobody's transaction goes on.
 
 use super::name::{json_api, json_error};
 use klamm_protocol::api_key::ApiKey;

@@ -8,4 +8,5 @@ mod internal_topics;
 mod long_poll;
 mod peer;
 mod restart;
+mod transaction_steps;
 mod traps;

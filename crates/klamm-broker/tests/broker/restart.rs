@@ -99,7 +99,7 @@ async fn a_directory_in_use_is_refused() {
 }
 
 /// What a crash of the process would leave of a directory: all that was written, and no mark of an end.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());

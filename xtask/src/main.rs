@@ -9,6 +9,7 @@ mod failure;
 mod flags;
 mod interop;
 mod kafka;
+mod listening;
 mod place;
 mod process;
 mod test;

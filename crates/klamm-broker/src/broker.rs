@@ -256,7 +256,11 @@ impl Builder {
         if durability == Durability::Memory {
             config.disk_max_bytes.get_or_insert(MEMORY_BYTES);
         }
-        let place = self.data.as_ref().map_or("memory".to_owned(), |dir| dir.display().to_string());
+        let place = self.data.as_ref().map_or("memory".to_owned(), |dir| {
+            // Clients are told, to whom the directory of this process says nothing.
+            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+            dir.display().to_string()
+        });
         let log = RequestLog::new(self.request_log);
         let cluster =
             Cluster::open(config, self.release, storage, durability, place, nodes, log, security)?;

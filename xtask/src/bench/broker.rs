@@ -1,12 +1,13 @@
 //! The broker under every client: a real Kafka of our own, or one that somebody names, and its topics.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use super::clients;
 use super::workloads::Workload;
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::kafka::{Running, Spec};
+use crate::listening::Listening;
 use crate::place::Place;
 use crate::process;
 
@@ -25,7 +26,7 @@ pub(crate) struct Broker {
     /// Through the delay proxy; only a broker of our own advertises that.
     slow: Option<String>,
     klamm: std::path::PathBuf,
-    _proxy: Option<Stopped>,
+    _proxy: Option<Listening>,
     _kafka: Option<Running>,
 }
 
@@ -121,29 +122,12 @@ fn sum_of_ends(printed: &str) -> Result<u64> {
 }
 
 /// Starts the delay proxy in front of `to`; returns where it listens.
-fn proxy(place: &Place, to: &str) -> Result<(Stopped, String)> {
+fn proxy(place: &Place, to: &str) -> Result<(Listening, String)> {
     let program = clients::cargo(place, "delayproxy", "bench-delayproxy")?;
     let address = format!("127.0.0.1:{PROXY_PORT}");
     let mut proxy = Command::new(program);
     proxy.args(["--listen", &address, "--to", to, "--one-way-ms", DELAY_MS]);
-    Ok((started(&mut proxy)?, address))
-}
-
-/// Starts a server that says on its first line where it listens.
-pub(crate) fn started(command: &mut Command) -> Result<Stopped> {
-    use std::io::{BufRead, BufReader};
-    let shown = process::shown(command);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = Stopped(command.spawn().doing(format_args!("cannot run {shown}"))?);
-    let mut line = String::new();
-    if let Some(output) = child.0.stdout.take() {
-        BufReader::new(output).read_line(&mut line).doing(&shown)?;
-    }
-    if line.contains("listening on") {
-        Ok(child)
-    } else {
-        Err(Failure::new(format!("{shown} does not listen; it says {line:?}")))
-    }
+    Ok((Listening::start(&mut proxy)?, address))
 }
 
 #[cfg(test)]

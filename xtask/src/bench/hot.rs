@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use super::broker::{Stopped, started};
 use super::clients;
 use super::table::{Line, cell, spread};
 use crate::failure::Result;
+use crate::listening::Listening;
 use crate::place::Place;
 use crate::process;
 
@@ -59,11 +59,11 @@ pub(crate) fn run(place: &Place, rounds: u32, scale: f64) -> Result<()> {
     Ok(())
 }
 
-fn start(sink: &std::path::Path, case: &Case) -> Result<Stopped> {
+fn start(sink: &std::path::Path, case: &Case) -> Result<Listening> {
     let mut command = Command::new(sink);
     command.args(["--listen", &format!("127.0.0.1:{PORT}")]);
     command.args(["--partitions", &case.partitions.to_string(), "--delay-ms", case.delay_ms]);
-    started(&mut command)
+    Listening::start(&mut command)
 }
 
 fn once(klamm: &std::path::Path, case: &Case, row: &str, scale: f64) -> Result<Line> {

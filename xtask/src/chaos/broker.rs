@@ -13,7 +13,8 @@ use super::run::{build, finish, read_ledger};
 use super::verdict::Verdict;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
-use crate::interop::{Held, listening, read_by_kcat};
+use crate::interop::read_by_kcat;
+use crate::listening::Listening;
 use crate::place::Place;
 use crate::process;
 use crate::test::Counts;
@@ -126,17 +127,23 @@ fn free_port() -> Result<u16> {
     Ok(socket.local_addr().doing("no free port")?.port())
 }
 
-fn start(klamm: &Path, port: u16, dir: &Path, mode: &str) -> Result<Held> {
+fn start(klamm: &Path, port: u16, dir: &Path, mode: &str) -> Result<Listening> {
     let mut command = Command::new(klamm);
     command.args(["broker", "--listen", &format!("127.0.0.1:{port}"), "--durability", mode]);
     command.args(["--topics", &format!("{TOPIC}:{PARTITIONS}"), "--data"]).arg(dir);
     command.stderr(Stdio::null());
-    listening(&mut command).map(|(_, broker)| broker)
+    Listening::start(&mut command)
 }
 
 /// Kills it and starts another on what it left.
-fn again(broker: &mut Held, klamm: &Path, port: u16, dir: &Path, mode: &str) -> Result<Held> {
-    broker.0.kill().and_then(|()| broker.0.wait()).doing("cannot kill the broker")?;
+fn again(
+    broker: &mut Listening,
+    klamm: &Path,
+    port: u16,
+    dir: &Path,
+    mode: &str,
+) -> Result<Listening> {
+    broker.kill()?;
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         match start(klamm, port, dir, mode) {

@@ -16,9 +16,9 @@ mod rows;
 mod suites;
 mod tools;
 
-pub(crate) use self::matrix::{Held, listening};
 pub(crate) use self::readers::{Java, Reader, read_by_kcat};
 pub(crate) use self::rows::Row;
+pub(crate) use self::tools::quick as tools;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

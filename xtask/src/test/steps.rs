@@ -21,7 +21,7 @@ pub(crate) struct Step {
 }
 
 /// Every step, in the order they run.
-pub(crate) const STEPS: [Step; 11] = [
+pub(crate) const STEPS: [Step; 12] = [
     Step { name: "fmt", what: "rustfmt has nothing to change", run: fmt },
     Step { name: "tidy", what: "the rules no compiler knows", run: tidy },
     Step { name: "codegen", what: "generated messages match Kafka's schemas", run: codegen },
@@ -31,6 +31,7 @@ pub(crate) const STEPS: [Step; 11] = [
     Step { name: "docs", what: "the documentation builds without a warning", run: docs },
     Step { name: "no-c", what: "the release builds without a C compiler", run: no_c },
     Step { name: "interop", what: "other clients read what klamm wrote", run: interop },
+    Step { name: "tools", what: "Kafka's tools on the broker and its files", run: tools },
     Step { name: "chaos", what: "no acknowledged record is lost while brokers die", run: chaos },
     Step { name: "fuzz", what: "each fuzz target for a short while", run: fuzz },
 ];
@@ -122,9 +123,17 @@ fn interop(context: &mut Context) -> Result<Counts> {
     let Some(kafka) = &context.kafka else {
         return Err(Failure::new("needs the step kafka"));
     };
-    let built = no_c_target(&context.place)?.join("release/klamm");
-    let klamm = if built.is_file() { built } else { interop::build(&context.place)? };
-    interop::readers(&context.place, kafka.cluster(), &klamm)
+    interop::readers(&context.place, kafka.cluster(), &klamm(&context.place)?)
+}
+
+fn tools(context: &mut Context) -> Result<Counts> {
+    interop::tools(&context.place, &klamm(&context.place)?)
+}
+
+/// The program as users get it, when a step before has built that.
+fn klamm(place: &Place) -> Result<PathBuf> {
+    let built = no_c_target(place)?.join("release/klamm");
+    if built.is_file() { Ok(built) } else { interop::build(place) }
 }
 
 fn chaos(context: &mut Context) -> Result<Counts> {

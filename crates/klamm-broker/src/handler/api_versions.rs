@@ -17,6 +17,9 @@ use klamm_protocol::message::{ApiVersionsRequest, ApiVersionsResponse};
 use klamm_protocol::primitives::Str;
 use std::ops::RangeInclusive;
 
+/// The level of 3.3-IV3, the lowest that Kafka 4 knows.
+const OLDEST_METADATA: i16 = 7;
+
 impl Handle for ApiVersionsRequest {
     const SERVED: RangeInclusive<i16> = 0..=4;
 
@@ -65,7 +68,9 @@ fn table(release: Release, version: i16) -> ApiVersionsResponse {
 }
 
 fn supported(&(name, level): &(&'static str, i16)) -> SupportedFeatureKey {
-    SupportedFeatureKey { name: Str::from_static(name), min_version: 1, max_version: level }
+    // Levels of metadata below that of 3.3 have no name any more that a tool could print.
+    let min_version = if name == "metadata.version" { OLDEST_METADATA } else { 1 };
+    SupportedFeatureKey { name: Str::from_static(name), min_version, max_version: level }
 }
 
 fn finalized(&(name, level): &(&'static str, i16)) -> FinalizedFeatureKey {

@@ -16,6 +16,7 @@ mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_acls;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -131,6 +132,7 @@ apis! {
     ListPartitionReassignments ListPartitionReassignmentsRequest
     DeleteGroups DeleteGroupsRequest
     OffsetDelete OffsetDeleteRequest
+    DescribeClientQuotas DescribeClientQuotasRequest
     DescribeUserScramCredentials DescribeUserScramCredentialsRequest
     AlterUserScramCredentials AlterUserScramCredentialsRequest
     DescribeCluster DescribeClusterRequest

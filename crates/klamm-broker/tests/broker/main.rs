@@ -6,6 +6,7 @@ mod batch;
 mod cap;
 mod internal_topics;
 mod long_poll;
+mod operators;
 mod peer;
 mod restart;
 mod transaction_steps;

@@ -1,17 +1,17 @@
 //! The brokers under comparison: how each is started, found and stopped.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::programs;
 use crate::failure::{Doing, Failure, Result};
 use crate::kafka::{Running, Spec};
+use crate::listening::Listening;
 use crate::place::Place;
 use crate::process;
 
@@ -204,22 +204,12 @@ impl Server {
     }
 
     fn spawn(command: &mut Command, data: PathBuf) -> Result<Self> {
-        let shown = process::shown(command);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let since = Instant::now();
-        let child = command.spawn().doing(format_args!("cannot run {shown}"))?;
-        let mut own = Own { child, output: None, data };
-        let mut line = String::new();
-        if let Some(output) = own.child.stdout.take() {
-            let output = own.output.insert(BufReader::new(output));
-            output.read_line(&mut line).doing(&shown)?;
-        }
-        let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
-        let address = address
-            .ok_or_else(|| Failure::new(format!("{shown} does not listen; it says {line:?}")))?;
-        accepted(address.parse().doing(&address)?)?;
+        let own = Own { listening: Listening::start(command)?, _data: Scratch(data) };
+        let bootstrap = own.listening.address().to_owned();
+        accepted(bootstrap.parse().doing(&bootstrap)?)?;
         let start = Some(since.elapsed());
-        Ok(Self { pid: own.child.id(), bootstrap: address, start, _own: Some(own) })
+        Ok(Self { pid: own.listening.pid(), bootstrap, start, _own: Some(own) })
     }
 }
 
@@ -235,41 +225,23 @@ fn accepted(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// A process of our own.
+/// A process of our own, stopped before its directory goes.
 #[derive(Debug)]
 struct Own {
-    child: Child,
-    /// Kept open: a program whose output nobody can read any more may end.
-    output: Option<BufReader<ChildStdout>>,
-    data: PathBuf,
+    listening: Listening,
+    _data: Scratch,
 }
 
-impl Own {
-    fn gone(&mut self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                return false;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        true
-    }
-}
+/// A directory that is removed with this value.
+#[derive(Debug)]
+struct Scratch(PathBuf);
 
-impl Drop for Own {
+impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        if !self.gone(GRACE) {
-            eprintln!("process {} does not end on SIGTERM and is killed", self.child.id());
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-        self.output = None;
-        if self.data.exists()
-            && let Err(error) = std::fs::remove_dir_all(&self.data)
+        if self.0.exists()
+            && let Err(error) = std::fs::remove_dir_all(&self.0)
         {
-            eprintln!("cannot remove {}: {error}", self.data.display());
+            eprintln!("cannot remove {}: {error}", self.0.display());
         }
     }
 }
@@ -300,13 +272,5 @@ mod tests {
         assert!(std::fs::exists(&stat).unwrap());
         drop(server);
         assert!(!std::fs::exists(&stat).unwrap() && !data.exists());
-    }
-
-    #[test]
-    fn a_program_that_does_not_listen_is_no_server() {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "echo no such option"]);
-        let failure = Server::spawn(&mut shell, "none".into()).unwrap_err().to_string();
-        assert!(failure.contains("no such option"), "{failure}");
     }
 }

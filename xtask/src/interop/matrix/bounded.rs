@@ -39,7 +39,7 @@ impl Held {
 ///
 /// A program that has not ended within `limit` is killed, and what it printed until then is the result with status
 /// `None`.
-pub(super) fn output(
+pub(in crate::interop) fn output(
     command: &mut Command,
     input: &[u8],
     log: &Path,

@@ -13,8 +13,7 @@ mod kcat_members;
 mod known;
 mod table;
 
-pub(crate) use self::bounded::Held;
-pub(crate) use self::columns::listening;
+pub(super) use self::bounded::{Held, output};
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,143 @@
+//! A program that serves: found by its first line, `listening on HOST:PORT`, and stopped with its value.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::failure::{Doing, Failure, Result};
+use crate::process;
+
+/// What a program that prints more than this before it listens would print is not worth reading.
+const FIRST_LINE: u64 = 4096;
+/// What it gets to close its files before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// Between two looks at whether it has ended.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// A server of our own; it does not outlive this value.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    child: Child,
+    address: String,
+}
+
+impl Listening {
+    /// Starts `command` and waits for its first line.
+    ///
+    /// # Errors
+    /// It cannot be run, or its first line does not say where it listens.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let shown = process::shown(command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.spawn().doing(format_args!("cannot run {shown}"))?;
+        let mut server = Self { child, address: String::new() };
+        let stdout = server.child.stdout.take();
+        let mut reader = BufReader::new(stdout.ok_or_else(|| Failure::new("no standard output"))?);
+        let mut line = String::new();
+        reader.by_ref().take(FIRST_LINE).read_line(&mut line).doing(&shown)?;
+        let address = line.trim_end().strip_prefix("listening on ").map(str::to_owned);
+        server.address = address
+            .ok_or_else(|| Failure::new(format!("{shown} does not listen; it says {line:?}")))?;
+        // What it says later goes nowhere, but a closed pipe would hurt it.
+        std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        Ok(server)
+    }
+
+    /// Where it listens, as `HOST:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error once it has ended by itself.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait().doing("cannot wait for a server")? {
+            None => Ok(()),
+            Some(status) => Err(Failure::new(format!("the server has ended: {status}"))),
+        }
+    }
+
+    /// SIGKILL: it gets no chance to close anything.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill().and_then(|()| self.child.wait()).map(drop).doing("cannot kill a server")
+    }
+
+    /// SIGTERM.
+    ///
+    /// # Errors
+    /// It fails while it ends, or takes so long that it is killed.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait().doing("cannot wait for a server")? {
+            return ended(status);
+        }
+        kill_process(Pid::from_child(&self.child), Signal::TERM).doing("cannot stop a server")?;
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().doing("cannot wait for a server")? {
+                return ended(status);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let pid = self.pid();
+        self.kill()?;
+        Err(Failure::new(format!("process {pid} does not end on SIGTERM and was killed")))
+    }
+}
+
+fn ended(status: std::process::ExitStatus) -> Result<()> {
+    // Without a code a signal ended it: SIGTERM is what was asked for, and a kill has been told.
+    match status.code() {
+        None | Some(0) => Ok(()),
+        Some(_) => Err(Failure::new(format!("the server ended with {status}"))),
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Err(failure) = self.stop() {
+            eprintln!("{failure}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Listening;
+    use std::process::Command;
+
+    fn shell(script: &str) -> crate::failure::Result<Listening> {
+        Listening::start(Command::new("sh").args(["-c", script]))
+    }
+
+    #[test]
+    fn the_first_line_says_where() {
+        let server = shell("echo listening on 127.0.0.1:7; exec sleep 60").unwrap();
+        assert_eq!(server.address(), "127.0.0.1:7");
+        assert!(shell("echo no").unwrap_err().to_string().contains("does not listen"));
+        assert!(shell("exit 0").is_err());
+    }
+
+    #[test]
+    fn a_server_ends_with_its_value() {
+        let server = shell("echo listening on x; exec sleep 60").unwrap();
+        let stat = format!("/proc/{}/stat", server.pid());
+        assert!(std::fs::exists(&stat).unwrap());
+        drop(server);
+        assert!(!std::fs::exists(&stat).unwrap());
+    }
+
+    #[test]
+    fn one_that_fails_in_the_end_says_so() {
+        let script = "trap 'exit 3' TERM; echo listening on x; while :; do sleep 0.01; done";
+        let mut server = shell(script).unwrap();
+        assert!(server.check().is_ok());
+        assert!(server.stop().unwrap_err().to_string().contains('3'));
+        assert!(server.check().is_err());
+    }
+}

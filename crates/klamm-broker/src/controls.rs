@@ -1,7 +1,10 @@
 //! What tests do to a running broker: faults, nodes that go down, leaders that move, requests to wait for.
 
 use crate::cluster::{Cluster, Move};
+use crate::coordinators::{CoordinatorType, MovedCoordinator};
 use crate::fault::{AddedRule, Rule, RuleError, TooManyRules};
+use crate::fetch::FetchSessions;
+use crate::handler;
 use crate::partition::Partition;
 use crate::request_log::RequestEntry;
 use crate::server::Order;
@@ -37,6 +40,12 @@ pub enum ControlError {
     /// The change could not be written down; nothing has changed.
     #[error("the broker's journal cannot be written")]
     Journal,
+    /// There is no room for another moved coordinator.
+    #[error("too many coordinators were moved; put them back")]
+    TooManyMoves,
+    /// What is on the disk could not be read or written.
+    #[error("{0}")]
+    Storage(String),
     /// The broker was stopped.
     #[error("the broker has stopped")]
     Stopped,
@@ -194,6 +203,114 @@ impl Controls {
     /// Removes what is too old or too much, now; the answer is in bytes.
     pub fn retain(&self) -> u64 {
         self.cluster.retain()
+    }
+
+    /// Compacts all topics that want it, now, whatever their dirty ratio; the segment that is written to is ended first.
+    /// The answer is how many records are gone.
+    ///
+    /// # Errors
+    /// [`ControlError::Storage`]; the other partitions are compacted all the same.
+    pub fn compact(&self) -> Result<u64, ControlError> {
+        let now_ms = self.now_ms();
+        let (mut removed, mut failed) = (0, None);
+        for partition in self.cluster.topics.all().iter().flat_map(|topic| topic.partitions()) {
+            match partition.compact_now(now_ms) {
+                Ok(records) => removed += records,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(removed), |error| Err(ControlError::Storage(error.to_string())))
+    }
+
+    /// Does to clients what a restart of the whole broker does: all connections end, every leader begins a new epoch,
+    /// and what is kept in memory only is forgotten - fetch sessions, requests that wait, rebalances under way. Fault
+    /// rules, the log of requests, the clock and moved coordinators stay.
+    ///
+    /// # Errors
+    /// [`ControlError::Storage`] when the state that is kept cannot be read, [`ControlError::Journal`].
+    pub async fn restart(&self) -> Result<(), ControlError> {
+        self.disconnect_all().await?;
+        let cluster = &self.cluster;
+        let reopened = cluster.groups.reopen(&cluster.config(), &cluster.journal, self.now_ms());
+        reopened.map_err(|error| ControlError::Storage(error.to_string()))?;
+        cluster.transactions.forget();
+        *cluster.fetch_sessions.lock() = FetchSessions::default();
+        self.begin_epochs()?;
+        // Who came in between has seen half of it.
+        self.disconnect_all().await
+    }
+
+    /// Begins a new leader epoch everywhere.
+    fn begin_epochs(&self) -> Result<(), ControlError> {
+        let topics = self.cluster.topics.all().into_iter();
+        let moves = topics.flat_map(|topic| {
+            let again = |partition: Arc<Partition>| Move {
+                topic: topic.clone(),
+                node: partition.leader().0,
+                partition,
+            };
+            topic.partitions().into_iter().map(again).collect::<Vec<_>>()
+        });
+        let moves: Vec<Move> = moves.collect();
+        self.cluster.lead(&moves).map(drop).map_err(|_| ControlError::Journal)
+    }
+
+    async fn disconnect_all(&self) -> Result<(), ControlError> {
+        for listener in &*self.listeners {
+            order(listener, Order::Disconnect).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the coordinator of a group or a transactional id to a node, or with no key that of all that were not moved
+    /// by themselves. Others answer NOT_COORDINATOR from now on, also to who waits there; the new one answers
+    /// COORDINATOR_LOAD_IN_PROGRESS for so long as `loading` says, by the broker's clock.
+    ///
+    /// When the node goes down the next one stands in for it.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownNode`], [`ControlError::TooManyMoves`].
+    pub fn move_coordinator(
+        &self,
+        kind: CoordinatorType,
+        key: Option<&str>,
+        node: i32,
+        loading: Duration,
+    ) -> Result<(), ControlError> {
+        self.listener(node)?;
+        let loading = i64::try_from(loading.as_millis()).unwrap_or(i64::MAX);
+        let loaded_at_ms = self.now_ms().saturating_add(loading);
+        let key = key.map(str::to_owned);
+        let moved = MovedCoordinator { kind, key, node, loaded_at_ms };
+        match self.cluster.coordinators.move_to(moved) {
+            true => Ok(()),
+            false => Err(ControlError::TooManyMoves),
+        }
+    }
+
+    /// The coordinators that were moved.
+    pub fn moved_coordinators(&self) -> Vec<MovedCoordinator> {
+        self.cluster.coordinators.list()
+    }
+
+    /// Puts all coordinators back.
+    pub fn reset_coordinators(&self) {
+        self.cluster.coordinators.reset();
+    }
+
+    /// Has a node answer Metadata with what is now, whatever comes, until this is called with false.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownNode`].
+    pub fn freeze_metadata(&self, node: i32, frozen: bool) -> Result<(), ControlError> {
+        self.listener(node)?;
+        let stale = &self.cluster.stale_metadata;
+        if frozen {
+            stale.freeze(node, handler::snapshot(&self.cluster));
+        } else {
+            stale.thaw(node);
+        }
+        Ok(())
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {

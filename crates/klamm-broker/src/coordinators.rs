@@ -1,5 +1,6 @@
 //! Which node coordinates a group or a transactional id, and what tests have changed about that.
 
+use crate::cluster::{Cluster, InternalTopic};
 use crate::handler::Context;
 use crate::nodes::{Node, Nodes};
 use klamm_protocol::error_code::ErrorCode;
@@ -7,9 +8,6 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tokio::sync::Notify;
-
-/// Partitions of Kafka's `__consumer_offsets` and `__transaction_state`: they decide which node coordinates what.
-const STATE_PARTITIONS: u32 = 50;
 
 /// Keys that may have been moved at a time.
 const MAX_MOVED: usize = 10_000;
@@ -22,6 +20,15 @@ pub enum CoordinatorType {
     Group,
     /// Transactional ids.
     Transaction,
+}
+
+impl From<InternalTopic> for CoordinatorType {
+    fn from(keeper: InternalTopic) -> Self {
+        match keeper {
+            InternalTopic::Offsets => Self::Group,
+            InternalTopic::Transactions => Self::Transaction,
+        }
+    }
 }
 
 /// A coordinator that was moved.
@@ -94,42 +101,26 @@ impl Coordinators {
         let own = moved.get(&(kind, Some(key.to_owned())));
         own.or_else(|| moved.get(&(kind, None))).copied()
     }
+}
 
-    /// The node in charge; when it is down, the next that is up.
-    pub(crate) fn find(&self, nodes: &Nodes, kind: CoordinatorType, key: &str) -> Option<Node> {
-        let up = nodes.up();
-        let moved = self.moved(kind, key);
-        let there = moved.and_then(|moved| up.iter().find(|node| node.id == moved.node).cloned());
-        there.or_else(|| in_ring(nodes, &up, key))
-    }
-
-    /// Whether `node` is in charge of the key now.
-    ///
-    /// # Errors
-    /// NOT_COORDINATOR when another is, COORDINATOR_LOAD_IN_PROGRESS when it is not ready yet.
-    fn check(
-        &self,
-        nodes: &Nodes,
-        (kind, key): (CoordinatorType, &str),
-        node: i32,
-        now_ms: i64,
-    ) -> Result<(), ErrorCode> {
-        if self.find(nodes, kind, key).map(|found| found.id) != Some(node) {
-            return Err(ErrorCode::NOT_COORDINATOR);
-        }
-        match self.moved(kind, key) {
-            Some(moved) if moved.node == node && now_ms < moved.loaded_at_ms => {
-                Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
-            }
-            _ => Ok(()),
-        }
+impl Cluster {
+    /// The node that coordinates a group or a transactional id; when it is down, the next that is up.
+    pub(crate) fn coordinator(&self, keeper: InternalTopic, key: &str) -> Option<Node> {
+        let moved = self.coordinators.moved(keeper.into(), key);
+        let there = moved.and_then(|moved| self.nodes.up_one(moved.node));
+        there.or_else(|| {
+            let made = self.topics.get(keeper.name()).map(|topic| topic.partition_count());
+            let configured = || usize::try_from(keeper.partitions(&self.config())).ok();
+            in_ring(&self.nodes, made.or_else(configured)?, key)
+        })
     }
 }
 
-/// Every key has its place in the ring of nodes; one that is down is stood in for by the next.
-fn in_ring(nodes: &Nodes, up: &[Node], key: &str) -> Option<Node> {
+/// The node that leads the partition which `key` belongs to, of a topic whose partitions the nodes lead in turn.
+fn in_ring(nodes: &Nodes, partitions: usize, key: &str) -> Option<Node> {
     let ids = nodes.ids();
-    let first = usize::try_from(java_hash(key) % STATE_PARTITIONS).unwrap_or(0);
+    let up = nodes.up();
+    let first = usize::try_from(java_hash(key)).unwrap_or(0).checked_rem(partitions)?;
     let ring = ids.iter().cycle().skip(first.checked_rem(ids.len())?).take(ids.len());
     ring.filter_map(|id| up.iter().find(|node| node.id == *id)).next().cloned()
 }
@@ -147,7 +138,7 @@ impl Context {
     /// # Errors
     /// NOT_COORDINATOR when another does, COORDINATOR_LOAD_IN_PROGRESS when it does not yet.
     pub(crate) fn check_coordinator(&self, group: &str) -> Result<(), ErrorCode> {
-        self.check_coordinates(CoordinatorType::Group, group)
+        self.check_keeper(InternalTopic::Offsets, group)
     }
 
     /// Whether this node coordinates the transactional id.
@@ -155,12 +146,21 @@ impl Context {
     /// # Errors
     /// As [`Context::check_coordinator`].
     pub(crate) fn check_transaction_coordinator(&self, id: &str) -> Result<(), ErrorCode> {
-        self.check_coordinates(CoordinatorType::Transaction, id)
+        self.check_keeper(InternalTopic::Transactions, id)
     }
 
-    fn check_coordinates(&self, kind: CoordinatorType, key: &str) -> Result<(), ErrorCode> {
+    fn check_keeper(&self, keeper: InternalTopic, key: &str) -> Result<(), ErrorCode> {
         let cluster = &self.cluster;
-        cluster.coordinators.check(&cluster.nodes, (kind, key), self.node_id(), self.now_ms())
+        let ours = cluster.coordinator(keeper, key).map(|node| node.id);
+        if ours != Some(self.node_id()) {
+            return Err(ErrorCode::NOT_COORDINATOR);
+        }
+        match cluster.coordinators.moved(keeper.into(), key) {
+            Some(to) if to.node == self.node_id() && self.now_ms() < to.loaded_at_ms => {
+                Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does something that may take its time for a group, unless the group goes to another coordinator meanwhile.
@@ -199,18 +199,10 @@ mod tests {
     use super::*;
     use klamm_protocol::primitives::Str;
 
-    fn nodes() -> Nodes {
-        let nodes = Nodes::default();
-        for id in 1..=3 {
-            nodes.add(Node { id, host: Str::from_static("h"), port: 1, rack: None });
-        }
-        nodes
-    }
-
     const GROUP: CoordinatorType = CoordinatorType::Group;
 
-    fn to(key: Option<&str>, node: i32, loaded_at_ms: i64) -> MovedCoordinator {
-        MovedCoordinator { kind: GROUP, key: key.map(str::to_owned), node, loaded_at_ms }
+    fn to(key: Option<&str>, node: i32) -> MovedCoordinator {
+        MovedCoordinator { kind: GROUP, key: key.map(str::to_owned), node, loaded_at_ms: 0 }
     }
 
     #[test]
@@ -222,48 +214,39 @@ mod tests {
 
     #[test]
     fn the_next_node_stands_in_for_one_that_is_down() {
-        let (nodes, coordinators) = (nodes(), Coordinators::default());
-        assert_eq!(coordinators.find(&Nodes::default(), GROUP, "g"), None);
-        let find = || coordinators.find(&nodes, GROUP, "g").unwrap().id;
-        let first = find();
+        let nodes = Nodes::default();
+        assert_eq!(in_ring(&nodes, 50, "g"), None);
+        for id in 1..=3 {
+            nodes.add(Node { id, host: Str::from_static("h"), port: 1, rack: None });
+        }
+        let first = in_ring(&nodes, 50, "g").unwrap().id;
         nodes.set_up(first, false);
-        assert_eq!(find(), first % 3 + 1);
+        let second = in_ring(&nodes, 50, "g").unwrap().id;
+        assert_eq!(second, first % 3 + 1);
         nodes.set_up(first, true);
-        assert_eq!(find(), first);
+        assert_eq!(in_ring(&nodes, 50, "g").unwrap().id, first);
     }
 
     #[test]
-    fn a_move_is_for_its_key_its_kind_and_its_time() {
-        let (nodes, coordinators) = (nodes(), Coordinators::default());
-        let first = coordinators.find(&nodes, GROUP, "g").unwrap().id;
-        let next = first % 3 + 1;
-        assert!(coordinators.move_to(to(Some("g"), next, 100)));
-        let check = |key, node, now| coordinators.check(&nodes, key, node, now);
-        assert_eq!(check((GROUP, "g"), first, 200), Err(ErrorCode::NOT_COORDINATOR));
-        let loading = Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
-        assert_eq!(check((GROUP, "g"), next, 99), loading);
-        assert_eq!(check((GROUP, "g"), next, 100), Ok(()));
-        assert_eq!(check((CoordinatorType::Transaction, "g"), first, 0), Ok(()));
-        // All others go; the one that was moved by itself stays where it is.
-        assert!(coordinators.move_to(to(None, first, 0)));
-        for key in ["a", "b", "c", "d"] {
-            assert_eq!(check((GROUP, key), first, 0), Ok(()));
-        }
-        assert_eq!(check((GROUP, "g"), next, 100), Ok(()));
-        nodes.set_up(next, false);
-        assert_eq!(check((GROUP, "g"), first, 0), Ok(()), "somebody stands in");
+    fn a_move_is_for_its_key_and_its_kind_and_its_own_comes_before_that_of_all() {
+        let coordinators = Coordinators::default();
+        assert!(coordinators.move_to(to(Some("g"), 2)));
+        assert!(coordinators.move_to(to(None, 3)));
+        let node = |kind, key| coordinators.moved(kind, key).map(|moved| moved.node);
+        assert_eq!((node(GROUP, "g"), node(GROUP, "h")), (Some(2), Some(3)));
+        assert_eq!(node(CoordinatorType::Transaction, "g"), None);
         assert_eq!(coordinators.list().len(), 2);
         coordinators.reset();
-        assert_eq!(check((GROUP, "g"), first, 0), Ok(()));
+        assert_eq!(node(GROUP, "g"), None);
     }
 
     #[test]
     fn moves_are_bounded() {
         let coordinators = Coordinators::default();
         for n in 0..MAX_MOVED {
-            assert!(coordinators.move_to(to(Some(&n.to_string()), 1, 0)));
+            assert!(coordinators.move_to(to(Some(&n.to_string()), 1)));
         }
-        assert!(!coordinators.move_to(to(Some("one more"), 1, 0)));
-        assert!(coordinators.move_to(to(Some("7"), 2, 0)), "known already");
+        assert!(!coordinators.move_to(to(Some("one more"), 1)));
+        assert!(coordinators.move_to(to(Some("7"), 2)), "known already");
     }
 }

@@ -1,11 +1,10 @@
 //! The group coordinator at work: one lock, the broker's clock, the journal, and requests that wait.
 
-use crate::cluster::{Cluster, InternalTopic};
+use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::group::{Caller, Coordinator, GroupConfig, Reply, RestoreError, TopicView};
 use crate::handler::Context;
 use crate::journal::{Change, Journal};
-use crate::nodes::{Node, Nodes};
 use crate::topics::{Topic, Topics};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::{Str, Uuid};
@@ -42,12 +41,27 @@ impl Groups {
         journal: &Journal,
         now_ms: i64,
     ) -> Result<Self, RestoreError> {
-        let mut coordinator = Coordinator::new(group_config(config), fastrand::u64(..));
-        for (key, value) in journal.entries(JOURNAL) {
-            coordinator.restore(now_ms, &key, &value)?;
-        }
+        let coordinator = restored(config, journal, now_ms)?;
         let inner = Inner { coordinator, waiters: BTreeMap::new(), last_waiter: 0 };
         Ok(Self { inner: Mutex::new(inner), rearmed: Notify::new() })
+    }
+
+    /// Forgets what is not in the journal - who waits, and how far rebalances have come - as a restart does.
+    ///
+    /// # Errors
+    /// As [`Groups::open`]; nothing is forgotten then.
+    pub(crate) fn reopen(
+        &self,
+        config: &BrokerConfig,
+        journal: &Journal,
+        now_ms: i64,
+    ) -> Result<(), RestoreError> {
+        let mut inner = self.inner.lock();
+        inner.coordinator = restored(config, journal, now_ms)?;
+        inner.waiters.clear();
+        drop(inner);
+        self.rearmed.notify_one();
+        Ok(())
     }
 
     /// Has the coordinator do something; returns what it gives and what to wait for in the journal.
@@ -95,6 +109,18 @@ impl Groups {
             }
         }
     }
+}
+
+fn restored(
+    config: &BrokerConfig,
+    journal: &Journal,
+    now_ms: i64,
+) -> Result<Coordinator, RestoreError> {
+    let mut coordinator = Coordinator::new(group_config(config), fastrand::u64(..));
+    for (key, value) in journal.entries(JOURNAL) {
+        coordinator.restore(now_ms, &key, &value)?;
+    }
+    Ok(coordinator)
 }
 
 impl Inner {
@@ -180,37 +206,9 @@ impl Context {
         let reply = (&mut waiting.reply).await.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         late(reply).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)
     }
-
-    /// Whether this node coordinates the group.
-    ///
-    /// # Errors
-    /// NOT_COORDINATOR when another does.
-    pub(crate) fn check_coordinator(&self, group: &str) -> Result<(), ErrorCode> {
-        self.check_keeper(InternalTopic::Offsets, group)
-    }
-
-    /// Whether this node coordinates the transactional id.
-    ///
-    /// # Errors
-    /// NOT_COORDINATOR when another does.
-    pub(crate) fn check_transaction_coordinator(&self, id: &str) -> Result<(), ErrorCode> {
-        self.check_keeper(InternalTopic::Transactions, id)
-    }
-
-    fn check_keeper(&self, keeper: InternalTopic, key: &str) -> Result<(), ErrorCode> {
-        let ours = self.cluster.coordinator(keeper, key).map(|node| node.id);
-        if ours == Some(self.node_id()) { Ok(()) } else { Err(ErrorCode::NOT_COORDINATOR) }
-    }
 }
 
 impl Cluster {
-    /// The node that coordinates a group or a transactional id; when it is down, the next that is up.
-    pub(crate) fn coordinator(&self, keeper: InternalTopic, key: &str) -> Option<Node> {
-        let made = self.topics.get(keeper.name()).map(|topic| topic.partition_count());
-        let configured = || usize::try_from(keeper.partitions(&self.config())).ok();
-        coordinator_of(&self.nodes, made.or_else(configured)?, key)
-    }
-
     /// A topic has been deleted, and with it what groups have committed in it.
     pub(crate) fn forget_offsets(&self, topic: &Topic) {
         let now_ms = self.clock.now_ms();
@@ -220,22 +218,6 @@ impl Cluster {
             tracing::error!(topic = name.as_str(), ?code, "offsets of a deleted topic are left");
         }
     }
-}
-
-/// The node that leads the partition which `key` belongs to, of a topic whose partitions the nodes lead in turn.
-fn coordinator_of(nodes: &Nodes, partitions: usize, key: &str) -> Option<Node> {
-    let ids = nodes.ids();
-    let up = nodes.up();
-    let first = usize::try_from(java_hash(key)).unwrap_or(0).checked_rem(partitions)?;
-    let ring = ids.iter().cycle().skip(first.checked_rem(ids.len())?).take(ids.len());
-    ring.filter_map(|id| up.iter().find(|node| node.id == *id)).next().cloned()
-}
-
-/// Java's hash of a string, without its sign, which decides in which partition Kafka keeps a group.
-fn java_hash(key: &str) -> u32 {
-    let units = key.encode_utf16();
-    units.fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
-        & 0x7fff_ffff
 }
 
 fn group_config(config: &BrokerConfig) -> GroupConfig {
@@ -267,34 +249,5 @@ impl TopicView for Topics {
     fn partition_count(&self, name: &str) -> Option<i32> {
         let count = self.get(name)?.partition_count();
         Some(i32::try_from(count).unwrap_or(i32::MAX))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{coordinator_of, java_hash};
-    use crate::nodes::{Node, Nodes};
-    use klamm_protocol::primitives::Str;
-
-    #[test]
-    fn strings_hash_as_in_java() {
-        assert_eq!((java_hash(""), java_hash("a"), java_hash("ab")), (0, 97, 97 * 31 + 98));
-        // "polygenelubricants".hashCode() is the smallest int there is; without its sign it is 0.
-        assert_eq!(java_hash("polygenelubricants"), 0);
-    }
-
-    #[test]
-    fn the_next_node_stands_in_for_one_that_is_down() {
-        let nodes = Nodes::default();
-        assert_eq!(coordinator_of(&nodes, 50, "g"), None);
-        for id in 1..=3 {
-            nodes.add(Node { id, host: Str::from_static("h"), port: 1, rack: None });
-        }
-        let first = coordinator_of(&nodes, 50, "g").unwrap().id;
-        nodes.set_up(first, false);
-        let second = coordinator_of(&nodes, 50, "g").unwrap().id;
-        assert_eq!(second, first % 3 + 1);
-        nodes.set_up(first, true);
-        assert_eq!(coordinator_of(&nodes, 50, "g").unwrap().id, first);
     }
 }

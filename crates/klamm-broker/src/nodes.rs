@@ -45,6 +45,12 @@ impl Nodes {
         entries.values().filter(|entry| entry.up).map(|entry| entry.node.clone()).collect()
     }
 
+    /// The node, if it is up.
+    pub(crate) fn up_one(&self, id: i32) -> Option<Node> {
+        let entries = self.entries.read();
+        entries.get(&id).filter(|entry| entry.up).map(|entry| entry.node.clone())
+    }
+
     /// All nodes, up or down.
     pub(crate) fn all(&self) -> Vec<Node> {
         self.entries.read().values().map(|entry| entry.node.clone()).collect()

@@ -55,6 +55,11 @@ impl Transactions {
         self.inner.lock().carry_out(cluster)
     }
 
+    /// Has it begin again from what is in the journal before it does anything else, as after a restart.
+    pub(crate) fn forget(&self) {
+        self.inner.lock().astray = true;
+    }
+
     /// Has the coordinator do something and carries out what follows from it.
     ///
     /// # Errors
@@ -159,13 +164,13 @@ impl Context {
     /// Has the transaction coordinator do something and carries out what follows from it.
     ///
     /// # Errors
-    /// NOT_COORDINATOR when another node is in charge of the id, KAFKA_STORAGE_ERROR.
+    /// NOT_COORDINATOR when another node is in charge of the id, COORDINATOR_LOAD_IN_PROGRESS, KAFKA_STORAGE_ERROR.
     pub(crate) fn transact<R>(
         &self,
         id: &str,
         action: impl FnOnce(&mut Coordinator) -> R,
     ) -> Result<R, ErrorCode> {
-        self.check_coordinator(id)?;
+        self.check_transaction_coordinator(id)?;
         self.cluster.transactions.act(&self.cluster, action)
     }
 }

@@ -86,6 +86,10 @@ async fn mistakes_are_problems_that_name_them() {
         (Method::GET, "/topics/u/0/leader", "", 404, "u"),
         (Method::GET, "/topics/t/x/leader", "", 400, "x"),
         (Method::GET, "/nowhere", "", 404, "/nowhere"),
+        (Method::PUT, "/nodes/3/metadata", r#"{"frozen":true}"#, 404, "3"),
+        (Method::PUT, "/coordinators", r#"{"type":"group","node":3}"#, 404, "3"),
+        (Method::PUT, "/coordinators", r#"{"type":"topic","node":1}"#, 400, "topic"),
+        (Method::PATCH, "/coordinators", "", 404, "/coordinators"),
         (Method::POST, "/clock", r#"{"advance_ms":-1}"#, 400, "-1"),
     ] {
         let problem = parsed(call(&admin, method, path, body).await, status);
@@ -133,6 +137,32 @@ async fn nodes_leaders_and_clock_are_moved() {
     let after = parsed(call(&admin, Method::POST, "/clock", hour).await, 200);
     assert!(after["now_ms"].as_i64().unwrap() - before["now_ms"].as_i64().unwrap() >= 3_600_000);
     parsed(call(&admin, Method::POST, "/retention", "").await, 200);
+}
+
+#[tokio::test]
+async fn coordinators_are_moved_metadata_freezes_and_the_broker_restarts() {
+    let (broker, admin) = start().await;
+    let to = json!({"type": "group", "key": "g", "node": 2, "loading_ms": 7}).to_string();
+    assert_eq!(call(&admin, Method::PUT, "/coordinators", &to).await.0, 204);
+    let all = json!({"type": "transaction", "node": 1}).to_string();
+    assert_eq!(call(&admin, Method::PUT, "/coordinators", &all).await.0, 204);
+    let moved = parsed(call(&admin, Method::GET, "/coordinators", "").await, 200);
+    assert_eq!((&moved[0]["type"], &moved[0]["key"]), (&json!("group"), &json!("g")));
+    assert_eq!((&moved[1]["type"], &moved[1]["key"]), (&json!("transaction"), &Value::Null));
+    assert_eq!(call(&admin, Method::DELETE, "/coordinators", "").await.0, 204);
+    assert_eq!(parsed(call(&admin, Method::GET, "/coordinators", "").await, 200), json!([]));
+    for frozen in [true, false] {
+        let frozen = json!({"frozen": frozen}).to_string();
+        assert_eq!(call(&admin, Method::PUT, "/nodes/1/metadata", &frozen).await.0, 204);
+    }
+    let compacted = parsed(call(&admin, Method::POST, "/compaction", "").await, 200);
+    assert_eq!(compacted, json!({"removed_records": 0}));
+    let mut stream = TcpStream::connect(broker.addresses()[0]).await.unwrap();
+    assert_eq!(call(&admin, Method::POST, "/restart", "").await.0, 204);
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    let leader = parsed(call(&admin, Method::GET, "/topics/t/0/leader", "").await, 200);
+    assert_eq!(leader["epoch"], 1);
+    assert!(is_answered(&broker, 1).await);
 }
 
 #[tokio::test]

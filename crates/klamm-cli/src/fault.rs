@@ -1,5 +1,6 @@
 //! `klamm broker fault` and `klamm broker requests`: control of a broker at its admin address.
 
+use crate::act::Act;
 use crate::args::{Global, Output};
 use crate::failure::{Failure, USAGE};
 use crate::http::call;
@@ -10,14 +11,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the broker is controlled.
 #[derive(Debug, clap::Args)]
 pub(crate) struct At {
     /// The broker's admin address
     #[arg(long, env = "KLAMM_ADMIN", value_name = "HOST:PORT")]
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +46,8 @@ pub(crate) enum Fault {
     },
     /// Remove all rules
     Clear(At),
+    #[command(flatten)]
+    Act(Act),
     /// Let go of the answers that a rule holds back
     Release {
         #[command(flatten)]
@@ -74,6 +77,12 @@ pub(crate) struct Add {
     /// Only requests of this client; app-* for all that begin so
     #[arg(long)]
     client_id: Option<String>,
+    /// Only requests that name this group
+    #[arg(long)]
+    group: Option<String>,
+    /// Only requests that name this transactional id
+    #[arg(long)]
+    transactional_id: Option<String>,
     /// Only requests to this node
     #[arg(long)]
     node: Option<i32>,
@@ -164,7 +173,7 @@ impl Add {
         };
         let mut rule = json!({
             "api": self.api, "topic": self.topic, "partition": self.partition, "client_id": self.client_id,
-            "node": self.node, "nth": self.nth, "every": self.every, "times": self.times,
+            "group": self.group, "transactional_id": self.transactional_id, "node": self.node, "nth": self.nth, "every": self.every, "times": self.times,
             "probability": self.probability, "seed": self.seed, "action": action,
         });
         if let Some(fields) = rule.as_object_mut() {
@@ -221,6 +230,7 @@ async fn run_fault(fault: Fault, as_json: bool) -> Result<(), Failure> {
             }
         }
         Fault::Clear(at) => drop(call(at.admin, Method::DELETE, "/faults", None, LIMIT).await?),
+        Fault::Act(act) => act.run(as_json).await?,
         Fault::Release { at, id } => {
             call(at.admin, Method::POST, &format!("/faults/{id}/release"), None, LIMIT).await?;
         }

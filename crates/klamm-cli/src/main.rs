@@ -1,5 +1,6 @@
 //! The `klamm` command: arguments in, library calls, text or JSON out.
 
+mod act;
 mod args;
 mod broker;
 mod connect;

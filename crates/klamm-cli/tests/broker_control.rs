@@ -73,6 +73,28 @@ fn rules_are_added_listed_released_and_removed() {
 }
 
 #[test]
+fn the_broker_as_a_whole_is_acted_on() {
+    let broker = start();
+    let done = |args: &[&str]| {
+        let output = broker.run(&[&["fault"], args].concat());
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {text}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(done(&["restart"]), "");
+    assert_eq!(done(&["leader", "t", "0"]), "epoch 2\nnode 1\n");
+    assert_eq!(done(&["coordinator", "group", "1", "--key", "g", "--loading", "5"]), "");
+    assert_eq!(done(&["reset-coordinators"]), "");
+    assert_eq!(done(&["freeze-metadata", "1"]), "");
+    assert_eq!(done(&["freeze-metadata", "1", "--off"]), "");
+    assert_eq!(done(&["compact"]), "removed_records 0\n");
+    assert_eq!(done(&["retain"]), "removed_bytes 0\n");
+    assert!(done(&["clock", "60000"]).starts_with("now_ms "));
+    assert_eq!(done(&["node", "1", "down"]), "");
+    assert_eq!(done(&["node", "1", "up"]), "");
+}
+
+#[test]
 fn mistakes_are_named_and_have_an_exit_status() {
     let broker = start();
     for (args, status, says) in [
@@ -80,6 +102,8 @@ fn mistakes_are_named_and_have_an_exit_status() {
         (&["fault", "add", "--error", "OOPS"], 2, "OOPS"),
         (&["fault", "add", "--hold", "--disconnect"], 2, "--disconnect"),
         (&["fault", "release", "7"], 1, "7"),
+        (&["fault", "node", "7", "down"], 1, "no node 7"),
+        (&["fault", "node", "1", "sideways"], 2, "sideways"),
         (&["requests", "--wait", "1"], 1, "in time"),
     ] {
         let output = broker.run(args);

@@ -43,7 +43,10 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let status = match &error {
             ControlError::Rule(_) => StatusCode::BAD_REQUEST,
-            ControlError::TooManyRules(_) | ControlError::Listen { .. } => StatusCode::CONFLICT,
+            ControlError::TooManyRules(_)
+            | ControlError::TooManyMoves
+            | ControlError::Listen { .. } => StatusCode::CONFLICT,
+            ControlError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
             ControlError::UnknownNode(_) | ControlError::UnknownPartition(..) => {
                 StatusCode::NOT_FOUND
             }

@@ -6,11 +6,15 @@
 //! - `GET /requests?api=&client=&topic=&since=N`; with `wait=1&timeout_ms=N` it answers with the first that fits, or 408
 //! - `PUT /nodes/{id}` with `{"up": false}`, `POST /nodes/{id}/disconnect`
 //! - `GET /topics/{topic}/{partition}/leader`, `PUT` with `{"node": N}`, `POST` for a new epoch
-//! - `GET /clock`, `POST /clock` with `{"advance_ms": N}`, `POST /retention`
+//! - `PUT /nodes/{id}/metadata` with `{"frozen": true}`: Metadata tells what is now until it is false again
+//! - `GET /coordinators`, `PUT` with `{"type": "group", "key": "g", "node": N, "loading_ms": N}` - `transaction` is the
+//!   other type, without a key all are moved - and `DELETE`, which puts all back
+//! - `GET /clock`, `POST /clock` with `{"advance_ms": N}`, `POST /retention`, `POST /compaction`, `POST /restart`
 
 use super::metrics;
 use super::reply::{Problem, Reply, json, nothing, text};
 use crate::controls::Controls;
+use crate::coordinators::CoordinatorType;
 use crate::fault::{Rule, name};
 use crate::request_log::RequestEntry;
 use http_body_util::{BodyExt, Limited};
@@ -59,6 +63,14 @@ pub(super) async fn answer(request: Request<Incoming>, controls: &Controls) -> A
             let by = by.ok_or_else(|| Problem::bad("advance_ms is longer than ten years"))?;
             controls.advance_clock(Duration::from_millis(by));
             clock(controls)
+        }
+        (method, ["coordinators"]) => coordinators(method, body, controls).await,
+        (&Method::POST, ["restart"]) => {
+            controls.restart().await?;
+            Ok(nothing())
+        }
+        (&Method::POST, ["compaction"]) => {
+            json(StatusCode::OK, &object!({"removed_records": controls.compact()?}))
         }
         (&Method::POST, ["retention"]) => {
             json(StatusCode::OK, &object!({"removed_bytes": controls.retain()}))
@@ -120,6 +132,23 @@ struct Leader {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct NodeMetadata {
+    frozen: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    #[serde(rename = "type")]
+    kind: CoordinatorType,
+    key: Option<String>,
+    node: i32,
+    #[serde(default)]
+    loading_ms: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Advance {
     advance_ms: u64,
 }
@@ -138,9 +167,30 @@ async fn nodes(
             controls.set_node_up(node, up).await?;
         }
         (&Method::POST, ["disconnect"]) => controls.disconnect(node).await?,
+        (&Method::PUT, ["metadata"]) => {
+            let NodeMetadata { frozen } = read(body).await?;
+            controls.freeze_metadata(node, frozen)?;
+        }
         _ => return Err(nowhere(method, &format!("/nodes/{id}/{}", path.join("/")))),
     }
     Ok(nothing())
+}
+
+async fn coordinators(method: &Method, body: Incoming, controls: &Controls) -> Answered {
+    match *method {
+        Method::GET => json(StatusCode::OK, &controls.moved_coordinators()),
+        Method::PUT => {
+            let Move { kind, key, node, loading_ms } = read(body).await?;
+            let loading = Duration::from_millis(loading_ms.into());
+            controls.move_coordinator(kind, key.as_deref(), node, loading)?;
+            Ok(nothing())
+        }
+        Method::DELETE => {
+            controls.reset_coordinators();
+            Ok(nothing())
+        }
+        _ => Err(nowhere(method, "/coordinators")),
+    }
 }
 
 async fn leader(

@@ -15,6 +15,7 @@ pub(crate) use self::topics::NewTopic;
 use self::cap::Cap;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::coordinators::Coordinators;
 use crate::fault::Faults;
 use crate::fetch::FetchSessions;
 use crate::groups::Groups;
@@ -24,6 +25,7 @@ use crate::release::Release;
 use crate::request_log::RequestLog;
 use crate::security::Security;
 use crate::server::RequestMemory;
+use crate::stale_metadata::StaleMetadata;
 use crate::topics::Topics;
 use crate::transactions::Transactions;
 use klamm_log::Durability;
@@ -51,6 +53,8 @@ pub(crate) struct Cluster {
     pub(crate) journal: Journal,
     pub(crate) transactions: Transactions,
     pub(crate) groups: Groups,
+    pub(crate) coordinators: Coordinators,
+    pub(crate) stale_metadata: StaleMetadata,
     pub(crate) faults: Faults,
     pub(crate) request_log: RequestLog,
     cap: Cap,
@@ -97,6 +101,8 @@ impl Cluster {
             journal,
             transactions,
             groups,
+            coordinators: Coordinators::default(),
+            stale_metadata: StaleMetadata::default(),
             faults: Faults::default(),
             request_log,
             cap: Cap::default(),

@@ -13,5 +13,5 @@ pub(crate) use self::faults::Faults;
 pub(crate) use self::response::Faulty;
 pub use self::rule::{Action, Rule, RuleError};
 pub use self::rules::{AddedRule, TooManyRules};
-pub(crate) use self::rules::{Seen, Target};
+pub(crate) use self::rules::{Keys, Seen, Target};
 pub(crate) use self::verdict::{Course, TopicFault, code_for};

@@ -4,7 +4,7 @@
 //!
 //! ```json
 //! {"api": "Produce", "topic": "orders", "partition": 0, "client_id": "app-*", "node": 1,
-//!  "nth": 3, "every": 2, "times": 5, "probability": 0.1, "seed": 7,
+//!  "group": "g", "transactional_id": "x", "nth": 3, "every": 2, "times": 5, "probability": 0.1, "seed": 7,
 //!  "action": {"error": "NOT_LEADER_OR_FOLLOWER"}}
 //! ```
 //!
@@ -67,6 +67,12 @@ pub struct Rule {
     /// Only requests of this client; `app-*` stands for all whose id begins with `app-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Only requests that name this group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Only requests that name this transactional id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactional_id: Option<String>,
     /// Only requests to this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<i32>,
@@ -121,6 +127,8 @@ impl Rule {
             topic: None,
             partition: None,
             client_id: None,
+            group: None,
+            transactional_id: None,
             node: None,
             nth: None,
             every: None,
@@ -156,6 +164,20 @@ impl Rule {
     #[must_use]
     pub fn client_id(mut self, client_id: &str) -> Self {
         self.client_id = Some(client_id.to_owned());
+        self
+    }
+
+    /// Only requests that name this group.
+    #[must_use]
+    pub fn group(mut self, group: &str) -> Self {
+        self.group = Some(group.to_owned());
+        self
+    }
+
+    /// Only requests that name this transactional id.
+    #[must_use]
+    pub fn transactional_id(mut self, id: &str) -> Self {
+        self.transactional_id = Some(id.to_owned());
         self
     }
 
@@ -253,7 +275,12 @@ mod tests {
             every: Some(3),
             probability: Some(0.5),
             seed: Some(9),
-            ..Rule::new(Action::Hold).api(ApiKey::Fetch).topic("t").partition(1).client_id("a*")
+            ..Rule::new(Action::Hold)
+                .api(ApiKey::Fetch)
+                .topic("t")
+                .partition(1)
+                .client_id("a*")
+                .group("g")
         };
         let json = serde_json::to_string(&rule).unwrap();
         assert_eq!(serde_json::from_str::<Rule>(&json).unwrap(), rule);

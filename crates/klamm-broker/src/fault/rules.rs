@@ -36,6 +36,34 @@ impl Target {
     }
 }
 
+/// Groups and transactional ids that a request names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Keys {
+    groups: Vec<Str>,
+    transactional_ids: Vec<Str>,
+}
+
+impl Keys {
+    /// These groups; an empty name is none.
+    pub(crate) fn groups<'a>(groups: impl IntoIterator<Item = &'a Str>) -> Self {
+        Self { groups: named(groups), transactional_ids: Vec::new() }
+    }
+
+    /// These transactional ids.
+    pub(crate) fn transactional_ids<'a>(ids: impl IntoIterator<Item = &'a Str>) -> Self {
+        Self::default().and_transactional_ids(ids)
+    }
+
+    /// The same with these transactional ids.
+    pub(crate) fn and_transactional_ids<'a>(self, ids: impl IntoIterator<Item = &'a Str>) -> Self {
+        Self { transactional_ids: named(ids), ..self }
+    }
+}
+
+fn named<'a>(keys: impl IntoIterator<Item = &'a Str>) -> Vec<Str> {
+    keys.into_iter().filter(|key| !key.is_empty()).cloned().collect()
+}
+
 /// What of a request rules look at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
@@ -43,6 +71,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) node: i32,
     pub(crate) client_id: &'a str,
     pub(crate) targets: &'a [Target],
+    pub(crate) keys: &'a Keys,
 }
 
 /// A rule that is in force, and how it fared.
@@ -180,6 +209,12 @@ fn matches(rule: &Rule, seen: &Seen<'_>) -> bool {
         && rule.node.is_none_or(|node| node == seen.node)
         && rule.client_id.as_deref().is_none_or(|pattern| is_client(pattern, seen.client_id))
         && names(rule.topic.as_deref(), rule.partition, seen.targets)
+        && is_among(rule.group.as_deref(), &seen.keys.groups)
+        && is_among(rule.transactional_id.as_deref(), &seen.keys.transactional_ids)
+}
+
+fn is_among(wanted: Option<&str>, keys: &[Str]) -> bool {
+    wanted.is_none_or(|wanted| keys.iter().any(|key| key.as_str() == wanted))
 }
 
 fn is_client(pattern: &str, client_id: &str) -> bool {
@@ -214,14 +249,28 @@ mod tests {
     fn struck(rule: Rule, count: u64) -> Vec<u64> {
         let mut rules = Rules::default();
         rules.add(rule).unwrap();
-        let seen = Seen { api: ApiKey::Produce, node: 1, client_id: "c", targets: &[] };
+        let seen = Seen {
+            api: ApiKey::Produce,
+            node: 1,
+            client_id: "c",
+            targets: &[],
+            keys: &Keys::default(),
+        };
         (1..=count).filter(|_| !rules.judge(&seen).is_empty()).collect()
     }
 
     #[test]
     fn conditions_must_all_hold() {
         let targets = [target("a", 0), target("b", 1)];
-        let seen = Seen { api: ApiKey::Fetch, node: 2, client_id: "app-7", targets: &targets };
+        let key = Str::from_static;
+        let keys = Keys::groups([&key("g"), &key("")]).and_transactional_ids([&key("x")]);
+        let seen = Seen {
+            api: ApiKey::Fetch,
+            node: 2,
+            client_id: "app-7",
+            targets: &targets,
+            keys: &keys,
+        };
         for (rule, expected) in [
             (disconnect(), true),
             (disconnect().api(ApiKey::Fetch), true),
@@ -240,6 +289,11 @@ mod tests {
             (Rule { node: Some(2), ..disconnect() }, true),
             (Rule { node: Some(1), ..disconnect() }, false),
             (disconnect().api(ApiKey::Fetch).topic("c"), false),
+            (disconnect().group("g"), true),
+            (disconnect().group(""), false),
+            (disconnect().group("x"), false),
+            (disconnect().transactional_id("x"), true),
+            (disconnect().transactional_id("g"), false),
         ] {
             let mut rules = Rules::default();
             rules.add(rule.clone()).unwrap();
@@ -274,7 +328,13 @@ mod tests {
         let mut rules = Rules::default();
         let first = rules.add(disconnect().times(1)).unwrap();
         let second = rules.add(Rule::new(Action::Hold)).unwrap();
-        let seen = Seen { api: ApiKey::Fetch, node: 1, client_id: "", targets: &[] };
+        let seen = Seen {
+            api: ApiKey::Fetch,
+            node: 1,
+            client_id: "",
+            targets: &[],
+            keys: &Keys::default(),
+        };
         let ids = |fired: Vec<Fired>| fired.iter().map(|fired| fired.id).collect::<Vec<_>>();
         assert_eq!(ids(rules.judge(&seen)), [first, second]);
         assert_eq!(ids(rules.judge(&seen)), [second]);
@@ -293,7 +353,13 @@ mod tests {
     fn a_rule_holds_until_it_is_released_or_gone() {
         let mut rules = Rules::default();
         let id = rules.add(Rule::new(Action::Hold)).unwrap();
-        let seen = Seen { api: ApiKey::Fetch, node: 1, client_id: "", targets: &[] };
+        let seen = Seen {
+            api: ApiKey::Fetch,
+            node: 1,
+            client_id: "",
+            targets: &[],
+            keys: &Keys::default(),
+        };
         let before = rules.judge(&seen)[0].releases;
         assert!(rules.holds(id, before));
         assert!(rules.release(id) && !rules.release(id + 1));

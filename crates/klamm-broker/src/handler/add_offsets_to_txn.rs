@@ -3,6 +3,7 @@
 //! - 2: PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
@@ -27,5 +28,9 @@ impl Handle for AddOffsetsToTxnRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> AddOffsetsToTxnResponse {
         AddOffsetsToTxnResponse { error_code: code.0, ..AddOffsetsToTxnResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id]).and_transactional_ids([&self.transactional_id])
     }
 }

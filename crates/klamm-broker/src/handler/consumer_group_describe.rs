@@ -5,6 +5,7 @@
 //! Authorized operations are not told. Every node describes every group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::consumer_group_describe_response::DescribedGroup;
@@ -34,5 +35,9 @@ impl Handle for ConsumerGroupDescribeRequest {
             groups: groups.collect(),
             ..ConsumerGroupDescribeResponse::default()
         }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(&self.group_ids)
     }
 }

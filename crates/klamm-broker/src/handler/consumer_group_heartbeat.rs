@@ -7,6 +7,7 @@
 //! decide nothing. Names of topics need Describe; what an expression finds is not filtered. A group changes from or to the classic protocol while it has no members only.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::group::Caller;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
@@ -38,5 +39,9 @@ impl Handle for ConsumerGroupHeartbeatRequest {
             error_code: code.0,
             ..ConsumerGroupHeartbeatResponse::default()
         }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

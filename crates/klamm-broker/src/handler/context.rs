@@ -1,7 +1,7 @@
 //! What a handler knows of the request it answers.
 
 use crate::cluster::Cluster;
-use crate::fault::{Faulty, Target, TopicFault, code_for};
+use crate::fault::{Faulty, Keys, Target, TopicFault, code_for};
 use crate::journal::Change;
 use crate::security::{Operation, ResourceType, acl};
 use crate::server::Session;
@@ -202,6 +202,11 @@ pub(crate) trait Handle: Request<Response: Faulty + Send> + Send {
     /// The topics and partitions that it names, for fault rules and the log of requests.
     fn targets(&self, _cx: &Context) -> Vec<Target> {
         Vec::new()
+    }
+
+    /// The groups and transactional ids that it names, for fault rules.
+    fn keys(&self) -> Keys {
+        Keys::default()
     }
 
     /// Whether the client waits for an answer.

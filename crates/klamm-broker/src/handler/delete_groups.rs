@@ -3,6 +3,7 @@
 //! Every node deletes any group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_groups_response::DeletableGroupResult;
@@ -29,5 +30,9 @@ impl Handle for DeleteGroupsRequest {
             ..DeletableGroupResult::default()
         });
         DeleteGroupsResponse { results: results.collect(), ..DeleteGroupsResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(&self.groups_names)
     }
 }

@@ -6,6 +6,7 @@
 //! Every node describes every group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_groups_response::DescribedGroup;
@@ -32,5 +33,9 @@ impl Handle for DescribeGroupsRequest {
             ..DescribedGroup::default()
         });
         DescribeGroupsResponse { groups: groups.collect(), ..DescribeGroupsResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(&self.groups)
     }
 }

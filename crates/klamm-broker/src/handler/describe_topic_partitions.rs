@@ -94,7 +94,7 @@ fn described(
 ) -> DescribeTopicPartitionsResponseTopic {
     let first = usize::try_from(from).unwrap_or_default();
     let partitions = topic.partitions().into_iter().skip(first).take(limit).map(|partition| {
-        let seen = super::metadata::partition(cx, &partition);
+        let seen = super::metadata::partition(&cx.cluster, &partition);
         DescribeTopicPartitionsResponsePartition {
             error_code: seen.error_code,
             partition_index: seen.partition_index,

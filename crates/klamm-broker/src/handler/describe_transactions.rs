@@ -1,6 +1,7 @@
 //! DescribeTransactions (65), version 0: what transactional ids are doing (KIP-664).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::describe_transactions_response::TransactionState;
@@ -25,6 +26,10 @@ impl Handle for DescribeTransactionsRequest {
         let transaction_states =
             self.transactional_ids.iter().map(|id| refused(id, code)).collect();
         DescribeTransactionsResponse { transaction_states, ..Default::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::transactional_ids(&self.transactional_ids)
     }
 }
 

@@ -4,6 +4,7 @@
 //! - 5: the transaction after it has a new epoch, which the answer carries (KIP-890).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{EndTxnRequest, EndTxnResponse};
@@ -24,5 +25,9 @@ impl Handle for EndTxnRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> EndTxnResponse {
         EndTxnResponse { error_code: code.0, ..EndTxnResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::transactional_ids([&self.transactional_id])
     }
 }

@@ -9,6 +9,7 @@
 
 use super::{Answer, Context, Handle};
 use crate::cluster::InternalTopic;
+use crate::fault::Keys;
 use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::find_coordinator_response::Coordinator;
@@ -48,6 +49,14 @@ impl Handle for FindCoordinatorRequest {
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> FindCoordinatorResponse {
         answer(self, cx.version, |key| failed(key, code))
+    }
+
+    fn keys(&self) -> Keys {
+        let keys = [&self.key].into_iter().chain(&self.coordinator_keys);
+        match self.key_type {
+            TRANSACTION => Keys::transactional_ids(keys),
+            _ => Keys::groups(keys),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! - 3: static members (KIP-345).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{HeartbeatRequest, HeartbeatResponse};
@@ -23,5 +24,9 @@ impl Handle for HeartbeatRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> HeartbeatResponse {
         HeartbeatResponse { error_code: code.0, ..HeartbeatResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

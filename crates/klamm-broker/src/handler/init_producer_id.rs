@@ -4,6 +4,7 @@
 //! - 4: PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH; 5: transactions end with a new epoch (KIP-890).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{InitProducerIdRequest, InitProducerIdResponse};
@@ -31,6 +32,10 @@ impl Handle for InitProducerIdRequest {
             producer_epoch: -1,
             ..InitProducerIdResponse::default()
         }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::transactional_ids(&self.transactional_id)
     }
 }
 

@@ -5,6 +5,7 @@
 //! - 5: static members (KIP-345); 9: a static leader that comes back may skip the assignment (KIP-814).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::group::Reply;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
@@ -24,9 +25,9 @@ impl Handle for JoinGroupRequest {
             Reply::Join(response) => Some(response),
             Reply::Sync(_) => None,
         };
-        let joined = cx
-            .coordinate_waiting(|c, caller| c.join_group(now_ms, caller, version, &self), late)
-            .await;
+        let work =
+            cx.coordinate_waiting(|c, caller| c.join_group(now_ms, caller, version, &self), late);
+        let joined = cx.while_coordinator(&self.group_id, work).await;
         Ok(joined.unwrap_or_else(|code| self.refuse(&cx, code)))
     }
 
@@ -36,5 +37,9 @@ impl Handle for JoinGroupRequest {
             member_id: self.member_id.clone(),
             ..JoinGroupResponse::default()
         }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

@@ -3,6 +3,7 @@
 //! - 3: several at a time, static ones by their instance id alone (KIP-345); 5: reasons, which are not kept (KIP-800).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{LeaveGroupRequest, LeaveGroupResponse};
@@ -23,5 +24,9 @@ impl Handle for LeaveGroupRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> LeaveGroupResponse {
         LeaveGroupResponse { error_code: code.0, ..LeaveGroupResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

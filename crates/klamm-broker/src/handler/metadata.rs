@@ -7,11 +7,12 @@
 //! - 13: an error code for the whole answer (KIP-1102).
 
 use super::{Answer, Context, Handle};
-use crate::cluster::InternalTopic;
+use crate::cluster::{Cluster, InternalTopic};
 use crate::fault::Target;
 use crate::partition::Partition;
 use crate::security::acl::CLUSTER;
 use crate::security::{Operation, ResourceType};
+use crate::stale_metadata::Snapshot;
 use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::metadata_request::MetadataRequestTopic;
@@ -23,19 +24,17 @@ use klamm_protocol::primitives::Str;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+mod stale;
+
 impl Handle for MetadataRequest {
     const SERVED: RangeInclusive<i16> = 0..=13;
     const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<MetadataResponse> {
         let asks = self.include_topic_authorized_operations;
-        let mut topics = match self.topics {
-            None => all(&cx),
-            Some(ref asked) if asked.is_empty() && cx.version == 0 => all(&cx),
-            Some(ref asked) => {
-                let create = self.allow_auto_topic_creation || cx.version < 4;
-                asked.iter().map(|topic| one(&cx, topic, create)).collect()
-            }
+        let (mut topics, frame) = match cx.cluster.stale_metadata.of(cx.node_id()) {
+            Some(then) => (stale::topics(&cx, &self, &then), then.frame()),
+            None => (topics(&cx, &self), frame(&cx.cluster)),
         };
         for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
             let name = topic.name.as_deref().unwrap_or_default();
@@ -47,14 +46,14 @@ impl Handle for MetadataRequest {
             ResourceType::Cluster,
             CLUSTER,
         );
-        Ok(MetadataResponse { topics, cluster_authorized_operations, ..frame(&cx) })
+        Ok(MetadataResponse { topics, cluster_authorized_operations, ..frame })
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> MetadataResponse {
         let asked = self.topics.iter().flatten();
         let topics = asked.map(|topic| failed(topic, code)).collect();
         let error_code = if cx.version >= 13 { code.0 } else { 0 };
-        MetadataResponse { topics, error_code, ..frame(cx) }
+        MetadataResponse { topics, error_code, ..frame(&cx.cluster) }
     }
 
     fn targets(&self, cx: &Context) -> Vec<Target> {
@@ -70,8 +69,15 @@ impl Handle for MetadataRequest {
     }
 }
 
-fn frame(cx: &Context) -> MetadataResponse {
-    let nodes = cx.cluster.nodes.up().into_iter();
+/// Everything there is, as a node that is frozen now will go on to tell it.
+pub(crate) fn snapshot(cluster: &Cluster) -> Snapshot {
+    let topics = cluster.topics.all();
+    let topics = topics.iter().map(|topic| description(cluster, topic)).collect();
+    Snapshot::new(MetadataResponse { topics, ..frame(cluster) })
+}
+
+fn frame(cluster: &Cluster) -> MetadataResponse {
+    let nodes = cluster.nodes.up().into_iter();
     let brokers = nodes.map(|node| MetadataResponseBroker {
         node_id: node.id,
         host: node.host,
@@ -80,9 +86,20 @@ fn frame(cx: &Context) -> MetadataResponse {
     });
     MetadataResponse {
         brokers: brokers.collect(),
-        cluster_id: Some(cx.cluster.id.clone()),
-        controller_id: cx.cluster.nodes.controller(),
+        cluster_id: Some(cluster.id.clone()),
+        controller_id: cluster.nodes.controller(),
         ..MetadataResponse::default()
+    }
+}
+
+fn topics(cx: &Context, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+    match &request.topics {
+        None => all(cx),
+        Some(asked) if asked.is_empty() && cx.version == 0 => all(cx),
+        Some(asked) => {
+            let create = request.allow_auto_topic_creation || cx.version < 4;
+            asked.iter().map(|topic| one(cx, topic, create)).collect()
+        }
     }
 }
 
@@ -152,7 +169,11 @@ fn described(cx: &Context, topic: &Topic) -> MetadataResponseTopic {
             ..MetadataResponseTopic::default()
         };
     }
-    let partitions = topic.partitions().into_iter().map(|found| partition(cx, &found));
+    description(&cx.cluster, topic)
+}
+
+fn description(cluster: &Cluster, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions().into_iter().map(|found| partition(cluster, &found));
     MetadataResponseTopic {
         name: Some(topic.name().clone()),
         topic_id: topic.id(),
@@ -163,12 +184,11 @@ fn described(cx: &Context, topic: &Topic) -> MetadataResponseTopic {
 }
 
 /// Who leads a partition, and which of its replicas are up.
-pub(super) fn partition(cx: &Context, partition: &Partition) -> MetadataResponsePartition {
+pub(super) fn partition(cluster: &Cluster, partition: &Partition) -> MetadataResponsePartition {
     let (leader_id, leader_epoch) = partition.leader();
-    let up = cx.cluster.nodes.is_up(leader_id);
+    let up = cluster.nodes.is_up(leader_id);
     let replicas = partition.replicas();
-    let (isr_nodes, offline_replicas) =
-        replicas.iter().partition(|&&id| cx.cluster.nodes.is_up(id));
+    let (isr_nodes, offline_replicas) = replicas.iter().partition(|&&id| cluster.nodes.is_up(id));
     let error_code = if up { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
     MetadataResponsePartition {
         error_code: error_code.0,

@@ -53,6 +53,7 @@ mod txn_offset_commit;
 mod write_txn_markers;
 
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
+pub(crate) use self::metadata::snapshot;
 
 use crate::security::NotNow;
 use bytes::Bytes;

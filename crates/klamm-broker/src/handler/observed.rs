@@ -1,15 +1,16 @@
 //! The way of a request while there are fault rules or requests are logged.
 
 use super::{Context, Handle, Outcome, finish};
-use crate::fault::{self, Seen};
+use crate::fault::{self, Keys, Seen};
 use crate::request_log::Entry;
 use klamm_protocol::error_code::ErrorCode;
 
 /// Judges a request, notes it, and answers it as the rules want.
 pub(super) async fn answer<R: Handle>(request: R, mut cx: Context, correlation_id: i32) -> Outcome {
     let targets = request.targets(&cx);
-    let seen =
-        Seen { api: cx.api, node: cx.node_id(), client_id: &cx.client_id, targets: &targets };
+    let keys = if cx.cluster.faults.any() { request.keys() } else { Keys::default() };
+    let (api, client_id) = (cx.api, &*cx.client_id);
+    let seen = Seen { api, node: cx.node_id(), client_id, targets: &targets, keys: &keys };
     let mut verdict = cx.cluster.faults.judge(&seen, R::FAILS_BY_TOPIC);
     let topics = targets.iter().map(|target| target.topic.as_str());
     let entry = Entry::begin(&cx, correlation_id, topics, &verdict.ids);

@@ -4,7 +4,7 @@
 //! - 7: static members (KIP-345); 9: members of KIP-848 groups; 10: topics by id.
 
 use super::{Answer, Context, Handle};
-use crate::fault::Target;
+use crate::fault::{Keys, Target};
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_commit_request::{
@@ -18,8 +18,9 @@ use std::ops::RangeInclusive;
 
 impl Handle for OffsetCommitRequest {
     const SERVED: RangeInclusive<i16> = 2..=10;
+    const FAILS_BY_TOPIC: bool = true;
 
-    async fn handle(self, cx: Context) -> Answer<OffsetCommitResponse> {
+    async fn handle(mut self, cx: Context) -> Answer<OffsetCommitResponse> {
         let mut topics = self.topics.iter();
         let allowed = cx.check_group(Operation::Read, &self.group_id).and_then(|()| {
             topics.try_for_each(|t| {
@@ -29,10 +30,15 @@ impl Handle for OffsetCommitRequest {
         if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
+        let asked = leave_out_faults(&cx, &mut self.topics);
         let (now_ms, version) = (cx.now_ms(), cx.version);
         let topics = &cx.cluster.topics;
         let done = cx.coordinate(|c| c.commit_offsets(now_ms, version, &self, topics)).await;
-        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+        let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
+        if let Some(asked) = asked {
+            put_in_faults(&cx, &asked, &mut response.topics);
+        }
+        Ok(response)
     }
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> OffsetCommitResponse {
@@ -56,5 +62,52 @@ impl Handle for OffsetCommitRequest {
             Target::partitions(&name, asked).collect::<Vec<_>>()
         };
         self.topics.iter().flat_map(partitions).collect()
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
+    }
+}
+
+/// What a fault rule wants for a partition.
+fn fault(
+    cx: &Context,
+    topic: &OffsetCommitRequestTopic,
+    asked: &OffsetCommitRequestPartition,
+) -> Option<ErrorCode> {
+    cx.fault(&cx.topic_name(&topic.name, topic.topic_id), Some(asked.partition_index))
+}
+
+/// Takes out the partitions that fault rules strike; gives what was asked for, if there may be any.
+fn leave_out_faults(
+    cx: &Context,
+    topics: &mut [OffsetCommitRequestTopic],
+) -> Option<Vec<OffsetCommitRequestTopic>> {
+    if cx.topic_faults.is_empty() {
+        return None;
+    }
+    let asked = topics.to_vec();
+    for (topic, whole) in topics.iter_mut().zip(&asked) {
+        topic.partitions.retain(|partition| fault(cx, whole, partition).is_none());
+    }
+    Some(asked)
+}
+
+/// Answers for the partitions that were left out, each in its place.
+fn put_in_faults(
+    cx: &Context,
+    asked: &[OffsetCommitRequestTopic],
+    answers: &mut [OffsetCommitResponseTopic],
+) {
+    for (asked, answer) in asked.iter().zip(answers) {
+        let mut others = std::mem::take(&mut answer.partitions).into_iter();
+        let partitions = asked.partitions.iter().filter_map(|it| match fault(cx, asked, it) {
+            Some(code) => Some(OffsetCommitResponsePartition {
+                partition_index: it.partition_index,
+                error_code: code.0,
+            }),
+            None => others.next(),
+        });
+        answer.partitions = partitions.collect();
     }
 }

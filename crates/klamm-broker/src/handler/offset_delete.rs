@@ -1,6 +1,7 @@
 //! OffsetDelete (47), version 0: takes offsets away from topics that a group does not read now (KIP-496).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{OffsetDeleteRequest, OffsetDeleteResponse};
@@ -21,5 +22,9 @@ impl Handle for OffsetDeleteRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> OffsetDeleteResponse {
         OffsetDeleteResponse { error_code: code.0, ..OffsetDeleteResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

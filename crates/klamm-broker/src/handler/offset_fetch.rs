@@ -5,7 +5,7 @@
 //! - 8: several groups at a time (KIP-709); 9: members of KIP-848 groups; 10: topics by id.
 
 use super::{Answer, Context, Handle};
-use crate::fault::Target;
+use crate::fault::{Keys, Target};
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_fetch_request::OffsetFetchRequestTopic;
@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for OffsetFetchRequest {
     const SERVED: RangeInclusive<i16> = 1..=10;
+    const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<OffsetFetchResponse> {
         let mut asked = self.groups.iter().map(|group| &group.group_id);
@@ -30,7 +31,9 @@ impl Handle for OffsetFetchRequest {
         }
         let (version, topics) = (cx.version, &cx.cluster.topics);
         let done = cx.coordinate(|c| c.fetch_offsets(version, &self, topics)).await;
-        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+        let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
+        put_in_faults(&cx, &mut response);
+        Ok(response)
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> OffsetFetchResponse {
@@ -64,6 +67,34 @@ impl Handle for OffsetFetchRequest {
             targets.extend(Target::partitions(&name, topic.partition_indexes.iter().copied()));
         }
         targets
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(
+            [&self.group_id].into_iter().chain(self.groups.iter().map(|group| &group.group_id)),
+        )
+    }
+}
+
+/// Fails the partitions that fault rules strike.
+fn put_in_faults(cx: &Context, response: &mut OffsetFetchResponse) {
+    if cx.topic_faults.is_empty() {
+        return;
+    }
+    for topic in &mut response.topics {
+        for partition in &mut topic.partitions {
+            if let Some(code) = cx.fault(&topic.name, Some(partition.partition_index)) {
+                (partition.committed_offset, partition.error_code) = (-1, code.0);
+            }
+        }
+    }
+    for topic in response.groups.iter_mut().flat_map(|group| &mut group.topics) {
+        let name = cx.topic_name(&topic.name, topic.topic_id);
+        for partition in &mut topic.partitions {
+            if let Some(code) = cx.fault(&name, Some(partition.partition_index)) {
+                (partition.committed_offset, partition.error_code) = (-1, code.0);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! of one and of all are the same: this broker has no followers. The timeout of the request bounds the wait for disk.
 
 use super::{Answer, Context, Handle, NoAnswer};
-use crate::fault::Target;
+use crate::fault::{Keys, Target};
 use crate::nodes::Node;
 use crate::partition::{AppendRefused, Appended, Checked, Partition, Rejected, check};
 use crate::security::{Operation, ResourceType};
@@ -81,6 +81,10 @@ impl Handle for ProduceRequest {
 
     fn wants_answer(&self) -> bool {
         self.acks != 0
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::transactional_ids(&self.transactional_id)
     }
 }
 

@@ -3,6 +3,7 @@
 //! - 3: static members (KIP-345); 5: names the protocol it believes in (KIP-559).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::group::Reply;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
@@ -22,13 +23,17 @@ impl Handle for SyncGroupRequest {
             Reply::Sync(response) => Some(response),
             Reply::Join(_) => None,
         };
-        let synced = cx
-            .coordinate_waiting(|c, caller| c.sync_group(now_ms, caller, version, &self), late)
-            .await;
+        let work =
+            cx.coordinate_waiting(|c, caller| c.sync_group(now_ms, caller, version, &self), late);
+        let synced = cx.while_coordinator(&self.group_id, work).await;
         Ok(synced.unwrap_or_else(|code| self.refuse(&cx, code)))
     }
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> SyncGroupResponse {
         SyncGroupResponse { error_code: code.0, ..SyncGroupResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

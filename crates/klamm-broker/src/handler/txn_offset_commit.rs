@@ -4,10 +4,13 @@
 //! - 5: the group joins the transaction by this (KIP-890).
 
 use super::{Answer, Context, Handle};
+use crate::fault::{Keys, Target};
 use crate::security::{Operation, ResourceType};
 use crate::transaction::Producer;
 use klamm_protocol::error_code::ErrorCode;
-use klamm_protocol::message::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
+use klamm_protocol::message::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use klamm_protocol::message::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -19,8 +22,9 @@ const TV2_SINCE: i16 = 5;
 
 impl Handle for TxnOffsetCommitRequest {
     const SERVED: RangeInclusive<i16> = 0..=5;
+    const FAILS_BY_TOPIC: bool = true;
 
-    async fn handle(self, cx: Context) -> Answer<TxnOffsetCommitResponse> {
+    async fn handle(mut self, cx: Context) -> Answer<TxnOffsetCommitResponse> {
         if let Err(code) = check(&cx, &self) {
             return Ok(self.refuse(&cx, code));
         }
@@ -35,13 +39,31 @@ impl Handle for TxnOffsetCommitRequest {
         if let Err(code) = added.and_then(|verified| verified) {
             return Ok(self.refuse(&cx, code));
         }
+        let asked = leave_out_faults(&cx, &mut self.topics);
         let done = cx.coordinate(|c| c.add_pending_offsets(now_ms, &self, &cluster.topics)).await;
-        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+        let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
+        if let Some(asked) = asked {
+            put_in_faults(&cx, &asked, &mut response.topics);
+        }
+        Ok(response)
     }
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> TxnOffsetCommitResponse {
         let topics = self.topics.iter().map(|topic| refused(topic, code));
         TxnOffsetCommitResponse { topics: topics.collect(), ..Default::default() }
+    }
+
+    fn targets(&self, cx: &Context) -> Vec<Target> {
+        let partitions = |topic: &TxnOffsetCommitRequestTopic| {
+            let name = cx.topic_name(&topic.name, topic.topic_id);
+            let asked = topic.partitions.iter().map(|asked| asked.partition_index);
+            Target::partitions(&name, asked).collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(partitions).collect()
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id]).and_transactional_ids([&self.transactional_id])
     }
 }
 
@@ -62,5 +84,48 @@ fn refused(topic: &TxnOffsetCommitRequestTopic, code: ErrorCode) -> TxnOffsetCom
         name: topic.name.clone(),
         topic_id: topic.topic_id,
         partitions: partitions.collect(),
+    }
+}
+
+/// What a fault rule wants for a partition.
+fn fault(
+    cx: &Context,
+    topic: &TxnOffsetCommitRequestTopic,
+    asked: &TxnOffsetCommitRequestPartition,
+) -> Option<ErrorCode> {
+    cx.fault(&cx.topic_name(&topic.name, topic.topic_id), Some(asked.partition_index))
+}
+
+/// Takes out the partitions that fault rules strike; gives what was asked for, if there may be any.
+fn leave_out_faults(
+    cx: &Context,
+    topics: &mut [TxnOffsetCommitRequestTopic],
+) -> Option<Vec<TxnOffsetCommitRequestTopic>> {
+    if cx.topic_faults.is_empty() {
+        return None;
+    }
+    let asked = topics.to_vec();
+    for (topic, whole) in topics.iter_mut().zip(&asked) {
+        topic.partitions.retain(|partition| fault(cx, whole, partition).is_none());
+    }
+    Some(asked)
+}
+
+/// Answers for the partitions that were left out, each in its place.
+fn put_in_faults(
+    cx: &Context,
+    asked: &[TxnOffsetCommitRequestTopic],
+    answers: &mut [TxnOffsetCommitResponseTopic],
+) {
+    for (asked, answer) in asked.iter().zip(answers) {
+        let mut others = std::mem::take(&mut answer.partitions).into_iter();
+        let partitions = asked.partitions.iter().filter_map(|it| match fault(cx, asked, it) {
+            Some(code) => Some(TxnOffsetCommitResponsePartition {
+                partition_index: it.partition_index,
+                error_code: code.0,
+            }),
+            None => others.next(),
+        });
+        answer.partitions = partitions.collect();
     }
 }

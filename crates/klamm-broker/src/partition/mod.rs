@@ -2,6 +2,7 @@
 
 mod append;
 mod check;
+mod compact;
 mod read;
 mod watchers;
 

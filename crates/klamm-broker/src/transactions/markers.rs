@@ -5,7 +5,7 @@
 //! between any two of its steps. The offsets of groups count as a marker for `__consumer_offsets`.
 
 use crate::cluster::{Cluster, InternalTopic};
-use crate::fault::{Course, Seen, Target};
+use crate::fault::{Course, Keys, Seen, Target};
 use crate::partition::{Checked, Partition};
 use crate::transaction::WriteMarkers;
 use klamm_log::{Durability, Origin, end_transaction_marker};
@@ -87,7 +87,8 @@ impl Cluster {
         write: impl FnOnce() -> Result<(), ErrorCode>,
     ) -> Result<(), ErrorCode> {
         let api = ApiKey::WriteTxnMarkers;
-        let seen = Seen { api, node, client_id: CLIENT_ID, targets: &[target] };
+        let keys = &Keys::default();
+        let seen = Seen { api, node, client_id: CLIENT_ID, targets: &[target], keys };
         // Without an answer the coordinator does not know, as its client does not: another try will show.
         let silence = ErrorCode::COORDINATOR_NOT_AVAILABLE;
         match self.faults.judge(&seen, false).course {

@@ -4,6 +4,8 @@
 
 mod batch;
 mod cap;
+mod controls;
+mod group_faults;
 mod internal_topics;
 mod long_poll;
 mod operators;

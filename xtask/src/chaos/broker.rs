@@ -105,7 +105,7 @@ fn one(place: &Place, plan: &Plan, mode: &str, klamm: &Path, program: &Path) -> 
     let mut sender = send(program, port, &ledger, plan)?;
     let hurt = (0..plan.rounds).try_for_each(|_| {
         std::thread::sleep(plan.every);
-        broker = again(&mut broker, klamm, port, &dir, mode)?;
+        broker = again(&mut broker, || start(klamm, port, &dir, mode))?;
         Ok(())
     });
     let ended = hurt.and_then(|()| finish(&mut sender, SETTLE));
@@ -113,7 +113,7 @@ fn one(place: &Place, plan: &Plan, mode: &str, klamm: &Path, program: &Path) -> 
     ended?;
     collected.doing("cannot stop the ledger program")?;
     // Once more: what is judged is what the next start finds.
-    let broker = again(&mut broker, klamm, port, &dir, mode)?;
+    let broker = again(&mut broker, || start(klamm, port, &dir, mode))?;
     let rows = read_by_kcat(&format!("127.0.0.1:{port}"), TOPIC)?;
     drop(broker);
     let verdict = Verdict::judge(&read_ledger(&ledger)?, &rows, true);
@@ -122,7 +122,7 @@ fn one(place: &Place, plan: &Plan, mode: &str, klamm: &Path, program: &Path) -> 
 }
 
 /// A port that was free a moment ago; a broker keeps it over all its restarts.
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     let socket = TcpListener::bind("127.0.0.1:0").doing("no free port")?;
     Ok(socket.local_addr().doing("no free port")?.port())
 }
@@ -136,17 +136,14 @@ fn start(klamm: &Path, port: u16, dir: &Path, mode: &str) -> Result<Listening> {
 }
 
 /// Kills it and starts another on what it left.
-fn again(
+pub(super) fn again(
     broker: &mut Listening,
-    klamm: &Path,
-    port: u16,
-    dir: &Path,
-    mode: &str,
+    start: impl Fn() -> Result<Listening>,
 ) -> Result<Listening> {
     broker.kill()?;
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        match start(klamm, port, dir, mode) {
+        match start() {
             Err(failure) if Instant::now() > deadline => return Err(failure),
             // Its connections may hold the port for a moment.
             Err(_) => std::thread::sleep(Duration::from_millis(50)),

@@ -1,12 +1,22 @@
 //! `cargo xtask chaos`: three real brokers, one of them killed or paused over and over, and every outcome checked.
 //!
-//! `cargo xtask chaos broker` does the same to `klamm broker`, with its directory kept. `ledger` is what the program under test says happened to each record, `verdict` holds it against what Kafka's own
+//! `ledger` is what the program under test says happened to each record, `verdict` holds it against what Kafka's own
 //! consumer finds in the log afterwards, `run` drives both.
+//!
+//! `cargo xtask chaos broker` does the same to `klamm broker`, with its directory kept; `cargo xtask chaos transactions`
+//! kills it at every step of a transaction: `moments` are the steps, `stage` is the broker and its clients, `control` its
+//! admin address, `atomic` what readers may see.
 
+mod atomic;
 mod broker;
+mod control;
 mod ledger;
+mod moments;
 mod run;
+mod stage;
+mod transactions;
 mod verdict;
 
 pub(crate) use self::broker::short as short_of_broker;
 pub(crate) use self::run::{run, short};
+pub(crate) use self::transactions::short as short_of_transactions;

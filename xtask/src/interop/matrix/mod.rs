@@ -13,7 +13,8 @@ mod kcat_members;
 mod known;
 mod table;
 
-pub(super) use self::bounded::{Held, output};
+pub(crate) use self::bounded::Held;
+pub(super) use self::bounded::output;
 
 use std::path::{Path, PathBuf};
 

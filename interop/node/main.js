@@ -250,6 +250,7 @@ scenario.main({
   static: 'kafkajs 2.2 does not have it',
   cooperative: 'kafkajs 2.2 does not have it',
   'consumer-protocol': 'kafkajs 2.2 does not have it',
+  share: 'kafkajs 2.2 does not have it',
   transactions,
   admin,
   timestamps,

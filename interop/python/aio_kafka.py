@@ -290,6 +290,7 @@ scenario.main({
     "static": static,
     "cooperative": "aiokafka 0.14 does not have it",
     "consumer-protocol": "aiokafka 0.14 does not have it",
+    "share": "aiokafka 0.14 does not have it",
     "transactions": transactions,
     "admin": admin,
     "timestamps": timestamps,

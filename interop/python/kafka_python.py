@@ -272,6 +272,7 @@ scenario.main({
     "static": static,
     "cooperative": "two members of kafka-python 3.0 rebalance without end, with any broker",
     "consumer-protocol": "kafka-python 3.0 does not have it",
+    "share": "kafka-python 3.0 does not have it",
     "transactions": transactions,
     "admin": admin,
     "timestamps": timestamps,

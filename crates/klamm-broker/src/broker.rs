@@ -331,6 +331,7 @@ impl Broker {
         tasks.spawn(Transactions::run(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
         tasks.spawn(Groups::run(cluster.clone(), stopped.clone()));
+        tasks.spawn(Cluster::run_shares(cluster.clone(), stopped.clone()));
         let mut orders = Vec::new();
         for listener in listeners {
             let (order, ordered) = mpsc::channel(1);

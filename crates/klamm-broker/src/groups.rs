@@ -64,6 +64,11 @@ impl Groups {
         Ok(())
     }
 
+    /// Asks the coordinator something that changes nothing.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Coordinator) -> R) -> R {
+        look(&self.inner.lock().coordinator)
+    }
+
     /// Has the coordinator do something; returns what it gives and what to wait for in the journal.
     pub(crate) fn act<R>(
         &self,
@@ -229,6 +234,8 @@ fn group_config(config: &BrokerConfig) -> GroupConfig {
         initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
         max_group_size: max_group_size.min(defaults.max_group_size),
         offsets_retention_ms: i64::from(config.offsets_retention_minutes).saturating_mul(60_000),
+        share_session_timeout_ms: config.group_share_session_timeout_ms,
+        share_max_size: usize::try_from(config.group_share_max_size).unwrap_or(usize::MAX),
         ..defaults
     }
 }

@@ -23,6 +23,8 @@ mod release;
 mod request_log;
 mod security;
 mod server;
+mod share;
+mod shares;
 mod stale_metadata;
 #[cfg(test)]
 mod testing;

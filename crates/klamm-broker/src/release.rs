@@ -78,9 +78,12 @@ impl Release {
             Self::V4_0 => {
                 &[("group.version", 1), ("metadata.version", 25), ("transaction.version", 2)]
             }
-            Self::V4_3 => {
-                &[("group.version", 1), ("metadata.version", 30), ("transaction.version", 2)]
-            }
+            Self::V4_3 => &[
+                ("group.version", 1),
+                ("metadata.version", 30),
+                ("share.version", 1),
+                ("transaction.version", 2),
+            ],
         }
     }
 }
@@ -138,6 +141,13 @@ const CAPS: &[(ApiKey, i16, i16, i16, i16)] = &[
     (ApiKey::ListTransactions, -1, 1, 1, 2),
     (ApiKey::ConsumerGroupHeartbeat, -1, 0, 1, 1),
     (ApiKey::ConsumerGroupDescribe, -1, 0, 1, 1),
+    (ApiKey::ShareGroupHeartbeat, -1, -1, -1, 1),
+    (ApiKey::ShareGroupDescribe, -1, -1, -1, 1),
+    (ApiKey::ShareFetch, -1, -1, -1, 2),
+    (ApiKey::ShareAcknowledge, -1, -1, -1, 2),
+    (ApiKey::DescribeShareGroupOffsets, -1, -1, -1, 1),
+    (ApiKey::AlterShareGroupOffsets, -1, -1, -1, 0),
+    (ApiKey::DeleteShareGroupOffsets, -1, -1, -1, 0),
     (ApiKey::ListConfigResources, -1, 0, 0, 1),
     (ApiKey::DescribeTopicPartitions, -1, 0, 0, 0),
 ];

@@ -426,5 +426,6 @@ func main() {
 		"transactions":      transactions,
 		"admin":             admin,
 		"timestamps":        timestamps,
+		"share":             share,
 	}, nil)
 }

@@ -435,5 +435,6 @@ func main() {
 	}, map[string]string{
 		"cooperative":       "sarama does not have it",
 		"consumer-protocol": "sarama does not have it",
+		"share":             "sarama does not have it",
 	})
 }

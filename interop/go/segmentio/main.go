@@ -351,6 +351,7 @@ func main() {
 		"static":            "kafka-go does not have it",
 		"cooperative":       "kafka-go does not have it",
 		"consumer-protocol": "kafka-go does not have it",
+		"share":             "kafka-go does not have it",
 		"transactions":      "kafka-go has the requests, and no writer that uses them",
 	})
 }

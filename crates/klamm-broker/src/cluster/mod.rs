@@ -2,17 +2,20 @@
 
 mod cap;
 mod configs;
+mod group_configs;
 mod internal;
 mod leaders;
 mod logs;
 mod topics;
 
+pub(crate) use self::group_configs::ShareSettings;
 pub(crate) use self::internal::InternalTopic;
 pub(crate) use self::leaders::Move;
 pub(crate) use self::logs::OpenFailed;
 pub(crate) use self::topics::NewTopic;
 
 use self::cap::Cap;
+use self::group_configs::GroupConfigs;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::coordinators::Coordinators;
@@ -25,6 +28,7 @@ use crate::release::Release;
 use crate::request_log::RequestLog;
 use crate::security::Security;
 use crate::server::RequestMemory;
+use crate::shares::Shares;
 use crate::stale_metadata::StaleMetadata;
 use crate::topics::Topics;
 use crate::transactions::Transactions;
@@ -55,6 +59,7 @@ pub(crate) struct Cluster {
     pub(crate) groups: Groups,
     pub(crate) coordinators: Coordinators,
     pub(crate) stale_metadata: StaleMetadata,
+    pub(crate) shares: Shares,
     pub(crate) faults: Faults,
     pub(crate) request_log: RequestLog,
     cap: Cap,
@@ -63,6 +68,7 @@ pub(crate) struct Cluster {
     pub(crate) memory: RequestMemory,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
+    group_configs: GroupConfigs,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
     changing: Mutex<()>,
 }
@@ -88,6 +94,7 @@ impl Cluster {
         let clock = Clock::new();
         let transactions = Transactions::open(&config, &journal)?;
         let groups = Groups::open(&config, &journal, clock.now_ms())?;
+        let shares = Shares::open(&journal).map_err(OpenFailed::Entry)?;
         let cluster = Self {
             id: logs::cluster_id(&journal)?,
             release,
@@ -103,6 +110,7 @@ impl Cluster {
             groups,
             coordinators: Coordinators::default(),
             stale_metadata: StaleMetadata::default(),
+            shares,
             faults: Faults::default(),
             request_log,
             cap: Cap::default(),
@@ -110,9 +118,12 @@ impl Cluster {
             security,
             storage,
             config: RwLock::new(Arc::new(config)),
+            group_configs: GroupConfigs::default(),
             changing: Mutex::new(()),
         };
         cluster.restore()?;
+        let groups = cluster.restore_group_configs();
+        groups.map_err(|error| OpenFailed::Entry(error.to_string()))?;
         cluster.transactions.start(&cluster).map_err(|_| OpenFailed::Write)?;
         cluster.security.restore(&cluster.journal).map_err(|e| OpenFailed::Entry(e.to_string()))?;
         Ok(cluster)

@@ -106,6 +106,7 @@ impl Cluster {
             tracing::error!(topic = name, ?code, "a deleted topic will be back after a restart");
         }
         self.forget_offsets(&topic);
+        self.forget_shares_of_topic(topic.id());
         for partition in topic.partitions() {
             if let Err(error) = partition.delete() {
                 let (topic, index) = (topic.name().as_str(), partition.index());

@@ -55,6 +55,20 @@ pub struct BrokerConfig {
     pub group_min_session_timeout_ms: i32,
     /// `group.max.session.timeout.ms`. Default 1,800,000.
     pub group_max_session_timeout_ms: i32,
+    /// `group.share.delivery.count.limit`: a record that went out so often is given up. Default 5.
+    pub group_share_delivery_count_limit: i16,
+    /// `group.share.heartbeat.interval.ms`. Default 5,000.
+    pub group_share_heartbeat_interval_ms: i32,
+    /// `group.share.max.share.sessions`: share sessions at a time. Default 2,000.
+    pub group_share_max_share_sessions: i32,
+    /// `group.share.max.size`: members of a share group. Default 200.
+    pub group_share_max_size: i32,
+    /// `group.share.partition.max.record.locks`: records of a partition that a group may have under way. Default 2,000.
+    pub group_share_partition_max_record_locks: i32,
+    /// `group.share.record.lock.duration.ms`: how long a member may keep a record. Default 30,000.
+    pub group_share_record_lock_duration_ms: i32,
+    /// `group.share.session.timeout.ms`. Default 45,000.
+    pub group_share_session_timeout_ms: i32,
     /// `log.retention.check.interval.ms`: how often segments are looked at for deletion. Default 300,000.
     pub retention_check_interval_ms: i64,
     /// `group.max.size`: members of a group. Default no limit.
@@ -99,6 +113,13 @@ impl Default for BrokerConfig {
             group_initial_rebalance_delay_ms: 0,
             group_min_session_timeout_ms: 6_000,
             group_max_session_timeout_ms: 1_800_000,
+            group_share_delivery_count_limit: 5,
+            group_share_heartbeat_interval_ms: 5_000,
+            group_share_max_share_sessions: 2_000,
+            group_share_max_size: 200,
+            group_share_partition_max_record_locks: 2_000,
+            group_share_record_lock_duration_ms: 30_000,
+            group_share_session_timeout_ms: 45_000,
             retention_check_interval_ms: 300_000,
             group_max_size: i32::MAX,
             offsets_retention_minutes: 10_080,
@@ -189,6 +210,7 @@ impl BrokerConfig {
             "group.min.session.timeout.ms" => read(&mut self.group_min_session_timeout_ms, value),
             "group.max.session.timeout.ms" => read(&mut self.group_max_session_timeout_ms, value),
             "group.max.size" => read(&mut self.group_max_size, value),
+            _ if name.starts_with("group.share.") => self.apply_share(name, value),
             "offsets.retention.minutes" => read(&mut self.offsets_retention_minutes, value),
             "offsets.topic.num.partitions" => {
                 read(&mut self.offsets_topic_num_partitions, value);
@@ -208,6 +230,36 @@ impl BrokerConfig {
             }
             _ => {}
         }
+    }
+
+    fn apply_share(&mut self, name: &str, value: &str) {
+        match name {
+            "group.share.delivery.count.limit" => {
+                read(&mut self.group_share_delivery_count_limit, value);
+            }
+            "group.share.heartbeat.interval.ms" => {
+                read(&mut self.group_share_heartbeat_interval_ms, value);
+            }
+            "group.share.max.share.sessions" => {
+                read(&mut self.group_share_max_share_sessions, value);
+            }
+            "group.share.max.size" => read(&mut self.group_share_max_size, value),
+            "group.share.partition.max.record.locks" => {
+                read(&mut self.group_share_partition_max_record_locks, value);
+            }
+            "group.share.record.lock.duration.ms" => {
+                read(&mut self.group_share_record_lock_duration_ms, value);
+            }
+            "group.share.session.timeout.ms" => {
+                read(&mut self.group_share_session_timeout_ms, value);
+            }
+            _ => {}
+        }
+    }
+
+    /// The value that was given for a setting, or set since; none while it has its default.
+    pub(crate) fn in_force(&self, name: &str) -> Option<&str> {
+        self.dynamic.get(name).or_else(|| self.given.get(name)).map(String::as_str)
     }
 
     /// Takes the environment variables that container images of Kafka know: `KAFKA_NUM_PARTITIONS` for

@@ -1,5 +1,7 @@
 //! Pure: what values a setting takes.
 
+use super::group::OffsetReset;
+
 /// The type of a setting, with what it allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
@@ -14,6 +16,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// Some of these words, separated by commas.
     Words(&'static [&'static str]),
+    /// `earliest`, `latest` or `by_duration:` with a duration.
+    OffsetReset,
 }
 
 /// From 0 on.
@@ -38,6 +42,10 @@ impl Kind {
                 Ok(number) if (0.0..=1.0).contains(&number) => Ok(()),
                 _ => Err("must be a number between 0 and 1".to_owned()),
             },
+            Self::OffsetReset => match OffsetReset::parse(value) {
+                Some(_) => Ok(()),
+                None => Err("must be earliest, latest or by_duration:PnDTnHnMnS".to_owned()),
+            },
             Self::Word(words) if words.contains(&value.trim()) => Ok(()),
             Self::Word(words) => Err(format!("must be one of {}", words.join(", "))),
             Self::Words(words) => {
@@ -56,7 +64,7 @@ impl Kind {
     pub(crate) fn wire(self) -> i8 {
         match self {
             Self::Boolean => 1,
-            Self::Word(_) => 2,
+            Self::Word(_) | Self::OffsetReset => 2,
             Self::Int(..) => 3,
             Self::Long(..) => 5,
             Self::Ratio => 6,

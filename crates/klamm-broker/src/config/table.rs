@@ -257,6 +257,38 @@ pub(crate) const BROKER: &[Setting] = &[
         "the shortest session a member may ask for",
     ),
     broker(
+        "group.share.delivery.count.limit",
+        Kind::Int(1, 32_767),
+        "5",
+        "a record that went out to a share group so often is given up",
+    ),
+    broker(
+        "group.share.heartbeat.interval.ms",
+        Kind::Int(1, INT),
+        "5000",
+        "how often members of a share group are to be heard of",
+    ),
+    broker("group.share.max.share.sessions", Kind::Int(1, INT), "2000", "share sessions at a time"),
+    broker("group.share.max.size", Kind::Int(1, INT), "200", "members of a share group"),
+    broker(
+        "group.share.partition.max.record.locks",
+        Kind::Int(1, 10_000),
+        "2000",
+        "records of a partition that a share group may have under way",
+    ),
+    broker(
+        "group.share.record.lock.duration.ms",
+        Kind::Int(1, 3_600_000),
+        "30000",
+        "how long a member of a share group may keep a record",
+    ),
+    broker(
+        "group.share.session.timeout.ms",
+        Kind::Int(1, INT),
+        "45000",
+        "a member of a share group that is not heard of for so long is out",
+    ),
+    broker(
         "klamm.disk.max.bytes",
         LIMIT,
         "-1",

@@ -1,6 +1,7 @@
 //! Pure: what has to be written down so that groups and offsets survive a restart.
 
-use klamm_protocol::primitives::Str;
+use super::assignor::Assignment;
+use klamm_protocol::primitives::{Str, Uuid};
 use serde::{Deserialize, Serialize};
 
 /// Form of the values; a reader of another form refuses them.
@@ -22,6 +23,7 @@ pub(super) enum Key {
 pub(super) enum Value {
     Classic(ClassicRecord),
     Consumer(ConsumerRecord),
+    Share(ShareRecord),
     Offset(OffsetRecord),
 }
 
@@ -82,6 +84,28 @@ pub(super) struct ConsumerMemberRecord {
     pub(super) target: PartitionRecord,
     /// Whether it waits for what others are to give up.
     pub(super) waits: bool,
+}
+
+/// A share group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct ShareRecord {
+    pub(super) epoch: i32,
+    pub(super) assignment_epoch: i32,
+    pub(super) members: Vec<ShareMemberRecord>,
+}
+
+/// A member of a share group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct ShareMemberRecord {
+    pub(super) id: String,
+    pub(super) rack_id: Option<String>,
+    pub(super) client_id: String,
+    pub(super) client_host: String,
+    pub(super) epoch: i32,
+    pub(super) previous_epoch: i32,
+    pub(super) topics: Vec<String>,
+    pub(super) assigned: PartitionRecord,
+    pub(super) target: PartitionRecord,
 }
 
 /// An offset that was committed, or is to be when its transaction is.
@@ -180,6 +204,21 @@ pub(super) fn text(string: &Str) -> String {
 /// An optional string as the protocol has it.
 pub(super) fn opt_text(string: Option<&Str>) -> Option<String> {
     string.map(text)
+}
+
+/// An assignment as it is written down.
+pub(super) fn record_partitions(assignment: &Assignment) -> PartitionRecord {
+    let topics = assignment.iter().filter(|(_, partitions)| !partitions.is_empty());
+    topics.map(|(id, set)| (to_hex(&id.to_bytes()), set.iter().copied().collect())).collect()
+}
+
+/// An assignment from what was written down.
+pub(super) fn restore_partitions(record: PartitionRecord) -> Result<Assignment, RestoreError> {
+    let topic = |(id, partitions): (String, Vec<i32>)| {
+        let id = from_hex(&id)?.try_into().map_err(|_| RestoreError::Mismatch)?;
+        Ok((Uuid::from_bytes(id), partitions.into_iter().collect()))
+    };
+    record.into_iter().map(topic).collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,10 @@ pub(crate) struct GroupConfig {
     pub(crate) consumer_heartbeat_interval_ms: i32,
     /// `group.consumer.session.timeout.ms`. Default 45,000.
     pub(crate) consumer_session_timeout_ms: i32,
+    /// `group.share.session.timeout.ms`: for members of a share group when the broker has just started. Default 45,000.
+    pub(crate) share_session_timeout_ms: i32,
+    /// `group.share.max.size`: members of one share group. Default 200.
+    pub(crate) share_max_size: usize,
 }
 
 impl Default for GroupConfig {
@@ -39,6 +43,8 @@ impl Default for GroupConfig {
             offset_metadata_max_bytes: 4_096,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_session_timeout_ms: 45_000,
+            share_session_timeout_ms: 45_000,
+            share_max_size: 200,
         }
     }
 }

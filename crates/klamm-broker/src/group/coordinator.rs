@@ -78,10 +78,12 @@ impl Coordinator {
                 group.join(fx, Joining { config, caller, version, request })
             }
             // Who joins anew is told that others speak another protocol.
-            Some(Kind::Consumer(_)) if request.member_id.is_empty() => {
+            Some(Kind::Consumer(_) | Kind::Share(_)) if request.member_id.is_empty() => {
                 Err(refuse(ErrorCode::INCONSISTENT_GROUP_PROTOCOL))
             }
-            Some(Kind::Consumer(_)) | None => Err(refuse(ErrorCode::UNKNOWN_MEMBER_ID)),
+            Some(Kind::Consumer(_) | Kind::Share(_)) | None => {
+                Err(refuse(ErrorCode::UNKNOWN_MEMBER_ID))
+            }
         }
     }
 
@@ -191,7 +193,7 @@ impl Coordinator {
         Ok(match groups.get_mut(id).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => group.leave(fx, config, leaving),
             Some(Kind::Consumer(group)) => group.leave(fx, leaving),
-            None => vec![ErrorCode::UNKNOWN_MEMBER_ID; leaving.len()],
+            Some(Kind::Share(_)) | None => vec![ErrorCode::UNKNOWN_MEMBER_ID; leaving.len()],
         })
     }
 
@@ -205,7 +207,7 @@ impl Coordinator {
         }
         match self.groups.get_mut(id).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => Ok((group, &mut self.fx)),
-            Some(Kind::Consumer(_)) | None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(Kind::Consumer(_) | Kind::Share(_)) | None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
         }
     }
 
@@ -240,7 +242,7 @@ impl Coordinator {
         let Self { groups, fx, config, .. } = self;
         match groups.get_mut(&group).map(|group| &mut group.kind) {
             Some(Kind::Classic(group)) => group.forget(fx, config, &member),
-            Some(Kind::Consumer(_)) | None => {}
+            Some(Kind::Consumer(_) | Kind::Share(_)) | None => {}
         }
     }
 
@@ -287,6 +289,7 @@ impl Coordinator {
                 Some(Kind::Consumer(group)),
                 Deadline::Session(_, member) | Deadline::Revocation(_, member),
             ) => group.fence(fx, member),
+            (Some(Kind::Share(group)), Deadline::Session(_, member)) => group.fence(fx, member),
             _ => {}
         }
     }

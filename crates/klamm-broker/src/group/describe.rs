@@ -39,8 +39,8 @@ impl Coordinator {
         match self.groups.get(id).map(|group| &group.kind) {
             Some(Kind::Classic(group)) => group.describe(),
             // Before version 6 a group that does not exist, or not as a classic one, is a dead one.
-            Some(Kind::Consumer(_)) | None if version < 6 => failed(ErrorCode::NONE, "Dead", None),
-            Some(Kind::Consumer(_)) | None => {
+            _ if version < 6 => failed(ErrorCode::NONE, "Dead", None),
+            Some(Kind::Consumer(_) | Kind::Share(_)) | None => {
                 let why = Str::from(format!("Group {id} not found."));
                 failed(ErrorCode::GROUP_ID_NOT_FOUND, "Dead", Some(why))
             }
@@ -111,6 +111,7 @@ fn list(id: &Str, group: &Group) -> ListedGroup {
             (group.protocol_type().cloned().unwrap_or_default(), group.state().name(), "Classic")
         }
         Kind::Consumer(group) => (Str::from_static("consumer"), group.state(), "Consumer"),
+        Kind::Share(group) => (Str::from_static("share"), group.state(), "Share"),
     };
     ListedGroup {
         group_id: id.clone(),

@@ -4,6 +4,7 @@ use super::classic::{ClassicGroup, State};
 use super::consumer::ConsumerGroup;
 use super::effects::Effects;
 use super::offsets::Offsets;
+use super::share::ShareGroup;
 use klamm_protocol::primitives::Str;
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 pub(super) enum Kind {
     Classic(ClassicGroup),
     Consumer(ConsumerGroup),
+    Share(ShareGroup),
 }
 
 /// A group.
@@ -33,14 +35,17 @@ impl Group {
         match &self.kind {
             Kind::Classic(group) => group.state() == State::Empty,
             Kind::Consumer(group) => group.is_empty(),
+            Kind::Share(group) => group.is_empty(),
         }
     }
 
-    /// Whether it has neither members nor anybody about to become one.
+    /// Whether it has neither members nor anybody about to become one, nor anything that goes on without members.
     pub(super) fn is_unused(&self) -> bool {
         match &self.kind {
             Kind::Classic(group) => group.is_unused(),
             Kind::Consumer(group) => group.is_empty(),
+            // What it has read goes by DeleteGroups only.
+            Kind::Share(_) => false,
         }
     }
 
@@ -52,6 +57,7 @@ impl Group {
                 group.is_unused() && !had_members
             }
             Kind::Consumer(group) => group.is_empty() && group.epoch() == 0,
+            Kind::Share(group) => group.is_empty() && group.epoch() == 0,
         };
         fresh && self.offsets.is_empty()
     }
@@ -61,6 +67,7 @@ impl Group {
         match &self.kind {
             Kind::Classic(group) => group.subscribed_topics(),
             Kind::Consumer(group) => Some(group.subscribed_topics()),
+            Kind::Share(group) => Some(group.subscribed_topics()),
         }
     }
 
@@ -69,6 +76,7 @@ impl Group {
         match &mut self.kind {
             Kind::Classic(group) => group.dissolve(fx),
             Kind::Consumer(group) => group.dissolve(fx),
+            Kind::Share(group) => group.dissolve(fx),
         }
     }
 }

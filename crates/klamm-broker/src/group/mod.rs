@@ -14,6 +14,7 @@ mod effects;
 mod group;
 mod offsets;
 mod restore;
+mod share;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -23,4 +24,5 @@ pub(crate) use self::change::RestoreError;
 pub(crate) use self::config::GroupConfig;
 pub(crate) use self::coordinator::Coordinator;
 pub(crate) use self::effects::{Caller, Reply};
+pub(crate) use self::share::ShareTimes;
 pub(crate) use self::topic_view::TopicView;

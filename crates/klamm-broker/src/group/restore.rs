@@ -6,6 +6,7 @@ use super::consumer::ConsumerGroup;
 use super::coordinator::Coordinator;
 use super::group::{Group, Kind};
 use super::offsets::{Committed, Partitions};
+use super::share::ShareGroup;
 use klamm_protocol::primitives::Str;
 
 impl Coordinator {
@@ -35,6 +36,11 @@ impl Coordinator {
                 let id = Str::from(id);
                 let group = ConsumerGroup::restore(&mut self.fx, &self.config, id.clone(), record)?;
                 self.restored(&id).kind = Kind::Consumer(group);
+            }
+            (Key::Group(id), Value::Share(record)) => {
+                let id = Str::from(id);
+                let group = ShareGroup::restore(&mut self.fx, &self.config, id.clone(), record)?;
+                self.restored(&id).kind = Kind::Share(group);
             }
             (Key::Offset(group, topic, partition), Value::Offset(record)) => {
                 self.last_order = self.last_order.max(record.order);

@@ -2,7 +2,7 @@
 //!
 //! Superseded by IncrementalAlterConfigs; old tools and kafkajs use it.
 
-use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_node};
+use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, check_node};
 use super::incremental_alter_configs::Refused;
 use super::{Answer, Context, Handle};
 use crate::config::Overrides;
@@ -63,6 +63,10 @@ fn alter(
             cx.check_cluster(Operation::AlterConfigs)?;
             check_node(cx, &resource.resource_name)?;
             Ok(cx.cluster.configure_broker(overrides, validate_only)?)
+        }
+        GROUP_RESOURCE if !resource.resource_name.is_empty() => {
+            cx.check_group(Operation::AlterConfigs, &resource.resource_name)?;
+            Ok(cx.cluster.configure_group(&resource.resource_name, overrides, validate_only)?)
         }
         _ => Err(ErrorCode::INVALID_REQUEST.into()),
     }

@@ -1,4 +1,4 @@
-//! DeleteGroups (42), versions 0-2: groups without members, with their offsets.
+//! DeleteGroups (42), versions 0-2: groups without members, with their offsets and what they have read.
 //!
 //! Every node deletes any group, whichever coordinates it.
 
@@ -20,7 +20,15 @@ impl Handle for DeleteGroupsRequest {
         }
         let now_ms = cx.now_ms();
         let done = cx.coordinate(|c| c.delete_groups(now_ms, &self)).await;
-        Ok(done.unwrap_or_else(|code| self.refuse(&cx, code)))
+        let mut response = match done {
+            Ok(response) => response,
+            Err(code) => return Ok(self.refuse(&cx, code)),
+        };
+        for result in response.results.iter_mut().filter(|result| result.error_code == 0) {
+            let forgotten = cx.cluster.forget_shares_of_group(&result.group_id, None);
+            result.error_code = forgotten.err().unwrap_or_default().0;
+        }
+        Ok(response)
     }
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> DeleteGroupsResponse {

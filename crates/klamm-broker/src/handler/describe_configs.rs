@@ -1,4 +1,4 @@
-//! DescribeConfigs (32), versions 1-4: settings of topics and of the broker.
+//! DescribeConfigs (32), versions 1-4: settings of topics, of the broker and of groups.
 //!
 //! - 1: where a value comes from, and what would hold without it (synonyms).
 //! - 3: types and documentation (KIP-569).
@@ -6,7 +6,7 @@
 //! Loggers of the broker cannot be described: it has no levels by name.
 
 use super::{Answer, Context, Handle};
-use crate::config::{BROKER, BrokerConfig, Setting, TOPIC};
+use crate::config::{BROKER, BrokerConfig, GROUP, Overrides, Setting, TOPIC};
 use crate::security::Operation;
 use crate::topics::Topic;
 use klamm_protocol::error_code::ErrorCode;
@@ -21,12 +21,14 @@ use std::ops::RangeInclusive;
 /// Resource types of the protocol.
 pub(super) const TOPIC_RESOURCE: i8 = 2;
 pub(super) const BROKER_RESOURCE: i8 = 4;
+pub(super) const GROUP_RESOURCE: i8 = 32;
 
 /// Where a value comes from.
 const DYNAMIC_TOPIC: i8 = 1;
 const DYNAMIC_DEFAULT_BROKER: i8 = 3;
 const STATIC_BROKER: i8 = 4;
 const DEFAULT: i8 = 5;
+const DYNAMIC_GROUP: i8 = 8;
 
 impl Handle for DescribeConfigsRequest {
     const SERVED: RangeInclusive<i16> = 1..=4;
@@ -85,6 +87,7 @@ fn entries(
     match resource.resource_type {
         TOPIC_RESOURCE => cx.check_topic(Operation::DescribeConfigs, &resource.resource_name)?,
         BROKER_RESOURCE => cx.check_cluster(Operation::DescribeConfigs)?,
+        GROUP_RESOURCE => cx.check_group(Operation::DescribeConfigs, &resource.resource_name)?,
         _ => {}
     }
     match resource.resource_type {
@@ -98,6 +101,10 @@ fn entries(
         BROKER_RESOURCE => {
             check_node(cx, &resource.resource_name)?;
             Ok(of_broker(&cx.cluster.config()))
+        }
+        GROUP_RESOURCE if !resource.resource_name.is_empty() => {
+            let own = cx.cluster.group_overrides(&resource.resource_name);
+            Ok(of_group(&own, &cx.cluster.config()))
         }
         _ => Err(ErrorCode::INVALID_REQUEST),
     }
@@ -139,6 +146,19 @@ pub(super) fn of_broker(broker: &BrokerConfig) -> Vec<DescribeConfigsResourceRes
         described(&setting, dynamic.into_iter().chain(given).chain([default]).collect())
     };
     BROKER.iter().copied().chain(inherited).map(entry).collect()
+}
+
+/// Every setting of a group, with what it inherits.
+fn of_group(own: &Overrides, broker: &BrokerConfig) -> Vec<DescribeConfigsResourceResult> {
+    let entry = |setting: &'static Setting| {
+        let own = own.get(setting.name).map(|value| synonym(setting.name, value, DYNAMIC_GROUP));
+        let inherited = setting.inherited.unwrap_or(setting.name);
+        let set = setting.inherited.and_then(|name| broker.in_force(name));
+        let set = set.map(|value| synonym(inherited, value, source(broker, inherited)));
+        let default = synonym(inherited, setting.default, DEFAULT);
+        described(setting, own.into_iter().chain(set).chain([default]).collect())
+    };
+    GROUP.iter().map(entry).collect()
 }
 
 fn source(broker: &BrokerConfig, name: &str) -> i8 {

@@ -2,7 +2,7 @@
 //!
 //! Settings of a node are settings of all nodes.
 
-use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_node};
+use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, check_node};
 use super::{Answer, Context, Handle};
 use crate::config::{Overrides, SettingError, topic_setting};
 use crate::security::Operation;
@@ -89,6 +89,13 @@ fn alter(
             let config = cx.cluster.config();
             let dynamic = changed(config.dynamic.clone(), &config.given, &resource.configs)?;
             Ok(cx.cluster.configure_broker(dynamic, validate_only)?)
+        }
+        GROUP_RESOURCE if !resource.resource_name.is_empty() => {
+            let group = &resource.resource_name;
+            cx.check_group(Operation::AlterConfigs, group)?;
+            let own = cx.cluster.group_overrides(group);
+            let own = changed(own, &Overrides::new(), &resource.configs)?;
+            Ok(cx.cluster.configure_group(group, own, validate_only)?)
         }
         _ => Err(ErrorCode::INVALID_REQUEST.into()),
     }

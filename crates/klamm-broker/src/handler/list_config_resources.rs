@@ -2,7 +2,7 @@
 //!
 //! - 0: asks for client metrics only, of which there are none.
 
-use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE};
+use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE};
 use super::{Answer, Context, Handle};
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
@@ -34,6 +34,10 @@ impl Handle for ListConfigResourcesRequest {
         if wanted(BROKER_RESOURCE) {
             let ids = cx.cluster.nodes.ids().into_iter();
             ids.for_each(|id| add(Str::from(id.to_string()), BROKER_RESOURCE));
+        }
+        if wanted(GROUP_RESOURCE) {
+            let groups = cx.cluster.configured_groups().into_iter();
+            groups.for_each(|group| add(Str::from(group), GROUP_RESOURCE));
         }
         Ok(ListConfigResourcesResponse { config_resources, ..Default::default() })
     }

@@ -3,6 +3,7 @@
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
+mod alter_share_group_offsets;
 mod alter_user_scram_credentials;
 mod api_versions;
 mod consumer_group_describe;
@@ -14,6 +15,7 @@ mod create_topics;
 mod delete_acls;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_acls;
 mod describe_client_quotas;
@@ -22,6 +24,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
@@ -48,6 +51,11 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
+mod share;
+mod share_acknowledge;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod write_txn_markers;
@@ -144,6 +152,13 @@ apis! {
     ConsumerGroupHeartbeat ConsumerGroupHeartbeatRequest
     ConsumerGroupDescribe ConsumerGroupDescribeRequest
     DescribeTopicPartitions DescribeTopicPartitionsRequest
+    ShareGroupHeartbeat ShareGroupHeartbeatRequest
+    ShareGroupDescribe ShareGroupDescribeRequest
+    ShareFetch ShareFetchRequest
+    ShareAcknowledge ShareAcknowledgeRequest
+    DescribeShareGroupOffsets DescribeShareGroupOffsetsRequest
+    AlterShareGroupOffsets AlterShareGroupOffsetsRequest
+    DeleteShareGroupOffsets DeleteShareGroupOffsetsRequest
 }
 
 /// A request that cannot be answered in its own form; the connection ends, as with Kafka.

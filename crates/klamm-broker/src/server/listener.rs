@@ -1,7 +1,7 @@
 //! Accepts connections for one node.
 
 use super::Session;
-use super::connection::Connection;
+use super::connection::{Connection, Ended};
 use crate::cluster::Cluster;
 use crate::security::Principal;
 use socket2::SockRef;
@@ -188,12 +188,12 @@ async fn serve(
     let ended = match cluster.security.tls.clone() {
         None => {
             let session = session(peer, node_id, &cluster, Principal::anonymous());
-            Connection::new(stream, cluster, session, login_by).serve().await
+            converse(stream, cluster, session, login_by).await
         }
         Some(tls) => match tokio::time::timeout_at(login_by, tls.accept(stream)).await {
             Ok(Ok((stream, principal))) => {
                 let session = session(peer, node_id, &cluster, principal);
-                Connection::new(stream, cluster, session, login_by).serve().await
+                converse(stream, cluster, session, login_by).await
             }
             Ok(Err(error)) => return tracing::debug!(?peer, %error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!(?peer, "a TLS handshake took too long"),
@@ -201,6 +201,28 @@ async fn serve(
     };
     if let Err(ended) = ended {
         tracing::debug!(?peer, %ended, "a connection ended");
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    cluster: Arc<Cluster>,
+    session: Arc<Session>,
+    login_by: Instant,
+) -> Result<(), Ended> {
+    let _open = Open { cluster: cluster.clone(), id: session.id };
+    Connection::new(stream, cluster, session, login_by).serve().await
+}
+
+/// A connection that is open; what is bound to it ends when this is dropped, however that comes about.
+struct Open {
+    cluster: Arc<Cluster>,
+    id: u64,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.cluster.disconnected(self.id);
     }
 }
 

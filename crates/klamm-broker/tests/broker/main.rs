@@ -11,5 +11,9 @@ mod long_poll;
 mod operators;
 mod peer;
 mod restart;
+<<<<<<< HEAD
 mod transaction_steps;
+=======
+mod share;
+>>>>>>> a26da04 (klamm-broker: share groups (KIP-932))
 mod traps;

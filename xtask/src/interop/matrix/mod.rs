@@ -43,7 +43,7 @@ cargo xtask interop matrix --quick [--program KLAMM]
 const QUICK: &str = "kcat,confluent-kafka,kafka-python,franz-go,java";
 
 /// What a client can be asked to do; each program prints one line for each.
-const SCENARIOS: [&str; 9] = [
+const SCENARIOS: [&str; 10] = [
     "codecs",
     "idempotent",
     "group",
@@ -53,6 +53,7 @@ const SCENARIOS: [&str; 9] = [
     "transactions",
     "admin",
     "timestamps",
+    "share",
 ];
 
 /// Runs `cargo xtask interop matrix` with `args`.

@@ -2,14 +2,13 @@
 
 use super::group::ConsumerGroup;
 use super::member::{Member, Progress};
-use crate::group::assignor::Assignment;
 use crate::group::change::{
-    Change, ConsumerMemberRecord, ConsumerRecord, Key, PartitionRecord, RestoreError, Value,
-    from_hex, opt_text, text, to_hex,
+    Change, ConsumerMemberRecord, ConsumerRecord, Key, RestoreError, Value, opt_text,
+    record_partitions, restore_partitions, text,
 };
 use crate::group::config::GroupConfig;
 use crate::group::effects::Effects;
-use klamm_protocol::primitives::{Str, Uuid};
+use klamm_protocol::primitives::Str;
 
 impl ConsumerGroup {
     /// Has the group written down as it is.
@@ -94,17 +93,4 @@ fn restore_member(record: ConsumerMemberRecord) -> Result<Member, RestoreError> 
         revoking,
         target: restore_partitions(record.target)?,
     })
-}
-
-fn record_partitions(assignment: &Assignment) -> PartitionRecord {
-    let topics = assignment.iter().filter(|(_, partitions)| !partitions.is_empty());
-    topics.map(|(id, set)| (to_hex(&id.to_bytes()), set.iter().copied().collect())).collect()
-}
-
-fn restore_partitions(record: PartitionRecord) -> Result<Assignment, RestoreError> {
-    let topic = |(id, partitions): (String, Vec<i32>)| {
-        let id = from_hex(&id)?.try_into().map_err(|_| RestoreError::Mismatch)?;
-        Ok((Uuid::from_bytes(id), partitions.into_iter().collect()))
-    };
-    record.into_iter().map(topic).collect()
 }

@@ -50,7 +50,7 @@ impl Coordinator {
             Some(Kind::Consumer(group)) => {
                 group.heartbeat(fx, Beat { config, caller, request, view })
             }
-            Some(Kind::Classic(_)) | None => Err(not_found(&request.group_id)),
+            Some(Kind::Classic(_) | Kind::Share(_)) | None => Err(not_found(&request.group_id)),
         }
     }
 
@@ -60,7 +60,7 @@ impl Coordinator {
     ) -> Result<ConsumerGroupHeartbeatResponse, Fault> {
         match self.groups.get_mut(&request.group_id).map(|group| &mut group.kind) {
             Some(Kind::Consumer(group)) => group.depart(&mut self.fx, request),
-            Some(Kind::Classic(_)) | None => Err(not_found(&request.group_id)),
+            Some(Kind::Classic(_) | Kind::Share(_)) | None => Err(not_found(&request.group_id)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Coordinator {
         let describe = |id: &Str| match self.groups.get(id).map(|group| &group.kind) {
             _ if id.is_empty() => undescribed(id, ErrorCode::INVALID_GROUP_ID, None),
             Some(Kind::Consumer(group)) => group.describe(version, view),
-            Some(Kind::Classic(_)) | None => {
+            Some(Kind::Classic(_) | Kind::Share(_)) | None => {
                 let why = Str::from(format!("there is no consumer group {id}"));
                 undescribed(id, ErrorCode::GROUP_ID_NOT_FOUND, Some(why))
             }

@@ -84,7 +84,7 @@ impl Coordinator {
             Some(Kind::Consumer(group)) => {
                 group.validate_commit(generation, member_id, version, producer_id.is_some())
             }
-            None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            Some(Kind::Share(_)) | None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }
     }
 

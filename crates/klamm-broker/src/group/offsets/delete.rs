@@ -2,6 +2,7 @@
 
 use crate::group::Coordinator;
 use crate::group::change::{Change, Key, text};
+use crate::group::group::Kind;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::offset_delete_request::OffsetDeleteRequestTopic;
 use klamm_protocol::message::offset_delete_response::{
@@ -34,7 +35,8 @@ impl Coordinator {
         if id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
-        let group = self.groups.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        let group = self.groups.get(id).filter(|group| !matches!(group.kind, Kind::Share(_)));
+        let group = group.ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         group.subscribed_topics().ok_or(ErrorCode::NON_EMPTY_GROUP)
     }
 

@@ -48,6 +48,7 @@ fn expired(group: &Group, now_ms: i64, retention_ms: i64) -> Vec<(Str, i32)> {
             (Default::default(), had_members.then(|| classic.since_ms()))
         }
         Kind::Consumer(group) => (Default::default(), Some(group.since_ms())),
+        Kind::Share(_) => return Vec::new(),
     };
     let is_old = |committed: &Committed| match committed.expires_ms {
         Some(expires_ms) => now_ms >= expires_ms,

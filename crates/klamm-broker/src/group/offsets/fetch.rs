@@ -79,12 +79,13 @@ impl Coordinator {
         if asked.group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
-        if let Some(Kind::Consumer(group)) =
-            self.groups.get(&asked.group_id).map(|group| &group.kind)
-        {
-            return group.validate_fetch(asked.member_epoch, asked.member_id.as_deref());
+        match self.groups.get(&asked.group_id).map(|group| &group.kind) {
+            Some(Kind::Consumer(group)) => {
+                group.validate_fetch(asked.member_epoch, asked.member_id.as_deref())
+            }
+            Some(Kind::Share(_)) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            Some(Kind::Classic(_)) | None => Ok(()),
         }
-        Ok(())
     }
 }
 

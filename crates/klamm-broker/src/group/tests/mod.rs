@@ -9,4 +9,5 @@ mod consumer_offsets;
 mod consumer_walks;
 mod offsets;
 mod script;
+mod share;
 mod walks;

@@ -40,7 +40,8 @@ public final class Main {
         "consumer-protocol", bootstrap -> Groups.group(bootstrap, "Consumer", "group.protocol", "consumer"),
         "transactions", Main::transactions,
         "admin", Administration::run,
-        "timestamps", Main::timestamps);
+        "timestamps", Main::timestamps,
+        "share", Shares::run);
 
     private Main() {}
 

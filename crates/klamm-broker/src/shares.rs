@@ -241,7 +241,7 @@ impl Cluster {
             OffsetReset::Within(ms) => {
                 let since = self.clock.now_ms().saturating_sub(ms);
                 let found = partition.offset_for_time(node, -1, since)?;
-                found.map_or(bounds.high_watermark, |(offset, _)| offset)
+                found.map_or(bounds.high_watermark, |found| found.offset)
             }
         };
         self.start_share(key, start).map(|(share, _)| share)

@@ -58,7 +58,8 @@ func share(bootstrap string) string {
 	Need(err, "offsets of the share group")
 	for partition := range int32(Partitions) {
 		offset, _ := offsets[name].Offsets.Lookup(name, partition)
-		Equal(offset.StartOffset, int64(sharedRecords/Partitions), fmt.Sprint("start offset of partition ", partition))
+		// The start offset may be behind: Kafka moves it with the next acknowledgement.
+		Equal(offset.Lag, int64(0), fmt.Sprint("lag of partition ", partition))
 	}
 	_, err = admin.DeleteGroup(ctx, name)
 	Need(err, "delete the share group")

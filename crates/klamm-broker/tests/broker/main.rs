@@ -11,9 +11,6 @@ mod long_poll;
 mod operators;
 mod peer;
 mod restart;
-<<<<<<< HEAD
-mod transaction_steps;
-=======
 mod share;
->>>>>>> a26da04 (klamm-broker: share groups (KIP-932))
+mod transaction_steps;
 mod traps;

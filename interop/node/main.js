@@ -158,8 +158,11 @@ async function transactions(bootstrap) {
   for (const [offset, commit] of [['3', true], ['5', false]]) {
     const topics = [{ topic: source, partitions: [{ partition: 0, offset }] }]
     await inOne(commit, transaction => transaction.sendOffsets({ consumerGroupId: transactionalId, topics }))
-    const [found] = await admin.fetchOffsets({ groupId: transactionalId, topics: [source] })
-    equal(found.partitions[0].offset, '3', 'offset committed in a transaction')
+    // A transaction has ended a moment before its offsets are put in place.
+    await until('the offset committed in a transaction', async () => {
+      const [found] = await admin.fetchOffsets({ groupId: transactionalId, topics: [source] })
+      return found.partitions[0].offset === '3'
+    })
   }
   const committed = [...numbered(0, 10, PARTITIONS), ...numbered(20, 10, PARTITIONS)]
   sameRecords(await read(bootstrap, topic, 20), committed, 'read_committed')

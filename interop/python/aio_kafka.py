@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 import groups
 import scenario
 from groups import numbered
-from scenario import CODECS, PARTITIONS, Deadline, check, equal, samples, same_records, unique
+from scenario import CODECS, PARTITIONS, Deadline, becomes, check, equal, samples, same_records, unique
 
 LOOP = asyncio.new_event_loop()
 
@@ -193,7 +193,7 @@ def offsets_in_transaction(bootstrap, client, source):
         ask(client.send_offsets_to_transaction({partition: OffsetAndMetadata(offset, "")}, name))
         ask(client.commit_transaction() if commit else client.abort_transaction())
         member = consumer(bootstrap, group_id=name)
-        equal(ask(member.committed(partition)), 3, "offset committed in a transaction")
+        becomes(lambda: ask(member.committed(partition)), 3, "offset committed in a transaction")
         ask(member.stop())
 
 

@@ -10,7 +10,7 @@ from kafka.errors import TopicAlreadyExistsError
 import groups
 import scenario
 from groups import numbered
-from scenario import CODECS, PARTITIONS, Deadline, check, equal, samples, same_records, unique
+from scenario import CODECS, PARTITIONS, Deadline, becomes, check, equal, samples, same_records, unique
 
 
 def producer(bootstrap, **settings):
@@ -161,7 +161,7 @@ def offsets_in_transaction(bootstrap, client, source):
         position = {partition: OffsetAndMetadata(offset, "", -1)}
         client.send_offsets_to_transaction(position, member.client.group_metadata())
         client.commit_transaction() if commit else client.abort_transaction()
-        equal(member.client.committed(partition), 3, "offset committed in a transaction")
+        becomes(lambda: member.client.committed(partition), 3, "offset committed in a transaction")
     member.close()
 
 

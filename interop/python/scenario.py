@@ -78,6 +78,14 @@ class Deadline:
         check(time.monotonic() < self.end, f"waited too long for {self.what} {state}")
 
 
+def becomes(read, expected, what):
+    """What was committed may show a moment later: a transaction has ended before its offsets are put in place."""
+    deadline = Deadline(what)
+    while (found := read()) != expected:
+        deadline.check(f"with {found!r:.300} instead of {expected!r:.300}")
+        time.sleep(0.02)
+
+
 def say(name, ok, detail):
     print(json.dumps({"scenario": name, "ok": ok, "detail": detail}), flush=True)
 

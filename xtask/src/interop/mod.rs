@@ -16,7 +16,7 @@ mod rows;
 mod suites;
 mod tools;
 
-pub(crate) use self::matrix::Held;
+pub(crate) use self::matrix::{Held, quick as matrix};
 pub(crate) use self::packages::build_go;
 pub(crate) use self::readers::{Java, Reader, read_by_kcat};
 pub(crate) use self::rows::Row;

@@ -21,7 +21,7 @@ pub(crate) struct Step {
 }
 
 /// Every step, in the order they run.
-pub(crate) const STEPS: [Step; 12] = [
+pub(crate) const STEPS: [Step; 13] = [
     Step { name: "fmt", what: "rustfmt has nothing to change", run: fmt },
     Step { name: "tidy", what: "the rules no compiler knows", run: tidy },
     Step { name: "codegen", what: "generated messages match Kafka's schemas", run: codegen },
@@ -31,6 +31,7 @@ pub(crate) const STEPS: [Step; 12] = [
     Step { name: "docs", what: "the documentation builds without a warning", run: docs },
     Step { name: "no-c", what: "the release builds without a C compiler", run: no_c },
     Step { name: "interop", what: "other clients read what klamm wrote", run: interop },
+    Step { name: "matrix", what: "other clients do on the broker what they can", run: matrix },
     Step { name: "tools", what: "Kafka's tools on the broker and its files", run: tools },
     Step { name: "chaos", what: "no acknowledged record is lost while brokers die", run: chaos },
     Step { name: "fuzz", what: "each fuzz target for a short while", run: fuzz },
@@ -124,6 +125,10 @@ fn interop(context: &mut Context) -> Result<Counts> {
         return Err(Failure::new("needs the step kafka"));
     };
     interop::readers(&context.place, kafka.cluster(), &klamm(&context.place)?)
+}
+
+fn matrix(context: &mut Context) -> Result<Counts> {
+    interop::matrix(&context.place, &klamm(&context.place)?)
 }
 
 fn tools(context: &mut Context) -> Result<Counts> {

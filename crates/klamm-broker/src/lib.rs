@@ -19,6 +19,7 @@ mod in_process;
 mod journal;
 mod nodes;
 mod partition;
+mod pattern;
 mod release;
 mod request_log;
 mod security;

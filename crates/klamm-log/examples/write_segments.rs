@@ -32,7 +32,7 @@ fn main() {
     }
     let open = Batch::of(&[pair("key", "aborted")]).by(7, 0, 0).transactional();
     log.append(open.bytes(), client(0)).unwrap();
-    let info = AppendInfo { origin: Origin::Coordinator { epoch: 3 }, ..client(0) };
+    let info = AppendInfo { origin: Origin::Coordinator { epoch: 3, tv2: false }, ..client(0) };
     log.append(end_transaction_marker(7, 0, false, 3, 0), info).unwrap();
     log.close().unwrap();
 }

@@ -133,16 +133,19 @@ impl Producers {
         if follows { Ok(()) } else { Err(SequenceError::OutOfOrder { got, last }) }
     }
 
-    /// Whether this marker may be written; `strict` wants its epoch above the producer's, as the second transaction
-    /// protocol does (KIP-890).
+    /// Whether this marker may be written. With `tv2` its epoch has to be above the producer's: one that is not would end
+    /// the transaction after its own.
     pub(crate) fn check_marker(
         &self,
         header: &BatchHeader,
         coordinator_epoch: i32,
+        tv2: bool,
     ) -> Result<(), SequenceError> {
         let Some(entry) = self.entries.get(&header.producer_id) else { return Ok(()) };
-        if header.producer_epoch < entry.epoch {
-            let (got, current) = (header.producer_epoch, entry.epoch);
+        let (got, current) = (header.producer_epoch, entry.epoch);
+        // With nothing open it is the same marker again, and after the last epoch there is no higher one.
+        let again = entry.transaction_start.is_none() || got == i16::MAX;
+        if got < current || (tv2 && got == current && !again) {
             return Err(SequenceError::StaleEpoch { got, current });
         }
         if coordinator_epoch < entry.coordinator_epoch {
@@ -374,6 +377,38 @@ mod tests {
         assert_eq!(stale, Err(SequenceError::StaleEpoch { got: 2, current: 3 }));
         assert_eq!(producers.check(&epoch(4, 0)), Ok(()));
         assert!(producers.check(&epoch(4, 1)).is_err());
+    }
+
+    #[test]
+    fn a_marker_of_the_second_protocol_ends_no_later_transaction() {
+        let open = written(&[transactional(batch(0, 1, 0))]);
+        let mut ended = open.clone();
+        let marker = |producer_epoch| BatchHeader { producer_epoch, ..batch(-1, 1, 1) };
+        ended.end_transaction(&marker(4), ControlType::Commit, 0);
+        let mut next = ended.clone();
+        next.append(&BatchHeader { producer_epoch: 4, ..transactional(batch(0, 1, 2)) });
+        let mut last = Producers::default();
+        last.append(&BatchHeader { producer_epoch: i16::MAX, ..transactional(batch(0, 1, 0)) });
+        for (producers, epoch, first, second) in [
+            (&open, 2, false, false),
+            // The epoch of the records is no end of theirs, and one above it is.
+            (&open, 3, true, false),
+            (&open, 4, true, true),
+            (&ended, 3, false, false),
+            // The same marker again, after an answer that was lost.
+            (&ended, 4, true, true),
+            (&ended, 5, true, true),
+            // And again when the transaction after it is open.
+            (&next, 4, true, false),
+            (&next, 5, true, true),
+            // There is no higher one.
+            (&last, i16::MAX, true, true),
+        ] {
+            for (tv2, fits) in [(false, first), (true, second)] {
+                let found = producers.check_marker(&marker(epoch), 0, tv2).is_ok();
+                assert_eq!(found, fits, "{epoch}, tv2: {tv2}, {producers:?}");
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ struct World {
     journal: BTreeMap<String, Vec<u8>>,
     /// In the order they were written.
     markers: Vec<WriteMarkers>,
+    /// When the transaction of each of them began.
+    began_ms: Vec<i64>,
     now_ms: i64,
 }
 
@@ -31,7 +33,8 @@ impl World {
     fn new() -> Self {
         let (journal, markers) = (BTreeMap::new(), Vec::new());
         let coordinator = Coordinator::new(Limits::default());
-        let mut world = Self { coordinator, journal, markers, now_ms: 1_000_000 };
+        let (began_ms, now_ms) = (Vec::new(), 1_000_000);
+        let mut world = Self { coordinator, journal, markers, began_ms, now_ms };
         world.coordinator.start();
         world.settle();
         world
@@ -50,6 +53,8 @@ impl World {
             Some(Effect::WriteMarkers(markers)) => {
                 let token = markers.token;
                 self.markers.push(markers);
+                let state = self.coordinator.describe(&Str::from(ID));
+                self.began_ms.push(state.transaction_start_time_ms);
                 self.coordinator.handle_markers_written(token, self.now_ms);
             }
         }

@@ -66,7 +66,7 @@ impl Cluster {
         let (id, epoch) = (markers.producer_id, markers.producer_epoch);
         let bytes =
             end_transaction_marker(id, epoch, markers.commit, markers.coordinator_epoch, now_ms);
-        let origin = Origin::Coordinator { epoch: markers.coordinator_epoch };
+        let origin = Origin::Coordinator { epoch: markers.coordinator_epoch, tv2: markers.tv2 };
         // Only the bytes are stored; what the header says of them is read from there.
         let marker = Checked { bytes, header: BatchHeader::default() };
         match partition.append(partition.leader().0, marker, origin) {

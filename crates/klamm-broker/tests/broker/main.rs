@@ -8,6 +8,7 @@ mod controls;
 mod group_faults;
 mod internal_topics;
 mod long_poll;
+mod markers;
 mod operators;
 mod peer;
 mod restart;

@@ -22,6 +22,9 @@ pub enum Origin {
     Coordinator {
         /// Its epoch.
         epoch: i32,
+        /// The transaction is of the second protocol (KIP-890): its end has a higher producer epoch than its records, and
+        /// a marker without one is late (KIP-1228).
+        tv2: bool,
     },
 }
 
@@ -97,8 +100,8 @@ impl Log {
             Origin::Client => {
                 self.producers.check(header).map(|()| None).map_err(AppendError::from)
             }
-            Origin::Coordinator { epoch } => {
-                self.producers.check_marker(header, epoch)?;
+            Origin::Coordinator { epoch, tv2 } => {
+                self.producers.check_marker(header, epoch, tv2)?;
                 let (kind, _) = marker(batch)?;
                 Ok(Some((kind, epoch)))
             }

@@ -29,7 +29,7 @@ fn append(log: &mut Log, batch: Batch) -> i64 {
 
 fn end(log: &mut Log, producer: i64, commit: bool) {
     let marker = end_transaction_marker(producer, 0, commit, 0, 0);
-    let info = AppendInfo { origin: Origin::Coordinator { epoch: 0 }, ..client(0) };
+    let info = AppendInfo { origin: Origin::Coordinator { epoch: 0, tv2: false }, ..client(0) };
     log.append(marker, info).unwrap();
 }
 

@@ -22,7 +22,7 @@ fn written() -> (Arc<MemoryStorage>, Vec<i64>) {
     }
     log.append(Batch::of(&[pair("k", "v")]).by(7, 0, 0).transactional().bytes(), client(0))
         .unwrap();
-    let info = AppendInfo { origin: Origin::Coordinator { epoch: 3 }, ..client(0) };
+    let info = AppendInfo { origin: Origin::Coordinator { epoch: 3, tv2: false }, ..client(0) };
     log.append(end_transaction_marker(7, 0, false, 3, 0), info).unwrap();
     log.close().unwrap();
     let names = storage.list("t-0").unwrap();

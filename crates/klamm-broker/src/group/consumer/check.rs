@@ -1,7 +1,7 @@
 //! Pure: what a heartbeat of a KIP-848 member has to look like, before anybody asks who sent it.
 
-use super::pattern;
 use crate::group::assignor::Assignor;
+use crate::pattern;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use klamm_protocol::primitives::Str;

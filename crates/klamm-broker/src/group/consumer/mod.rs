@@ -7,7 +7,6 @@ mod group;
 mod heartbeat;
 mod member;
 mod membership;
-mod pattern;
 mod reconcile;
 mod records;
 mod requests;

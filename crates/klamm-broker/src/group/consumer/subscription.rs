@@ -2,8 +2,8 @@
 
 use super::group::ConsumerGroup;
 use super::heartbeat::Beat;
-use super::pattern;
 use crate::group::topic_view::TopicView;
+use crate::pattern;
 use klamm_protocol::primitives::Str;
 use std::collections::BTreeSet;
 

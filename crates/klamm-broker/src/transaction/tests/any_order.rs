@@ -103,6 +103,8 @@ impl World {
 
 fn act(world: &mut World, seen: &Observer, event: &Event) -> Result<Option<Producer>, ErrorCode> {
     let nobody = Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+    // No two transactions begin at the same time: it says which is which.
+    world.now_ms += 1;
     match *event {
         Event::Init { resume } => {
             let expected = resume.and_then(|who| seen.nth_last(who));
@@ -169,13 +171,21 @@ fn check_markers(world: &World, seen: &mut Observer) {
     seen.seen = world.markers.len();
 }
 
-/// Of the second protocol, where an epoch is one transaction: no two verdicts for it.
+/// No two verdicts for a transaction, however often its end is written.
 fn check_verdicts(world: &World) {
-    let mut verdicts = BTreeMap::new();
-    for marker in world.markers.iter().filter(|marker| marker.tv2) {
-        let key = (marker.producer_id, marker.producer_epoch);
-        let verdict = *verdicts.entry(key).or_insert(marker.commit);
-        assert_eq!(verdict, marker.commit, "both verdicts for {key:?}");
+    let (mut by_epoch, mut by_start) = (BTreeMap::new(), BTreeMap::new());
+    for (marker, began_ms) in world.markers.iter().zip(&world.began_ms) {
+        let verdict = *by_start.entry(began_ms).or_insert(marker.commit);
+        assert_eq!(verdict, marker.commit, "both verdicts for what began at {began_ms}");
+        if marker.tv2 {
+            // An epoch is one transaction.
+            let key = (marker.producer_id, marker.producer_epoch);
+            let verdict = *by_epoch.entry(key).or_insert(marker.commit);
+            assert_eq!(verdict, marker.commit, "both verdicts for {key:?}");
+        } else {
+            // Only what was begun ends: else an end that comes twice would get a second verdict.
+            assert!(!marker.partitions.is_empty(), "the end of nothing: {marker:?}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Pure: regular expressions over names of topics, in the syntax of RE2 as far as it is about bytes.
+//! Pure: regular expressions over names, in the syntax of RE2 as far as it is about bytes.
 
 use klamm_protocol::primitives::Str;
 use regex::bytes::{Regex, RegexBuilder};
@@ -10,27 +10,42 @@ const MAX_COMPILED_BYTES: usize = 256 * 1024;
 /// The longest expression.
 const MAX_LENGTH: usize = 16 * 1024;
 
+/// An expression that names match as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn new(expression: &str) -> Result<Self, String> {
+        if expression.len() > MAX_LENGTH {
+            return Err(format!("the expression is longer than {MAX_LENGTH} bytes"));
+        }
+        // By itself first: "a)(b" is none, though it is one within brackets.
+        build(expression)?;
+        build(&format!("^(?:{expression})$")).map(Self)
+    }
+
+    /// Whether all of a name matches.
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name.as_bytes())
+    }
+}
+
 /// Whether an expression can be used.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn check(expression: &str) -> Result<(), String> {
-    compile(expression).map(|_| ())
+pub(crate) fn check(expression: &str) -> Result<(), String> {
+    Pattern::new(expression).map(|_| ())
 }
 
 /// The names that match as a whole; none for an expression that cannot be used.
-pub(super) fn matching(expression: &str, names: &[Str]) -> BTreeSet<Str> {
-    let Ok(regex) = compile(expression) else { return BTreeSet::new() };
-    names.iter().filter(|name| regex.is_match(name.as_bytes())).cloned().collect()
-}
-
-fn compile(expression: &str) -> Result<Regex, String> {
-    if expression.len() > MAX_LENGTH {
-        return Err(format!("the expression is longer than {MAX_LENGTH} bytes"));
-    }
-    // By itself first: "a)(b" is none, though it is one within brackets.
-    build(expression)?;
-    build(&format!("^(?:{expression})$"))
+pub(crate) fn matching(expression: &str, names: &[Str]) -> BTreeSet<Str> {
+    let Ok(pattern) = Pattern::new(expression) else { return BTreeSet::new() };
+    names.iter().filter(|name| pattern.matches(name)).cloned().collect()
 }
 
 fn build(expression: &str) -> Result<Regex, String> {

@@ -86,6 +86,7 @@ pub struct Builder {
     topics: Vec<(String, i32)>,
     request_log: usize,
     data: Option<PathBuf>,
+    storage: Option<Arc<dyn Storage>>,
     durability: Option<Durability>,
     security: SecuritySettings,
 }
@@ -101,6 +102,7 @@ impl Default for Builder {
             topics: Vec::new(),
             request_log: DEFAULT_CAPACITY,
             data: None,
+            storage: None,
             durability: None,
             security: SecuritySettings::default(),
         }
@@ -153,6 +155,13 @@ impl Builder {
         self
     }
 
+    /// Keeps everything in this storage in place of a directory; with one that fails on purpose, a test sees what its
+    /// clients see of a full or broken disk.
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
     /// When a record counts as safe. Default with [`Builder::data`]: on the disk within a second; without: in memory.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = Some(durability);
@@ -195,7 +204,11 @@ impl Builder {
         self
     }
 
-    fn storage(&self) -> Result<(Arc<dyn Storage>, Durability), StartError> {
+    fn open_storage(&self) -> Result<(Arc<dyn Storage>, Durability), StartError> {
+        if let Some(storage) = &self.storage {
+            let durability = self.durability.unwrap_or(Durability::Interval(DEFAULT_INTERVAL));
+            return Ok((storage.clone(), durability));
+        }
         match (&self.data, self.durability) {
             (None, None | Some(Durability::Memory)) => {
                 Ok((Arc::new(MemoryStorage::new()), Durability::Memory))
@@ -251,7 +264,7 @@ impl Builder {
         for (listener, id) in listeners.iter().zip(1..) {
             nodes.add(self.node(id, listener));
         }
-        let (storage, durability) = self.storage()?;
+        let (storage, durability) = self.open_storage()?;
         let mut config = self.config.clone();
         if durability == Durability::Memory {
             config.disk_max_bytes.get_or_insert(MEMORY_BYTES);

@@ -313,6 +313,14 @@ impl Controls {
         Ok(())
     }
 
+    /// Why records cannot be written at present, and to which partition; `/ready` says no then.
+    ///
+    /// A full disk counts until a record is written again, or half a minute has passed without another failure; a failed
+    /// sync until the broker is started again.
+    pub fn storage_trouble(&self) -> Option<String> {
+        self.cluster.storage_trouble()
+    }
+
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }

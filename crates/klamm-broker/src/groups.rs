@@ -26,6 +26,7 @@ pub(crate) struct Groups {
 
 #[derive(Debug)]
 struct Inner {
+    config: GroupConfig,
     coordinator: Coordinator,
     waiters: BTreeMap<u64, oneshot::Sender<Reply>>,
     last_waiter: u64,
@@ -41,8 +42,9 @@ impl Groups {
         journal: &Journal,
         now_ms: i64,
     ) -> Result<Self, RestoreError> {
-        let coordinator = restored(config, journal, now_ms)?;
-        let inner = Inner { coordinator, waiters: BTreeMap::new(), last_waiter: 0 };
+        let config = group_config(config);
+        let coordinator = restored(config.clone(), journal, now_ms)?;
+        let inner = Inner { config, coordinator, waiters: BTreeMap::new(), last_waiter: 0 };
         Ok(Self { inner: Mutex::new(inner), rearmed: Notify::new() })
     }
 
@@ -57,8 +59,8 @@ impl Groups {
         now_ms: i64,
     ) -> Result<(), RestoreError> {
         let mut inner = self.inner.lock();
-        inner.coordinator = restored(config, journal, now_ms)?;
-        inner.waiters.clear();
+        inner.config = group_config(config);
+        inner.find_back(journal, now_ms)?;
         drop(inner);
         self.rearmed.notify_one();
         Ok(())
@@ -90,6 +92,11 @@ impl Groups {
         let result = action(&mut inner);
         // Under the lock: changes are written in the order in which they happened.
         let written = journal.write(inner.changes(), now_ms);
+        if written.is_err()
+            && let Err(error) = inner.find_back(journal, now_ms)
+        {
+            tracing::error!(%error, "groups cannot be restored");
+        }
         inner.answer();
         if inner.coordinator.poll_timeout() != due {
             self.rearmed.notify_one();
@@ -117,11 +124,11 @@ impl Groups {
 }
 
 fn restored(
-    config: &BrokerConfig,
+    config: GroupConfig,
     journal: &Journal,
     now_ms: i64,
 ) -> Result<Coordinator, RestoreError> {
-    let mut coordinator = Coordinator::new(group_config(config), fastrand::u64(..));
+    let mut coordinator = Coordinator::new(config, fastrand::u64(..));
     for (key, value) in journal.entries(JOURNAL) {
         coordinator.restore(now_ms, &key, &value)?;
     }
@@ -129,6 +136,13 @@ fn restored(
 }
 
 impl Inner {
+    /// Begins again from what is written: what a failed write was to tell has not happened, and nobody may build on it.
+    fn find_back(&mut self, journal: &Journal, now_ms: i64) -> Result<(), RestoreError> {
+        self.coordinator = restored(self.config.clone(), journal, now_ms)?;
+        self.waiters.clear();
+        Ok(())
+    }
+
     fn changes(&mut self) -> Vec<Change> {
         let changes = std::iter::from_fn(|| self.coordinator.poll_change());
         changes.map(|change| (format!("{JOURNAL}{}", change.key()), change.value())).collect()

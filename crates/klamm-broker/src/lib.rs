@@ -47,6 +47,6 @@ pub use self::security::{
     AclSettings, ClientAuth, SaslSettings, SecurityError, TlsError, TlsSettings, UsersError,
 };
 pub use self::server::ConnectionLimits;
-pub use klamm_log::Durability;
+pub use klamm_log::{Durability, storage};
 pub use klamm_protocol::api_key::ApiKey;
 pub use klamm_protocol::error_code::ErrorCode;

@@ -6,11 +6,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use klamm_broker::{Admin, AdminError, Broker};
+use klamm_broker::storage::{Call, Fault, FaultyStorage, Misdeed};
+use klamm_broker::{Admin, AdminError, Broker, Durability};
 use klamm_protocol::header::encode_request;
 use klamm_protocol::message::ApiVersionsRequest;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -163,6 +165,24 @@ async fn coordinators_are_moved_metadata_freezes_and_the_broker_restarts() {
     let leader = parsed(call(&admin, Method::GET, "/topics/t/0/leader", "").await, 200);
     assert_eq!(leader["epoch"], 1);
     assert!(is_answered(&broker, 1).await);
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_write_is_not_ready() {
+    let storage = FaultyStorage::new();
+    let builder = Broker::builder().storage(Arc::new(storage.clone())).topic("t", 1);
+    let broker = builder.durability(Durability::Os).start().await.unwrap();
+    let admin = Admin::start(ANY, broker.controls().clone()).await.unwrap();
+    assert_eq!(call(&admin, Method::GET, "/ready", "").await.0, 200);
+    let (call_kind, misdeed) = (Some(Call::Write), Misdeed::Full);
+    storage.inject(Fault { call: call_kind, after: 0, misdeed, lasting: true });
+    let path = "/topics/t/0/leader";
+    assert_eq!(call(&admin, Method::POST, path, "").await.0, 503);
+    let ready = parsed(call(&admin, Method::GET, "/ready", "").await, 503);
+    assert!(ready["detail"].as_str().unwrap().contains("no space left"), "{ready}");
+    storage.heal();
+    parsed(call(&admin, Method::POST, path, "").await, 200);
+    assert_eq!(call(&admin, Method::GET, "/ready", "").await.0, 200);
 }
 
 #[tokio::test]

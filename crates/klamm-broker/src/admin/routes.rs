@@ -84,9 +84,13 @@ fn nowhere(method: &Method, path: &str) -> Problem {
 }
 
 fn ready(controls: &Controls) -> Answered {
-    match controls.cluster().nodes.controller() {
-        -1 => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no node is up")),
-        _ => Ok(text("ready\n")),
+    let unready = |why: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
+    if controls.cluster().nodes.controller() == -1 {
+        return Err(unready("no node is up"));
+    }
+    match controls.storage_trouble() {
+        Some(why) => Err(unready(&format!("records cannot be written: {why}"))),
+        None => Ok(text("ready\n")),
     }
 }
 

@@ -90,6 +90,14 @@ impl Cluster {
         partitions.chain([self.journal.partition().clone()]).collect()
     }
 
+    /// What keeps records from being written, and where, as far as it is known.
+    pub(crate) fn storage_trouble(&self) -> Option<String> {
+        self.logs().iter().find_map(|log| {
+            let why = log.trouble()?;
+            Some(format!("{}-{}: {why}", log.topic().as_str(), log.index()))
+        })
+    }
+
     /// Removes what is too old or too much, from every topic; returns the bytes.
     pub(crate) fn retain(&self) -> u64 {
         let (now_ms, mut bytes) = (self.clock.now_ms(), 0);

@@ -49,9 +49,15 @@ impl Partition {
         let append_time_ms = if append_time { batch.header.max_timestamp } else { -1 };
         let info = AppendInfo { leader_epoch: state.epoch, origin };
         let appended = match state.log.append(batch.bytes, info) {
-            Ok(appended) => appended,
+            Ok(appended) => {
+                self.note_success(&mut state);
+                appended
+            }
             // A retry whose first answer was lost.
-            Err(error) => error.duplicate().ok_or_else(|| refusal(&error))?,
+            Err(error) => error.duplicate().ok_or_else(|| {
+                self.note_failure(&mut state, &error);
+                refusal(&error)
+            })?,
         };
         let always = self.durability == Durability::Always;
         if !always {

@@ -4,6 +4,7 @@ mod append;
 mod check;
 mod compact;
 mod read;
+mod trouble;
 mod watchers;
 
 pub(crate) use self::append::{AppendRefused, Appended};
@@ -11,6 +12,7 @@ pub(crate) use self::check::{Checked, Rejected, check};
 pub(crate) use self::read::{Isolation, Read, ReadRefused, ReadRequest, Timed};
 pub(crate) use self::watchers::Watchers;
 
+use self::trouble::Trouble;
 use klamm_log::{Durability, Log, LogConfig, ProducerInfo};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;
@@ -40,6 +42,7 @@ struct State {
     /// What consumers may see ends here: all of the log, or what is flushed when every ack waits for that.
     high_watermark: i64,
     deleted: bool,
+    trouble: Option<Trouble>,
 }
 
 impl Partition {
@@ -59,6 +62,7 @@ impl Partition {
             high_watermark: log.end_offset(),
             log,
             deleted: false,
+            trouble: None,
         };
         Self {
             topic,

@@ -5,6 +5,7 @@
 mod batch;
 mod cap;
 mod controls;
+mod disk_failures;
 mod group_faults;
 mod internal_topics;
 mod long_poll;

@@ -11,7 +11,7 @@ use klamm_protocol::message::{FetchRequest, ProduceRequest, Request};
 use klamm_protocol::primitives::{Records, Str};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Longer than anything here takes.
@@ -26,15 +26,29 @@ pub(crate) async fn start(builder: Builder) -> Broker {
     builder.start().await.unwrap()
 }
 
+/// A socket, or what stands for one.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// One connection.
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     correlation_id: i32,
 }
 
 impl Peer {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), correlation_id: 0 }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Connects to the first node without a socket.
+    pub(crate) async fn in_process(broker: &Broker) -> Self {
+        Self::over(broker.connect().await.unwrap())
+    }
+
+    fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), correlation_id: 0 }
     }
 
     /// Sends a request and does not wait; returns its correlation id.

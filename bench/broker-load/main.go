@@ -1,6 +1,6 @@
 // Load for a broker, whichever it is: what `cargo xtask bench broker` compares brokers with.
 //
-//	load sync|sync-client|ingest|fanout|replay --bootstrap H:P [--records N] [--size S] [--bytes B] [--consumers C] [--rate R] [--plain]
+//	load sync|sync-client|ingest|fanout|replay --bootstrap H:P [--records N] [--size S] [--bytes B] [--before B] [--consumers C] [--rate R] [--plain]
 //
 // It prints `ready` when everything up to the measured section is done, waits for a line on standard input (or its end),
 // and prints one line of JSON when the section is over. Nothing is sent to the broker between that line and the end of
@@ -31,6 +31,7 @@ type args struct {
 	records   int
 	size      int
 	bytes     int
+	before    int
 	consumers int
 	rate      float64
 	plain     bool
@@ -77,13 +78,14 @@ func run(ctx context.Context) error {
 	flags.IntVar(&a.records, "records", 1000, "records that count")
 	flags.IntVar(&a.size, "size", 100, "bytes of a value")
 	flags.IntVar(&a.bytes, "bytes", 1<<30, "bytes of all batches together")
+	flags.IntVar(&a.before, "before", 0, "bytes of batches that `ingest` sends before those that count")
 	flags.IntVar(&a.consumers, "consumers", 5, "how many read")
 	flags.Float64Var(&a.rate, "rate", 30, "records a second")
 	flags.BoolVar(&a.plain, "plain", false, "no producer id where no client library is in between")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		return err
 	}
-	if a.records < 1 || a.size < 16 || a.bytes < 1 || a.consumers < 1 || a.rate <= 0 {
+	if a.records < 1 || a.size < 16 || a.bytes < 1 || a.before < 0 || a.consumers < 1 || a.rate <= 0 {
 		return fmt.Errorf("every number is at least 1, the size at least 16")
 	}
 	return cases[a.name](ctx, a, &section{in: bufio.NewReader(os.Stdin)})

@@ -104,7 +104,10 @@ func ingest(ctx context.Context, a args, s *section) error {
 	if err != nil {
 		return err
 	}
-	batches := max(1, a.bytes/len(producer.batch))
+	batches, before := max(1, a.bytes/len(producer.batch)), a.before/len(producer.batch)
+	if err := producer.many(before, inFlight); err != nil {
+		return err
+	}
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -114,7 +117,7 @@ func ingest(ctx context.Context, a args, s *section) error {
 	if err := s.end(a, batches, batches*len(producer.batch), nil); err != nil {
 		return err
 	}
-	return done(ctx, t, batches*producer.records)
+	return done(ctx, t, (before+batches)*producer.records)
 }
 
 // done counts the topic and takes it away.

@@ -61,6 +61,7 @@ pub(crate) async fn clean(cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>
             () = cluster.clock.sleep_until(due) => {}
         }
         let cluster = cluster.clone();
+        cluster.buffers.trim();
         // Removing files may take its time.
         drop(tokio::task::spawn_blocking(move || cluster.retain()).await);
     }

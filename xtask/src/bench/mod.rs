@@ -26,7 +26,7 @@ cargo xtask bench produce [--rounds 3] [--workloads a,b,c,d,a-lz4,c-lz4,f,g,hot]
      be built is named and left out
 
 cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,kfake,kfake-data,kafka]
-                         [--cases start,sync,sync-client,ingest,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
+                         [--cases start,sync,sync-client,ingest,ingest-on,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
      the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
      the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
      otherwise built; --plain sends without a producer id where no client library is in between

@@ -27,7 +27,7 @@ use crate::nodes::Nodes;
 use crate::release::Release;
 use crate::request_log::RequestLog;
 use crate::security::Security;
-use crate::server::RequestMemory;
+use crate::server::{RequestBuffers, RequestMemory};
 use crate::shares::Shares;
 use crate::stale_metadata::StaleMetadata;
 use crate::topics::Topics;
@@ -66,6 +66,7 @@ pub(crate) struct Cluster {
     pub(crate) security: Security,
     /// What large requests share.
     pub(crate) memory: RequestMemory,
+    pub(crate) buffers: Arc<RequestBuffers>,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     group_configs: GroupConfigs,
@@ -115,6 +116,7 @@ impl Cluster {
             request_log,
             cap: Cap::default(),
             memory: RequestMemory::new(security.limits.request_memory_bytes),
+            buffers: Arc::default(),
             security,
             storage,
             config: RwLock::new(Arc::new(config)),

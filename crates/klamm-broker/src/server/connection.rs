@@ -1,11 +1,12 @@
 //! One connection: frames in, answers out.
 
 use super::Session;
+use super::buffers::RequestBuffer;
 use super::limits::{MAX_LOGIN_FRAME_BYTES, Progress, Reserved};
 use super::pipeline::Pipeline;
 use crate::cluster::Cluster;
 use crate::handler::{self, Context, RequestError};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,9 @@ pub(super) struct Connection<S> {
     cluster: Arc<Cluster>,
     session: Arc<Session>,
     input: BytesMut,
-    /// What `input` is to hold: all that is missing of the frame under way, or a step towards it.
+    /// The frame under way, when it is large, and its length; `input` is empty then.
+    large: Option<(RequestBuffer, usize)>,
+    /// What is to be there: all of the frame under way, or a step towards it.
     wanted: usize,
     /// Memory of the frame under way.
     reserved: Reserved,
@@ -72,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             cluster,
             session,
             input: BytesMut::with_capacity(READ_BYTES),
+            large: None,
             wanted: 0,
             reserved: Reserved::default(),
             progress: Progress::default(),
@@ -106,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                 }
                 () = cluster.memory.reserve(&mut self.reserved, self.wanted), if room && !funded => {}
-                read = self.stream.read_buf(&mut self.input), if room && funded => {
+                read = read(&mut self.stream, &mut self.input, &mut self.large, self.wanted), if room && funded => {
                     if read? == 0 {
                         return Ok(());
                     }
@@ -131,9 +135,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // A handler may take as long as it likes: whoever waits for an answer is not idle.
         let patience = if waiting { idle.max(FOREVER) } else { idle };
         let mut deadline = (now + patience, Ended::Idle);
-        if reading && !self.input.is_empty() {
+        let begun = self.large.as_ref().map_or(self.input.len(), |(large, _)| large.bytes.len());
+        if reading && begun > 0 {
             let limit = self.cluster.security.limits.progress_timeout;
-            let stalled = self.progress.observe(now, self.input.len(), limit);
+            let stalled = self.progress.observe(now, begun, limit);
             if stalled < deadline.0 {
                 deadline = (stalled, Ended::Stalled);
             }
@@ -170,37 +175,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// Cuts the next whole frame off the input, without its size prefix.
+    /// Takes the next frame, without its size prefix, when all of it is there.
     fn next_frame(&mut self) -> Result<Option<Bytes>, Ended> {
         self.wanted = 0;
+        if self.large.is_some() {
+            return Ok(self.next_large());
+        }
         let Some(prefix) = self.input.first_chunk::<4>() else {
             self.input.reserve(READ_BYTES);
             return Ok(None);
         };
-        let size = i32::from_be_bytes(*prefix);
+        let len = self.checked(i32::from_be_bytes(*prefix))?;
+        if self.input.len() >= 4 + len {
+            self.input.advance(4);
+            return Ok(Some(self.input.split_to(len).freeze()));
+        }
+        if let Some(mut large) = self.cluster.buffers.take(len) {
+            large.bytes.extend_from_slice(&self.input[4..]);
+            self.input.clear();
+            self.large = Some((large, len));
+            return Ok(self.next_large());
+        }
+        self.wanted = step_towards(4 + len, self.input.len());
+        self.input.reserve(self.wanted - self.input.len());
+        Ok(None)
+    }
+
+    fn next_large(&mut self) -> Option<Bytes> {
+        let (large, len) = self.large.take()?;
+        if large.bytes.len() == len {
+            return Some(large.freeze());
+        }
+        self.wanted = step_towards(len, large.bytes.len());
+        self.large = Some((large, len));
+        None
+    }
+
+    /// The length of a frame, when one of this size may come.
+    fn checked(&self, size: i32) -> Result<usize, Ended> {
         let mut limit = self.cluster.config().socket_request_max_bytes;
         if !self.session.login.is_settled() {
             limit = limit.min(MAX_LOGIN_FRAME_BYTES);
         }
-        let Some(len) = usize::try_from(size).ok().filter(|_| size <= limit) else {
-            return Err(Ended::FrameTooLarge(size));
-        };
-        if self.input.len() < 4 + len {
-            self.reserve(4 + len);
-            return Ok(None);
-        }
-        self.input.advance(4);
-        Ok(Some(self.input.split_to(len).freeze()))
-    }
-
-    /// Makes room for a frame of `total` bytes step by step: a peer that claims much and sends little gets little.
-    fn reserve(&mut self, total: usize) {
-        let missing = total - self.input.len();
-        let step = missing.min(self.input.len().max(READ_BYTES));
-        if self.input.capacity() - self.input.len() < step.min(READ_BYTES) {
-            self.input.reserve(step);
-        }
-        self.wanted = self.input.len() + step;
+        let len = usize::try_from(size).ok().filter(|_| size <= limit);
+        len.ok_or(Ended::FrameTooLarge(size))
     }
 
     /// Writes all of `parts`; every write has to get on within `limit`.
@@ -226,6 +244,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         parts.clear();
         tokio::time::timeout(limit, self.stream.flush()).await.map_err(|_| Ended::NotReading)??;
         Ok(())
+    }
+}
+
+/// How many of `total` bytes are to be there next: a peer that claims much and sends little gets little.
+fn step_towards(total: usize, there: usize) -> usize {
+    total.min(there + there.max(READ_BYTES))
+}
+
+/// Reads what has come, of a large frame no more than is `wanted` of it. Cancel safe.
+async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+    large: &mut Option<(RequestBuffer, usize)>,
+    wanted: usize,
+) -> io::Result<usize> {
+    match large {
+        Some((large, _)) => {
+            let missing = wanted.saturating_sub(large.bytes.len());
+            stream.read_buf(&mut (&mut large.bytes).limit(missing)).await
+        }
+        None => stream.read_buf(input).await,
     }
 }
 

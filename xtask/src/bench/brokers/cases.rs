@@ -95,7 +95,7 @@ const PEAK: Column = Column { head: "peak RSS MiB", digits: 0, figure: |o| o.pea
 const START: Column = Column { head: "first accept ms", digits: 1, figure: |o| o.start_ms };
 const IDLE: Column = Column { head: "idle RSS MiB", digits: 1, figure: |o| o.resident_mib };
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     Case {
         name: "start",
         title: "start of the process to the first accepted connection; memory a second later",
@@ -125,6 +125,14 @@ const CASES: [Case; 7] = [
         title: "1 GB in, batches of 1 MiB with records of 1 KiB, five requests in flight, no client library",
         load: Load::Go("ingest"),
         fixed: &[("--size", "1024")],
+        scaled: ("--bytes", 1_000_000_000),
+        columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
+    },
+    Case {
+        name: "ingest-on",
+        title: "the same after 1.1 GB: memory that a broker has used before is not taken from the system again",
+        load: Load::Go("ingest"),
+        fixed: &[("--size", "1024"), ("--before", "1100000000")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
     },

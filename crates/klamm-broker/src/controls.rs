@@ -321,7 +321,7 @@ impl Controls {
         self.cluster.storage_trouble()
     }
 
-    pub(crate) fn cluster(&self) -> &Cluster {
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
     }
 

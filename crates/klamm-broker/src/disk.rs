@@ -42,13 +42,14 @@ async fn round(cluster: &Arc<Cluster>) {
     let mut syncs = tokio::task::JoinSet::new();
     for partition in cluster.logs() {
         let Some(flush) = partition.begin_flush() else { continue };
-        syncs.spawn_blocking(move || sync(&partition, &flush));
+        let cluster = cluster.clone();
+        syncs.spawn_blocking(move || sync(&cluster, &partition, &flush));
     }
     while syncs.join_next().await.is_some() {}
 }
 
-fn sync(partition: &Partition, flush: &Flush) {
-    let result = flush.sync();
+fn sync(cluster: &Cluster, partition: &Partition, flush: &Flush) {
+    let result = cluster.metrics.storing.sync(|| flush.sync());
     partition.end_flush(flush, result);
 }
 

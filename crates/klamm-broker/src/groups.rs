@@ -2,7 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
-use crate::group::{Caller, Coordinator, GroupConfig, Reply, RestoreError, TopicView};
+use crate::group::{Caller, Coordinator, GroupConfig, Reply, RestoreError, Summary, TopicView};
 use crate::handler::Context;
 use crate::journal::{Change, Journal};
 use crate::topics::{Topic, Topics};
@@ -102,6 +102,11 @@ impl Groups {
             self.rearmed.notify_one();
         }
         (result, written)
+    }
+
+    /// How groups stand, with at most so many of their offsets.
+    pub(crate) fn summary(&self, offsets: usize) -> Summary {
+        self.inner.lock().coordinator.summary(offsets)
     }
 
     /// Ends what runs out of time, until `stop` says true.
@@ -222,7 +227,8 @@ impl Context {
             return Ok(result);
         }
         let mut waiting = Waiting { cluster, waiter, reply };
-        let reply = (&mut waiting.reply).await.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        let reply = self.hold.during(&mut waiting.reply).await;
+        let reply = reply.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         late(reply).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)
     }
 }

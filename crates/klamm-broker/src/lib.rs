@@ -17,6 +17,7 @@ mod groups;
 mod handler;
 mod in_process;
 mod journal;
+mod metrics;
 mod nodes;
 mod partition;
 mod pattern;

@@ -43,6 +43,16 @@ impl FromStr for Release {
 }
 
 impl Release {
+    /// Its number, as Kafka writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V2_8 => "2.8",
+            Self::V3_9 => "3.9",
+            Self::V4_0 => "4.0",
+            Self::V4_3 => "4.3",
+        }
+    }
+
     /// The versions of `api` that are offered, and answered.
     ///
     /// For Produce this is not quite so: it is offered from version 0 on, because librdkafka before 2.11.1 sends

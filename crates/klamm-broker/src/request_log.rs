@@ -6,7 +6,7 @@ use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
 use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -88,8 +88,6 @@ fn api_name<S: Serializer>(api: &ApiKey, serializer: S) -> Result<S::Ok, S::Erro
 #[derive(Debug, Default)]
 struct Entries {
     ring: VecDeque<RequestEntry>,
-    /// How many ended so, by name of API and of what became of them.
-    ended: BTreeMap<(String, String), u64>,
     last: u64,
 }
 
@@ -122,12 +120,6 @@ impl RequestLog {
     pub(crate) fn find(&self, wanted: impl Fn(&RequestEntry) -> bool) -> Vec<RequestEntry> {
         let entries = self.entries.lock();
         entries.ring.iter().filter(|entry| wanted(entry)).cloned().collect()
-    }
-
-    /// How many requests ended, by name of API and of what became of them; those that were forgotten before their end
-    /// are left out.
-    pub(crate) fn ended(&self) -> BTreeMap<(String, String), u64> {
-        self.entries.lock().ended.clone()
     }
 
     /// Waits for the first request that `wanted` chooses, of those remembered and those to come; looks again when what
@@ -171,8 +163,6 @@ impl RequestLog {
         let mut entries = self.entries.lock();
         if let Some(entry) = entries.get_mut(number) {
             entry.outcome = outcome;
-            let key = (name::of_api(entry.api), outcome.name());
-            *entries.ended.entry(key).or_default() += 1;
         }
         drop(entries);
         self.changed.notify_waiters();

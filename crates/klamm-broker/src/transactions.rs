@@ -11,6 +11,7 @@ use crate::journal::Journal;
 use crate::transaction::{Coordinator, Effect, Limits, RestoreError};
 use klamm_protocol::error_code::ErrorCode;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -91,6 +92,11 @@ impl Transactions {
         let allowed = allow(&mut inner.coordinator);
         inner.carry_out(cluster)?;
         allowed.map(|()| then())
+    }
+
+    /// How many transactional ids are in each state, by Kafka's names.
+    pub(crate) fn count_by_state(&self) -> BTreeMap<&'static str, usize> {
+        self.inner.lock().coordinator.count_by_state()
     }
 
     /// Aborts what takes too long, until `stop` says true.

@@ -49,7 +49,7 @@ pub(super) async fn answer(request: Request<Incoming>, controls: &Controls) -> A
     match (&head.method, path.as_slice()) {
         (&Method::GET, ["live"]) => Ok(text("live\n")),
         (&Method::GET, ["ready"]) => ready(controls),
-        (&Method::GET, ["metrics"]) => Ok(text(metrics::text(controls.cluster()))),
+        (&Method::GET, ["metrics"]) => page(controls).await,
         (method, ["faults", rest @ ..]) => faults(method, rest, body, controls).await,
         (&Method::GET, ["requests"]) => requests(query, controls).await,
         (method, ["nodes", id, rest @ ..]) => nodes(method, id, rest, body, controls).await,
@@ -92,6 +92,14 @@ fn ready(controls: &Controls) -> Answered {
         Some(why) => Err(unready(&format!("records cannot be written: {why}"))),
         None => Ok(text("ready\n")),
     }
+}
+
+/// Off the runtime's threads: it waits for locks that others may hold while they write to a disk.
+async fn page(controls: &Controls) -> Answered {
+    let cluster = controls.cluster().clone();
+    let page = tokio::task::spawn_blocking(move || metrics::text(&cluster)).await;
+    let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the page was not written");
+    page.map(text).map_err(failed)
 }
 
 fn clock(controls: &Controls) -> Answered {

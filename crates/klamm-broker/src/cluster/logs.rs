@@ -5,6 +5,7 @@ use super::{Cluster, random_id};
 use crate::config::{BrokerConfig, Overrides, SettingError, TopicConfig};
 use crate::group::RestoreError;
 use crate::journal::{self, Journal, JournalError};
+use crate::metrics::Storing;
 use crate::partition::Partition;
 use crate::topics::{Topic, TopicError};
 use crate::transaction;
@@ -58,6 +59,7 @@ pub(super) fn open_journal(
     storage: &Arc<dyn Storage>,
     durability: Durability,
     written: &Arc<Notify>,
+    storing: &Storing,
 ) -> Result<Journal, OpenFailed> {
     let mut config = LogConfig::default();
     config.retention_ms = None;
@@ -66,6 +68,7 @@ pub(super) fn open_journal(
     config.sync_names = durability != Durability::Memory;
     let (log, recovery) = Log::open(storage.clone(), journal::DIR, config)?;
     report(journal::DIR, &recovery);
+    storing.recovered(&recovery);
     let topic = Str::from_static(journal::DIR);
     let partition = Partition::new(topic, 0, vec![0], log, durability, written.clone());
     Ok(Journal::open(Arc::new(partition))?)
@@ -160,6 +163,7 @@ impl Cluster {
         let log_config = self.log_config(&config);
         let open = |(index, replicas): (usize, &Vec<i32>)| {
             let (log, recovery) = open_log(&self.storage, &name, index, &log_config)?;
+            self.metrics.storing.recovered(&recovery);
             let replicas = known(replicas);
             let written = entry.leaders.get(index).copied();
             let (node, epoch) = self.resume(written, &log, &replicas, recovery.clean);
@@ -173,6 +177,11 @@ impl Cluster {
         Ok(Topic::new(name, id, partitions, settings, Arc::new(config)))
     }
 
+    /// Syncs a log at once; see [`Partition::flush_now`].
+    pub(crate) fn flush_now(&self, log: &Partition) -> Result<(), ErrorCode> {
+        self.metrics.storing.sync(|| log.flush_now())
+    }
+
     /// Opens the logs of new partitions from `first` on.
     pub(super) fn partitions(
         &self,
@@ -184,7 +193,8 @@ impl Cluster {
     ) -> Result<Vec<Arc<Partition>>, TopicError> {
         let config = self.log_config(config);
         let open = |(index, replicas): (usize, Vec<i32>)| {
-            let (log, _) = open_log(storage, topic, index, &config)?;
+            let (log, recovery) = open_log(storage, topic, index, &config)?;
+            self.metrics.storing.recovered(&recovery);
             Ok(self.partition(topic, index, replicas, log))
         };
         (first..).zip(assignment).map(open).collect()
@@ -248,7 +258,7 @@ impl Cluster {
         self.journal.write(changes, self.clock.now_ms())?;
         match self.durability {
             Durability::Memory => Ok(()),
-            _ => self.journal.partition().flush_now(),
+            _ => self.flush_now(self.journal.partition()),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::fault::Faults;
 use crate::fetch::FetchSessions;
 use crate::groups::Groups;
 use crate::journal::Journal;
+use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::release::Release;
 use crate::request_log::RequestLog;
@@ -63,6 +64,7 @@ pub(crate) struct Cluster {
     pub(crate) faults: Faults,
     pub(crate) request_log: RequestLog,
     cap: Cap,
+    pub(crate) metrics: Metrics,
     pub(crate) security: Security,
     /// What large requests share.
     pub(crate) memory: RequestMemory,
@@ -91,7 +93,8 @@ impl Cluster {
         security: Security,
     ) -> Result<Self, OpenFailed> {
         let written = Arc::new(Notify::new());
-        let journal = logs::open_journal(&storage, durability, &written)?;
+        let metrics = Metrics::default();
+        let journal = logs::open_journal(&storage, durability, &written, &metrics.storing)?;
         let clock = Clock::new();
         let transactions = Transactions::open(&config, &journal)?;
         let groups = Groups::open(&config, &journal, clock.now_ms())?;
@@ -115,6 +118,7 @@ impl Cluster {
             faults: Faults::default(),
             request_log,
             cap: Cap::default(),
+            metrics,
             memory: RequestMemory::new(security.limits.request_memory_bytes),
             buffers: Arc::default(),
             security,

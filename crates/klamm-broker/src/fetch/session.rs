@@ -107,6 +107,12 @@ impl FetchSessions {
         wanted.into_iter().collect()
     }
 
+    /// How many sessions there are, and how many partitions they remember.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let partitions = self.sessions.values().map(|session| session.entries.len());
+        (self.sessions.len(), partitions.sum())
+    }
+
     /// A session for these partitions; 0 when there is no room for one.
     fn open(&mut self, now_ms: i64, version: i16, wanted: &[Wanted]) -> i32 {
         if wanted.is_empty() || !self.make_room(now_ms, wanted.len()) {

@@ -105,7 +105,8 @@ impl Coordinator {
     }
 }
 
-fn list(id: &Str, group: &Group) -> ListedGroup {
+/// One row of ListGroups.
+pub(super) fn list(id: &Str, group: &Group) -> ListedGroup {
     let (protocol_type, state, kind) = match &group.kind {
         Kind::Classic(group) => {
             (group.protocol_type().cloned().unwrap_or_default(), group.state().name(), "Classic")

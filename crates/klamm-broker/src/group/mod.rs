@@ -15,6 +15,7 @@ mod group;
 mod offsets;
 mod restore;
 mod share;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -25,4 +26,5 @@ pub(crate) use self::config::GroupConfig;
 pub(crate) use self::coordinator::Coordinator;
 pub(crate) use self::effects::{Caller, Reply};
 pub(crate) use self::share::ShareTimes;
+pub(crate) use self::summary::{Position, Summary};
 pub(crate) use self::topic_view::TopicView;

@@ -6,7 +6,7 @@
 //! The ranges are those of the release the broker acts as. A version nobody knows is answered in the layout of version
 //! 0 with UNSUPPORTED_VERSION and the range of this API, which is how clients step down.
 
-use super::{Answer, Context, Handle, Running};
+use super::{Answer, Context, Handle, Outcome};
 use crate::release::Release;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
@@ -82,7 +82,7 @@ fn finalized(&(name, level): &(&'static str, i16)) -> FinalizedFeatureKey {
 }
 
 /// The answer to a version this broker does not know.
-pub(super) fn unknown_version(cx: Context, correlation_id: i32) -> Running {
+pub(super) fn unknown_version(cx: Context, correlation_id: i32) -> Outcome {
     let mut response = ApiVersionsResponse {
         error_code: ErrorCode::UNSUPPORTED_VERSION.0,
         ..ApiVersionsResponse::default()
@@ -95,7 +95,7 @@ pub(super) fn unknown_version(cx: Context, correlation_id: i32) -> Running {
             max_version,
         });
     }
-    Box::pin(async move { super::finish::<ApiVersionsRequest>(&response, 0, correlation_id) })
+    super::finish::<ApiVersionsRequest>(&response, 0, correlation_id)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::fault::{Faulty, Keys, Target, TopicFault, code_for};
 use crate::journal::Change;
+use crate::metrics::Hold;
 use crate::security::{Operation, ResourceType, acl};
 use crate::server::Session;
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) client_id: Str,
     /// Errors on purpose for parts of this request; see [`Context::fault`].
     pub(crate) topic_faults: Vec<TopicFault>,
+    /// Measures the time in which there is nothing to answer yet; see [`Handle::HOLDS`].
+    pub(crate) hold: Hold,
 }
 
 impl Context {
@@ -191,6 +194,10 @@ pub(crate) trait Handle: Request<Response: Faulty + Send> + Send {
 
     /// Whether [`Context::fault`] is asked for every topic or partition that is answered.
     const FAILS_BY_TOPIC: bool = false;
+
+    /// Whether it may wait for others - records, members - for as long as the client likes: that time is kept apart,
+    /// by [`Hold::during`], from the time the broker takes.
+    const HOLDS: bool = false;
 
     /// Does what is asked. What changes state takes place before the first await: the first poll of requests of one
     /// connection is in their order, what follows may overlap.

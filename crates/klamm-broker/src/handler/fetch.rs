@@ -36,6 +36,7 @@ const MAX_WAIT: Duration = Duration::from_secs(600);
 impl Handle for FetchRequest {
     const SERVED: RangeInclusive<i16> = 4..=18;
     const FAILS_BY_TOPIC: bool = true;
+    const HOLDS: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<FetchResponse> {
         let begun = cx.cluster.fetch_sessions.lock().begin(cx.now_ms(), cx.version, &self);
@@ -151,7 +152,12 @@ impl Source {
             Err(refused) => return self.refused(cx, refused),
         };
         let records = match read.slices.load() {
-            Ok(parts) => Records::from_parts(parts),
+            Ok(parts) => {
+                if let Ok(partition) = &self.partition {
+                    partition.traffic().read(read.slices.len());
+                }
+                Records::from_parts(parts)
+            }
             Err(error) => {
                 tracing::error!(%error, "records could not be read");
                 return failed(self.wanted.partition, ErrorCode::KAFKA_STORAGE_ERROR);
@@ -219,7 +225,8 @@ async fn wait_for_records(cx: &Context, sources: &[Source], limits: &Limits) -> 
         if is_enough(&found, limits) {
             return found;
         }
-        if tokio::time::timeout_at(deadline, watch.notify.notified()).await.is_err() {
+        let change = tokio::time::timeout_at(deadline, watch.notify.notified());
+        if cx.hold.during(change).await.is_err() {
             return read_all(cx, sources, limits);
         }
     }

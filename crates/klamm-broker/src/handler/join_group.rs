@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for JoinGroupRequest {
     const SERVED: RangeInclusive<i16> = 0..=9;
+    const HOLDS: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<JoinGroupResponse> {
         let allowed = cx.check_group(Operation::Read, &self.group_id);

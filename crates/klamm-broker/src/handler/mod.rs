@@ -63,12 +63,16 @@ mod write_txn_markers;
 pub(crate) use self::context::{Answer, Context, Handle, NoAnswer};
 pub(crate) use self::metadata::snapshot;
 
+use crate::fault::Faulty;
+use crate::metrics::InFlight;
 use crate::security::NotNow;
 use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
+use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::header::{RequestHeader, decode_request_header, encode_response};
 use klamm_protocol::message::*;
 use klamm_protocol::primitives::{DecodeError, Decoder, EncodeError, Frame};
+use std::future::ready;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
@@ -93,9 +97,14 @@ macro_rules! apis {
         }
 
         /// Starts the handler of the API that the context names.
-        fn start(cx: Context, header: RequestHeader, decoder: Decoder) -> Result<Running, RequestError> {
+        fn start(
+            cx: Context,
+            header: RequestHeader,
+            decoder: Decoder,
+            in_flight: InFlight,
+        ) -> Result<Running, RequestError> {
             match cx.api {
-                $(ApiKey::$api => run::<$request>(cx, header, decoder),)*
+                $(ApiKey::$api => run::<$request>(cx, header, decoder, in_flight),)*
                 api => Err(RequestError::NotServed(api)),
             }
         }
@@ -193,16 +202,20 @@ pub(crate) fn begin(
     frame: Bytes,
     context: impl FnOnce(ApiKey, &RequestHeader) -> Context,
 ) -> Result<Running, RequestError> {
+    let bytes = frame.len();
     let (header, decoder) = decode_request_header(frame)?;
     let Some(api) = ApiKey::from_i16(header.api_key) else {
         return Err(RequestError::UnknownApi(header.api_key));
     };
     let cx = context(api, &header);
     cx.session.login.admit(api, cx.now_ms())?;
+    let in_flight = cx.session.counters.begin(api, bytes);
     match cx.cluster.release.versions(api) {
-        Some(range) if range.contains(&header.api_version) => start(cx, header, decoder),
+        Some(range) if range.contains(&header.api_version) => start(cx, header, decoder, in_flight),
         _ if api == ApiKey::ApiVersions => {
-            Ok(api_versions::unknown_version(cx, header.correlation_id))
+            let answer = api_versions::unknown_version(cx, header.correlation_id);
+            in_flight.end(&answer, ErrorCode::UNSUPPORTED_VERSION);
+            Ok(Box::pin(ready(answer)))
         }
         Some(_) => Err(RequestError::Version { api, version: header.api_version }),
         None => Err(RequestError::NotServed(api)),
@@ -210,9 +223,10 @@ pub(crate) fn begin(
 }
 
 fn run<R: Handle + Send + 'static>(
-    cx: Context,
+    mut cx: Context,
     header: RequestHeader,
     mut decoder: Decoder,
+    mut in_flight: InFlight,
 ) -> Result<Running, RequestError>
 where
     R::Response: Send,
@@ -220,12 +234,23 @@ where
     let version = header.api_version;
     let request = R::decode(&mut decoder, version)?;
     // Bytes behind the request are let be, as Kafka does it: librdkafka's Metadata has three of them.
+    if R::HOLDS {
+        cx.hold = in_flight.hold();
+    }
     Ok(Box::pin(async move {
-        if cx.cluster.is_observed() {
-            return observed::answer(request, cx, header.correlation_id).await;
-        }
-        let response = request.handle(cx).await?;
-        finish::<R>(&response, version, header.correlation_id)
+        let (outcome, error) = if cx.cluster.is_observed() {
+            observed::answer(request, cx, header.correlation_id).await
+        } else {
+            match request.handle(cx).await {
+                Ok(response) => {
+                    let outcome = finish::<R>(&response, version, header.correlation_id);
+                    (outcome, response.error())
+                }
+                Err(none) => (Err(none), ErrorCode::NONE),
+            }
+        };
+        in_flight.end(&outcome, error);
+        outcome
     }))
 }
 

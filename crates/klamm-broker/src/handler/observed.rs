@@ -5,8 +5,12 @@ use crate::fault::{self, Keys, Seen};
 use crate::request_log::Entry;
 use klamm_protocol::error_code::ErrorCode;
 
-/// Judges a request, notes it, and answers it as the rules want.
-pub(super) async fn answer<R: Handle>(request: R, mut cx: Context, correlation_id: i32) -> Outcome {
+/// Judges a request, notes it, and answers it as the rules want; the code is the first error in the answer.
+pub(super) async fn answer<R: Handle>(
+    request: R,
+    mut cx: Context,
+    correlation_id: i32,
+) -> (Outcome, ErrorCode) {
     let targets = request.targets(&cx);
     let keys = if cx.cluster.faults.any() { request.keys() } else { Keys::default() };
     let (api, client_id) = (cx.api, &*cx.client_id);
@@ -29,5 +33,5 @@ pub(super) async fn answer<R: Handle>(request: R, mut cx: Context, correlation_i
         (outcome, _) => outcome,
     };
     entry.end(&outcome, error);
-    outcome
+    (outcome, error)
 }

@@ -6,6 +6,7 @@
 //! moment later, and the connection ends.
 
 use super::{Answer, Context, Handle};
+use crate::metrics::Stage;
 use crate::security::{Mechanism, Progress};
 use bytes::Bytes;
 use klamm_protocol::error_code::ErrorCode;
@@ -26,6 +27,7 @@ impl Handle for SaslAuthenticateRequest {
             return Ok(self.refuse(&cx, ErrorCode::ILLEGAL_SASL_STATE));
         };
         let mechanism = step.mechanism();
+        let connections = &cx.cluster.metrics.connections;
         match sasl.advance(step, &self.auth_bytes).await {
             Progress::Challenge(message, step) => {
                 login.go_on(step);
@@ -34,12 +36,18 @@ impl Handle for SaslAuthenticateRequest {
             Progress::Success(message, principal) => {
                 let lifetime = cx.cluster.security.session_lifetime_ms();
                 let expires = lifetime.map(|lifetime| cx.now_ms().saturating_add(lifetime));
-                match login.succeed(principal, mechanism, expires) {
-                    Ok(()) => Ok(said(message, lifetime.unwrap_or(0))),
+                let succeeded = login.succeed(principal, mechanism, expires);
+                connections.log_in(mechanism.name(), succeeded.is_ok());
+                match succeeded {
+                    Ok(()) => {
+                        cx.session.place.reach(Stage::Open);
+                        Ok(said(message, lifetime.unwrap_or(0)))
+                    }
                     Err(why) => Ok(failure(why.to_string())),
                 }
             }
             Progress::Failure => {
+                connections.log_in(mechanism.name(), false);
                 tokio::time::sleep(FAILURE_DELAY).await;
                 login.fail();
                 Ok(failure(reason(mechanism)))

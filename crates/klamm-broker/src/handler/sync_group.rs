@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 
 impl Handle for SyncGroupRequest {
     const SERVED: RangeInclusive<i16> = 0..=5;
+    const HOLDS: bool = true;
 
     async fn handle(self, cx: Context) -> Answer<SyncGroupResponse> {
         let allowed = cx.check_group(Operation::Read, &self.group_id);

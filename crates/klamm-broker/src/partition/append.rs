@@ -48,9 +48,12 @@ impl Partition {
         let append_time = batch.header.attributes.is_log_append_time();
         let append_time_ms = if append_time { batch.header.max_timestamp } else { -1 };
         let info = AppendInfo { leader_epoch: state.epoch, origin };
+        let bytes = batch.bytes.len();
         let appended = match state.log.append(batch.bytes, info) {
             Ok(appended) => {
                 self.note_success(&mut state);
+                let records = appended.last_offset + 1 - appended.base_offset;
+                self.traffic.wrote(records.unsigned_abs(), bytes);
                 appended
             }
             // A retry whose first answer was lost.

@@ -5,14 +5,17 @@ mod check;
 mod compact;
 mod read;
 mod trouble;
+mod traffic;
 mod watchers;
 
 pub(crate) use self::append::{AppendRefused, Appended};
 pub(crate) use self::check::{Checked, Rejected, check};
 pub(crate) use self::read::{Isolation, Read, ReadRefused, ReadRequest, Timed};
+pub(crate) use self::traffic::Figures;
 pub(crate) use self::watchers::Watchers;
 
 use self::trouble::Trouble;
+use self::traffic::Traffic;
 use klamm_log::{Durability, Log, LogConfig, ProducerInfo};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;
@@ -32,6 +35,7 @@ pub(crate) struct Partition {
     /// Told of appends that are to be on the disk.
     written: Arc<Notify>,
     watchers: Watchers,
+    traffic: Traffic,
 }
 
 #[derive(Debug)]
@@ -72,6 +76,7 @@ impl Partition {
             state: Mutex::new(state),
             written,
             watchers: Watchers::default(),
+            traffic: Traffic::default(),
         }
     }
 

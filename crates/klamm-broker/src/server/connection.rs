@@ -6,6 +6,7 @@ use super::limits::{MAX_LOGIN_FRAME_BYTES, Progress, Reserved};
 use super::pipeline::Pipeline;
 use crate::cluster::Cluster;
 use crate::handler::{self, Context, RequestError};
+use crate::metrics::Hold;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -43,6 +44,25 @@ pub(super) enum Ended {
     Stalled,
     #[error("answers are not read")]
     NotReading,
+}
+
+impl Ended {
+    /// One word for it, to count by.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "io_error",
+            Self::Request(RequestError::Malformed(_)) => "malformed_request",
+            Self::Request(RequestError::NotNow(_)) => "not_authenticated",
+            Self::Request(_) => "unsupported_request",
+            Self::FrameTooLarge(_) => "frame_too_large",
+            Self::Idle => "idle",
+            Self::Refused => "closed_by_broker",
+            Self::LoginTimeout => "login_timeout",
+            Self::LoginFailed => "login_failed",
+            Self::Stalled => "stalled",
+            Self::NotReading => "not_reading",
+        }
+    }
 }
 
 /// A stream that requests come in and answers go out by.
@@ -160,6 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             version: header.api_version,
             client_id: header.client_id.clone().unwrap_or_default(),
             topic_faults: Vec::new(),
+            hold: Hold::default(),
         })?;
         self.progress.rest();
         let reserved = std::mem::take(&mut self.reserved);

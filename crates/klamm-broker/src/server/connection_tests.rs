@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::Cluster;
+use crate::metrics::{Place, Stage};
 use crate::nodes::Nodes;
 use crate::release::Release;
 use crate::security::{AclSettings, Principal, SaslSettings, Security, SecuritySettings};
@@ -41,7 +42,10 @@ impl Client {
     fn connect(cluster: &Arc<Cluster>) -> Self {
         let (stream, theirs) = duplex(1 << 20);
         let login = cluster.security.login(Principal::anonymous());
-        let session = Arc::new(Session { id: 1, node_id: 1, peer: None, login });
+        let place = Place::accept(cluster.metrics.connections.of_node(1), Stage::Open);
+        let counters = cluster.metrics.requests.counters(1);
+        let session = Session { id: 1, node_id: 1, peer: None, login, place, counters };
+        let session = Arc::new(session);
         let login_by = Instant::now() + cluster.security.limits.login_timeout;
         let connection = Connection::new(theirs, cluster.clone(), session, login_by);
         Self { stream, served: tokio::spawn(connection.serve()), next: 0 }

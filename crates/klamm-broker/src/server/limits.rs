@@ -41,6 +41,7 @@ impl Default for ConnectionLimits {
 /// connection at a time may go beyond to finish its request: they cannot all wait for each other.
 #[derive(Debug)]
 pub(crate) struct RequestMemory {
+    limit: usize,
     free: Arc<Semaphore>,
     beyond: Arc<Semaphore>,
 }
@@ -83,7 +84,14 @@ fn units(bytes: usize) -> usize {
 impl RequestMemory {
     pub(crate) fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(units)), beyond: Arc::new(Semaphore::new(1)) }
+        let (free, beyond) = (Arc::new(Semaphore::new(units)), Arc::new(Semaphore::new(1)));
+        Self { limit: units, free, beyond }
+    }
+
+    /// Bytes that are reserved, and bytes that there are.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        let used = self.limit.saturating_sub(self.free.available_permits());
+        (used * UNIT_BYTES, self.limit * UNIT_BYTES)
     }
 
     /// Raises `reserved` to so many bytes, if that can be done at once.

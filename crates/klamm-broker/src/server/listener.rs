@@ -1,8 +1,9 @@
 //! Accepts connections for one node.
 
 use super::Session;
-use super::connection::{Connection, Ended};
+use super::connection::Connection;
 use crate::cluster::Cluster;
+use crate::metrics::{Place, Stage};
 use crate::security::Principal;
 use socket2::SockRef;
 use std::future::pending;
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 /// After a failed accept - no more file handles, say - the listener waits so long.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -80,6 +82,7 @@ impl Listener {
         mut stop: watch::Receiver<bool>,
         mut orders: mpsc::Receiver<Order>,
     ) {
+        cluster.metrics.connections.of_node(self.node_id);
         let places = Arc::new(Semaphore::new(cluster.config().max_connections));
         let (tasks, node_id) = (JoinSet::new(), self.node_id);
         let mut connections = Connections { tasks, places, cluster, node_id };
@@ -143,10 +146,11 @@ impl Connections {
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Answers are small and wanted at once.
         if let Err(error) = SockRef::from(&stream).set_tcp_nodelay(true) {
-            tracing::debug!(%peer, %error, "TCP_NODELAY");
+            tracing::debug!(?peer, %error, "TCP_NODELAY");
         }
         if self.serve(stream, Some(peer)).is_none() {
-            tracing::warn!(%peer, "refused a connection over max.connections");
+            self.cluster.metrics.connections.refuse("max.connections");
+            tracing::warn!(?peer, "refused a connection over max.connections");
         }
     }
 
@@ -185,33 +189,60 @@ async fn serve(
     cluster: Arc<Cluster>,
 ) {
     let login_by = Instant::now() + cluster.security.limits.login_timeout;
-    let ended = match cluster.security.tls.clone() {
+    let connections = &cluster.metrics.connections;
+    let node = connections.of_node(node_id);
+    let reason = match cluster.security.tls.clone() {
         None => {
-            let session = session(peer, node_id, &cluster, Principal::anonymous());
-            converse(stream, cluster, session, login_by).await
+            let place = Place::accept(node, Stage::Login);
+            let session = session(peer, node_id, &cluster, Principal::anonymous(), place);
+            answer(stream, &cluster, session, login_by).await
         }
-        Some(tls) => match tokio::time::timeout_at(login_by, tls.accept(stream)).await {
-            Ok(Ok((stream, principal))) => {
-                let session = session(peer, node_id, &cluster, principal);
-                converse(stream, cluster, session, login_by).await
+        Some(tls) => {
+            let place = Place::accept(node, Stage::Handshake);
+            let accepted = tokio::time::timeout_at(login_by, tls.accept(stream)).await;
+            connections.log_in("TLS", matches!(accepted, Ok(Ok(_))));
+            match accepted {
+                Ok(Ok((stream, principal))) => {
+                    let session = session(peer, node_id, &cluster, principal, place);
+                    answer(stream, &cluster, session, login_by).await
+                }
+                failed => why_no_tls(peer, failed),
             }
-            Ok(Err(error)) => return tracing::debug!(?peer, %error, "a TLS handshake failed"),
-            Err(_) => return tracing::debug!(?peer, "a TLS handshake took too long"),
-        },
+        }
     };
-    if let Err(ended) = ended {
-        tracing::debug!(?peer, %ended, "a connection ended");
+    connections.end(reason);
+}
+
+/// Answers requests until the connection ends; returns why it did, in a word.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    cluster: &Arc<Cluster>,
+    session: Arc<Session>,
+    login_by: Instant,
+) -> &'static str {
+    let peer = session.peer;
+    let _open = Open { cluster: cluster.clone(), id: session.id };
+    match Connection::new(stream, cluster.clone(), session, login_by).serve().await {
+        Ok(()) => "closed_by_client",
+        Err(ended) => {
+            tracing::debug!(?peer, %ended, "a connection ended");
+            ended.reason()
+        }
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    cluster: Arc<Cluster>,
-    session: Arc<Session>,
-    login_by: Instant,
-) -> Result<(), Ended> {
-    let _open = Open { cluster: cluster.clone(), id: session.id };
-    Connection::new(stream, cluster, session, login_by).serve().await
+fn why_no_tls<T>(peer: Option<SocketAddr>, failed: Result<io::Result<T>, Elapsed>) -> &'static str {
+    match failed {
+        Ok(accepted) => {
+            let error = accepted.err();
+            tracing::debug!(?peer, ?error, "a TLS handshake failed");
+            "handshake_failed"
+        }
+        Err(_) => {
+            tracing::debug!(?peer, "a TLS handshake took too long");
+            "login_timeout"
+        }
+    }
 }
 
 /// A connection that is open; what is bound to it ends when this is dropped, however that comes about.
@@ -231,7 +262,11 @@ fn session(
     node_id: i32,
     cluster: &Cluster,
     principal: Principal,
+    place: Place,
 ) -> Arc<Session> {
     let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
-    Arc::new(Session { id, node_id, peer, login: cluster.security.login(principal) })
+    let login = cluster.security.login(principal);
+    place.reach(if login.is_settled() { Stage::Open } else { Stage::Login });
+    let counters = cluster.metrics.requests.counters(id);
+    Arc::new(Session { id, node_id, peer, login, place, counters })
 }

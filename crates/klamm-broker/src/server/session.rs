@@ -1,7 +1,9 @@
 //! What is known of a connection while it lasts.
 
+use crate::metrics::{Counters, Place};
 use crate::security::Login;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// One connection.
 #[derive(Debug)]
@@ -14,6 +16,10 @@ pub(crate) struct Session {
     pub(crate) peer: Option<SocketAddr>,
     /// Who speaks.
     pub(crate) login: Login,
+    /// Its place among the connections of its node.
+    pub(crate) place: Place,
+    /// Where its requests are counted.
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Session {

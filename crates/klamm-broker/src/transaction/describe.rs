@@ -8,6 +8,7 @@ use klamm_protocol::message::{
     ListTransactionsRequest, ListTransactionsResponse, list_transactions_response,
 };
 use klamm_protocol::primitives::Str;
+use std::collections::BTreeMap;
 
 impl Coordinator {
     /// One row of the answer to DescribeTransactions. Groups are not shown: they are no partitions here.
@@ -31,6 +32,15 @@ impl Coordinator {
         });
         row.topics = topics.collect();
         row
+    }
+
+    /// How many transactional ids are in each state, by Kafka's names.
+    pub(crate) fn count_by_state(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for transaction in self.transactions.values() {
+            *counts.entry(transaction.state.name()).or_default() += 1;
+        }
+        counts
     }
 
     /// Answers ListTransactions, versions 0-2, but for the pattern: `matches` says which ids fit it.

@@ -20,7 +20,7 @@ const CLIENT_ID: &str = "transaction-coordinator";
 impl Cluster {
     /// Syncs a log where an acknowledgement promises that.
     pub(super) fn make_certain(&self, log: &Partition) -> Result<(), ErrorCode> {
-        if self.durability == Durability::Always { log.flush_now() } else { Ok(()) }
+        if self.durability == Durability::Always { self.flush_now(log) } else { Ok(()) }
     }
 
     /// Writes the markers of one transaction, and has its groups take or drop its offsets.

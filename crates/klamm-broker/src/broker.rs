@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, NewTopic, OpenFailed};
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Overrides};
 use crate::controls::Controls;
 use crate::disk;
 use crate::groups::Groups;
@@ -83,7 +83,7 @@ pub struct Builder {
     nodes: i32,
     release: Release,
     config: BrokerConfig,
-    topics: Vec<(String, i32)>,
+    topics: Vec<(String, i32, Overrides)>,
     request_log: usize,
     data: Option<PathBuf>,
     storage: Option<Arc<dyn Storage>>,
@@ -230,7 +230,18 @@ impl Builder {
 
     /// A topic that is there from the start, unless it exists already.
     pub fn topic(mut self, name: &str, partitions: i32) -> Self {
-        self.topics.push((name.to_owned(), partitions));
+        self.topics.push((name.to_owned(), partitions, Overrides::new()));
+        self
+    }
+
+    /// The same with settings of its own, by Kafka's names.
+    pub fn topic_with(
+        mut self,
+        name: &str,
+        partitions: i32,
+        settings: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        self.topics.push((name.to_owned(), partitions, settings.into_iter().collect()));
         self
     }
 
@@ -278,8 +289,9 @@ impl Builder {
         let cluster =
             Cluster::open(config, self.release, storage, durability, place, nodes, log, security)?;
         let cluster = Arc::new(cluster);
-        for (name, partitions) in &self.topics {
-            let new = NewTopic { partitions: Some(*partitions), ..NewTopic::default() };
+        for (name, partitions, overrides) in &self.topics {
+            let (partitions, overrides) = (Some(*partitions), overrides.clone());
+            let new = NewTopic { partitions, overrides, ..NewTopic::default() };
             if cluster.topics.get(name).is_none() {
                 cluster
                     .create_topic(name, new, false)

@@ -21,6 +21,7 @@ mod metrics;
 mod nodes;
 mod partition;
 mod pattern;
+mod properties;
 mod release;
 mod request_log;
 mod security;
@@ -42,6 +43,7 @@ pub use self::controls::{ControlError, Controls};
 pub use self::coordinators::{CoordinatorType, MovedCoordinator};
 pub use self::fault::{Action, AddedRule, Rule, RuleError, TooManyRules};
 pub use self::in_process::InProcess;
+pub use self::properties::{PropertiesError, ServerProperties};
 pub use self::release::{Release, UnknownRelease};
 pub use self::request_log::{RequestEntry, RequestOutcome};
 pub use self::security::{

@@ -7,12 +7,16 @@ use crate::fault::{self, Control};
 use crate::secure::SecurityArgs;
 use klamm::config::parse_properties;
 use klamm_broker::{
-    Admin, Broker, BrokerConfig, Builder, Durability, Effect, Release, SettingError,
+    Admin, Broker, Builder, Durability, Effect, PropertiesError, Release, ServerProperties,
+    SettingError,
 };
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Where a broker listens unless it is told otherwise.
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9092);
 
 /// Options of `broker`.
 #[derive(Debug, clap::Args)]
@@ -21,9 +25,9 @@ pub(crate) struct BrokerArgs {
     /// Control a broker that runs
     #[command(subcommand)]
     control: Option<Control>,
-    /// Where to listen; port 0 takes any that is free
-    #[arg(short, long, default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
-    listen: SocketAddr,
+    /// Where to listen, if not at 127.0.0.1:9092; port 0 takes any that is free
+    #[arg(short, long, value_name = "HOST:PORT")]
+    listen: Option<SocketAddr>,
     /// What clients are told to connect to
     #[arg(long, value_name = "HOST:PORT")]
     advertised: Option<String>,
@@ -39,7 +43,7 @@ pub(crate) struct BrokerArgs {
     /// A server.properties file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Topics that shall exist, as name:partitions, separated by commas
+    /// Topics that shall exist, as name:partitions:replicas:cleanup.policy, separated by commas
     #[arg(short, long, value_delimiter = ',', value_name = "NAME[:PARTITIONS]")]
     topics: Vec<String>,
     /// Nodes that clients see, each on a port of its own
@@ -63,8 +67,9 @@ pub(crate) async fn run(global: &Global, mut args: BrokerArgs) -> Result<(), Fai
 }
 
 async fn serve(global: &Global, args: BrokerArgs) -> Result<(), Failure> {
-    let (config, admin) = (config(global, &args)?, args.admin);
-    let builder = builder(args)?.config(config);
+    let admin = args.admin;
+    let properties = properties(global, &args)?;
+    let builder = builder(args, properties)?;
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|e| Failure::new(FAILED, format!("cannot wait for SIGTERM: {e}")))?;
     let broker = builder.start().await.map_err(|e| Failure::new(FAILED, e.to_string()))?;
@@ -89,9 +94,14 @@ async fn admin_address(broker: &Broker, address: SocketAddr) -> Result<Admin, Fa
     Ok(admin)
 }
 
-fn builder(args: BrokerArgs) -> Result<Builder, Failure> {
-    let builder = Broker::builder().listen(args.listen).nodes(args.nodes);
-    let mut builder = args.security.apply(builder)?;
+/// What properties say, and over it what options say.
+fn builder(args: BrokerArgs, properties: ServerProperties) -> Result<Builder, Failure> {
+    let builder = Broker::builder().listen(DEFAULT_ADDRESS).nodes(args.nodes);
+    let wrong = |error: PropertiesError| Failure::new(USAGE, error.to_string());
+    let mut builder = args.security.apply(properties.apply(builder).map_err(wrong)?)?;
+    if let Some(address) = args.listen {
+        builder = builder.listen(address);
+    }
     if let Some(advertised) = &args.advertised {
         let (host, port) = host_port(advertised)?;
         builder = builder.advertised(host, port);
@@ -109,27 +119,18 @@ fn builder(args: BrokerArgs) -> Result<Builder, Failure> {
     if let Some(durability) = args.durability {
         builder = builder.durability(durability);
     }
-    // `name:partitions:replicas` is the form of container images.
-    let from_images = std::env::var("KAFKA_CREATE_TOPICS").unwrap_or_default();
-    let from_images = from_images.split([',', '\n']).filter(|topic| !topic.trim().is_empty());
-    for topic in args.topics.iter().map(String::as_str).chain(from_images) {
-        let (name, partitions) = topic_spec(topic.trim())?;
-        builder = builder.topic(name, partitions);
-    }
     Ok(builder)
 }
 
-/// Settings from the environment, then a file, then `-X`, the later over the earlier.
-fn config(global: &Global, args: &BrokerArgs) -> Result<BrokerConfig, Failure> {
-    let mut config = BrokerConfig::default();
+/// Settings from the environment, then a file, then `-X` and options, the later over the earlier.
+fn properties(global: &Global, args: &BrokerArgs) -> Result<ServerProperties, Failure> {
+    let mut properties = ServerProperties::new();
     let variables: Vec<(String, String)> = std::env::vars().collect();
     let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, effect) in config.set_from_environment(variables) {
+    for (name, effect) in properties.set_from_environment(variables) {
         match effect {
             // The environment is not only ours: what is not known may be another program's.
-            Err(SettingError::Unknown(_)) => {
-                eprintln!("{name}: not a setting of this broker, from the environment")
-            }
+            Err(error @ SettingError::Unknown(_)) => eprintln!("from the environment: {error}"),
             effect => tell(&name, effect)?,
         }
     }
@@ -147,10 +148,13 @@ fn config(global: &Global, args: &BrokerArgs) -> Result<BrokerConfig, Failure> {
         pairs.push(("klamm.disk.max.bytes".to_owned(), cap.to_string()));
     }
     for (name, value) in pairs {
-        let effect = config.set(&name, &value);
+        let effect = properties.set(&name, &value);
         tell(&name, effect)?;
     }
-    Ok(config)
+    for topic in &args.topics {
+        properties.topic(topic).map_err(|e| Failure::new(USAGE, format!("--topics: {e}")))?;
+    }
+    Ok(properties)
 }
 
 fn tell(name: &str, effect: Result<Effect, SettingError>) -> Result<(), Failure> {
@@ -177,15 +181,6 @@ fn host_port(text: &str) -> Result<(&str, u16), Failure> {
     Ok((host, port.parse().map_err(|_| wrong())?))
 }
 
-fn topic_spec(text: &str) -> Result<(&str, i32), Failure> {
-    let Some((name, rest)) = text.split_once(':') else { return Ok((text, 1)) };
-    let partitions = rest.split(':').next().unwrap_or_default();
-    let partitions = partitions.parse().ok().filter(|&n: &i32| n > 0);
-    let partitions = partitions
-        .ok_or_else(|| Failure::new(USAGE, format!("--topics {text:?} is not NAME:PARTITIONS")))?;
-    Ok((name, partitions))
-}
-
 /// Reads `200MB`, `2GiB` or a number of bytes.
 fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [
@@ -210,7 +205,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, topic_spec};
+    use super::bytes;
 
     #[test]
     fn sizes_have_units() {
@@ -218,13 +213,5 @@ mod tests {
         assert_eq!(bytes("2 GiB"), Ok(2 << 30));
         assert_eq!(bytes("4096"), Ok(4096));
         assert!(bytes("").is_err() && bytes("0").is_err() && bytes("99999999TB").is_err());
-    }
-
-    #[test]
-    fn topics_come_in_the_forms_of_container_images() {
-        assert_eq!(topic_spec("a").ok(), Some(("a", 1)));
-        assert_eq!(topic_spec("a:50").ok(), Some(("a", 50)));
-        assert_eq!(topic_spec("a:50:2").ok(), Some(("a", 50)));
-        assert!(topic_spec("a:x").is_err());
     }
 }

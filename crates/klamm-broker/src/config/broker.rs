@@ -45,6 +45,8 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: i32,
     /// `max.connections`: connections at a time of a listener. Default 10,000 (Kafka: no limit).
     pub max_connections: usize,
+    /// `max.connections.per.ip`: connections at a time from one address. Default no limit.
+    pub max_connections_per_ip: usize,
     /// `connections.max.idle.ms`: a connection without a request for so long is closed. Default 600,000.
     pub connections_max_idle_ms: u64,
     /// `transaction.max.timeout.ms`: the longest timeout a transaction may ask for. Default 900,000.
@@ -108,6 +110,7 @@ impl Default for BrokerConfig {
             socket_request_max_bytes: 104_857_600,
             fetch_max_bytes: 57_671_680,
             max_connections: 10_000,
+            max_connections_per_ip: 2_147_483_647,
             connections_max_idle_ms: 600_000,
             transaction_max_timeout_ms: 900_000,
             group_initial_rebalance_delay_ms: 0,
@@ -202,6 +205,7 @@ impl BrokerConfig {
             "socket.request.max.bytes" => read(&mut self.socket_request_max_bytes, value),
             "fetch.max.bytes" => read(&mut self.fetch_max_bytes, value),
             "max.connections" => read(&mut self.max_connections, value),
+            "max.connections.per.ip" => read(&mut self.max_connections_per_ip, value),
             "connections.max.idle.ms" => read(&mut self.connections_max_idle_ms, value),
             "transaction.max.timeout.ms" => read(&mut self.transaction_max_timeout_ms, value),
             "group.initial.rebalance.delay.ms" => {
@@ -261,22 +265,6 @@ impl BrokerConfig {
     pub(crate) fn in_force(&self, name: &str) -> Option<&str> {
         self.dynamic.get(name).or_else(|| self.given.get(name)).map(String::as_str)
     }
-
-    /// Takes the environment variables that container images of Kafka know: `KAFKA_NUM_PARTITIONS` for
-    /// `num.partitions`, with `__` for `_` and `___` for `-`.
-    ///
-    /// Returns the name of each setting with what became of it.
-    pub fn set_from_environment<'a>(
-        &mut self,
-        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Vec<(String, Result<Effect, SettingError>)> {
-        let settings = variables.into_iter().filter_map(|(name, value)| {
-            let name = setting_of_variable(name)?;
-            let effect = self.set(&name, value);
-            Some((name, effect))
-        });
-        settings.collect()
-    }
 }
 
 /// Replaces `slot` by what `value` says.
@@ -286,24 +274,9 @@ fn read<T: std::str::FromStr>(slot: &mut T, value: &str) {
     }
 }
 
-/// The setting that a container image's variable stands for; none for variables of the image itself.
-fn setting_of_variable(name: &str) -> Option<String> {
-    const OF_THE_IMAGE: [&str; 6] = [
-        "KAFKA_HEAP_OPTS",
-        "KAFKA_OPTS",
-        "KAFKA_CREATE_TOPICS",
-        "KAFKA_VERSION",
-        "KAFKA_HOME",
-        "KAFKA_JVM_PERFORMANCE_OPTS",
-    ];
-    let rest = name.strip_prefix("KAFKA_").filter(|_| !OF_THE_IMAGE.contains(&name))?;
-    let name = rest.to_ascii_lowercase();
-    Some(name.replace("___", "-").replace("__", "\u{0}").replace('_', ".").replace('\u{0}', "_"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BrokerConfig, Effect, setting_of_variable};
+    use super::{BrokerConfig, Effect};
     use crate::config::table::BROKER;
 
     #[test]
@@ -340,20 +313,5 @@ mod tests {
         }
         assert!(config.set("num.partition", "8").is_err());
         assert!(config.set("num.partitions", "0").is_err());
-    }
-
-    #[test]
-    fn variables_of_container_images_are_settings() {
-        let name = |variable| setting_of_variable(variable).unwrap_or_default();
-        assert_eq!(name("KAFKA_LOG_RETENTION_HOURS"), "log.retention.hours");
-        assert_eq!(name("KAFKA_A__B___C"), "a_b-c");
-        assert_eq!(name("KAFKA_HEAP_OPTS"), "");
-        assert_eq!(name("HOME"), "");
-        let mut config = BrokerConfig::default();
-        let variables =
-            [("KAFKA_NUM_PARTITIONS", "12"), ("PATH", "x"), ("KAFKA_MESSAGE_MAX_BYTES", "5000000")];
-        assert_eq!(config.set_from_environment(variables).len(), 2);
-        assert_eq!(config.num_partitions, 12);
-        assert_eq!(config.topic_defaults["max.message.bytes"], "5000000");
     }
 }

@@ -306,6 +306,12 @@ pub(crate) const BROKER: &[Setting] = &[
         "10000",
         "connections at a time; without a limit in Kafka",
     ),
+    broker(
+        "max.connections.per.ip",
+        Kind::Int(0, INT),
+        "2147483647",
+        "connections at a time from one address",
+    ),
     broker("num.partitions", Kind::Int(1, INT), "1", "partitions of a topic made without a number"),
     broker(
         "offsets.retention.minutes",
@@ -398,6 +404,13 @@ pub(crate) const IN_OTHER_UNITS: &[(&str, &str, i64)] = &[
     ("log.retention.minutes", "retention.ms", 60_000),
     ("log.roll.hours", "segment.ms", 3_600_000),
 ];
+
+/// Every name there is, of topics and of the broker.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let of_topics = TOPIC.iter().flat_map(|setting| [Some(setting.name), setting.inherited]);
+    let others = IN_OTHER_UNITS.iter().map(|row| row.0);
+    of_topics.flatten().chain(BROKER.iter().map(|setting| setting.name)).chain(others)
+}
 
 /// The topic's setting of that name.
 pub(crate) fn topic_setting(name: &str) -> Option<&'static Setting> {

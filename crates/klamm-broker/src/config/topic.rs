@@ -1,6 +1,8 @@
 //! Pure: settings of one topic, from what it sets, what the broker sets, and the table's defaults.
 
+use super::nearest::nearest;
 use super::{BrokerConfig, table};
+use crate::properties::known_names;
 use klamm_log::LogConfig;
 use std::collections::BTreeMap;
 
@@ -44,7 +46,7 @@ pub(crate) struct TopicConfig {
 #[non_exhaustive]
 pub enum SettingError {
     /// No setting has this name.
-    #[error("there is no setting {0:?}")]
+    #[error("there is no setting {name:?}{near}", name = .0, near = nearest_setting(.0))]
     Unknown(String),
     /// The value is none of this setting's.
     #[error("{name}={value}: {why}")]
@@ -61,8 +63,14 @@ pub enum SettingError {
     Storage(String),
 }
 
+/// The end of a message about a name that is not known.
+fn nearest_setting(name: &str) -> String {
+    let names = table::names().chain(known_names());
+    nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}
+
 impl SettingError {
-    pub(super) fn value(name: &str, value: &str, why: impl Into<String>) -> Self {
+    pub(crate) fn value(name: &str, value: &str, why: impl Into<String>) -> Self {
         Self::Value { name: name.to_owned(), value: value.to_owned(), why: why.into() }
     }
 }

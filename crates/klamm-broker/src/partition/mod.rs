@@ -4,8 +4,8 @@ mod append;
 mod check;
 mod compact;
 mod read;
-mod trouble;
 mod traffic;
+mod trouble;
 mod watchers;
 
 pub(crate) use self::append::{AppendRefused, Appended};
@@ -14,8 +14,8 @@ pub(crate) use self::read::{Isolation, Read, ReadRefused, ReadRequest, Timed};
 pub(crate) use self::traffic::Figures;
 pub(crate) use self::watchers::Watchers;
 
-use self::trouble::Trouble;
 use self::traffic::Traffic;
+use self::trouble::Trouble;
 use klamm_log::{Durability, Log, LogConfig, ProducerInfo};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Str;

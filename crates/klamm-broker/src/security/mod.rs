@@ -8,6 +8,7 @@ pub(crate) mod acl;
 mod authorizer;
 pub(crate) mod credential;
 mod login;
+mod mapping;
 mod plain;
 mod principal;
 mod sasl;

@@ -1,5 +1,6 @@
 //! What a program says of security: TLS, SASL, ACLs, and whether to do without.
 
+use super::mapping::PrincipalMapping;
 use super::sasl::Mechanism;
 use super::tls::TlsError;
 use super::users::{UserList, UsersError};
@@ -30,6 +31,9 @@ pub enum SecurityError {
     /// A mechanism that is not offered.
     #[error("{0:?} is no mechanism offered here; PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are")]
     Mechanism(String),
+    /// `ssl.principal.mapping.rules` that cannot be read.
+    #[error("ssl.principal.mapping.rules: {0}")]
+    Mapping(String),
     /// A super user without a type.
     #[error("{0:?} is no principal; a super user is User:name")]
     SuperUser(String),
@@ -64,6 +68,9 @@ pub struct TlsSettings {
     pub(crate) key: SecretString,
     pub(crate) client_ca: Option<String>,
     pub(crate) client_auth: ClientAuth,
+    pub(crate) mapping: PrincipalMapping,
+    /// Whether TLS 1.2 and TLS 1.3 are spoken.
+    pub(crate) versions: (bool, bool),
 }
 
 impl TlsSettings {
@@ -74,6 +81,8 @@ impl TlsSettings {
             key: private_key.into(),
             client_ca: None,
             client_auth: ClientAuth::None,
+            mapping: PrincipalMapping::default(),
+            versions: (true, true),
         }
     }
 
@@ -92,7 +101,23 @@ impl TlsSettings {
         self
     }
 
-    /// The same from a file.
+    /// `ssl.principal.mapping.rules`: which user the subject of a client's certificate stands for. Default: the whole
+    /// subject.
+    ///
+    /// # Errors
+    /// [`SecurityError::Mapping`]
+    pub fn principal_mapping_rules(mut self, rules: &str) -> Result<Self, SecurityError> {
+        self.mapping = PrincipalMapping::parse(rules).map_err(SecurityError::Mapping)?;
+        Ok(self)
+    }
+
+    /// `ssl.enabled.protocols`: whether TLS 1.2 and TLS 1.3 are spoken; at least one has to be. Default both.
+    pub fn versions(mut self, tls_1_2: bool, tls_1_3: bool) -> Self {
+        self.versions = (tls_1_2, tls_1_3);
+        self
+    }
+
+    /// The same as [`TlsSettings::client_certificates`] from a file.
     ///
     /// # Errors
     /// [`SecurityError::File`]

@@ -1,5 +1,6 @@
 //! TLS of a listener, by rustls.
 
+use super::mapping::PrincipalMapping;
 use super::principal::Principal;
 use super::settings::{ClientAuth, TlsSettings};
 use super::x500;
@@ -7,7 +8,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use secrecy::ExposeSecret;
 use std::io;
 use std::sync::Arc;
@@ -37,7 +39,10 @@ pub enum TlsError {
 
 /// Opens TLS over accepted connections.
 #[derive(Clone)]
-pub(crate) struct Tls(TlsAcceptor);
+pub(crate) struct Tls {
+    acceptor: TlsAcceptor,
+    mapping: PrincipalMapping,
+}
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,7 +59,7 @@ impl Tls {
         let key = PrivateKeyDer::from_pem_slice(settings.key.expose_secret().as_bytes())
             .map_err(|e| TlsError::Pem { what: "the private key", reason: e.to_string() })?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&versions(settings.versions))
             .map_err(rejected)?;
         let builder = match (&settings.client_ca, settings.client_auth) {
             (_, ClientAuth::None) | (None, _) => builder.with_no_client_auth(),
@@ -69,7 +74,8 @@ impl Tls {
             }
         };
         let config = builder.with_single_cert(chain, key).map_err(rejected)?;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { acceptor, mapping: settings.mapping.clone() })
     }
 
     /// Shakes hands; the client is whoever its certificate says, or ANONYMOUS without one.
@@ -77,16 +83,24 @@ impl Tls {
         &self,
         stream: S,
     ) -> io::Result<(TlsStream<S>, Principal)> {
-        let stream = self.0.accept(stream).await?;
+        let stream = self.acceptor.accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let principal = match shown {
             None => Principal::anonymous(),
             Some(certificate) => {
-                Principal::user(x500::subject(certificate).map_err(io::Error::other)?)
+                let subject = x500::subject(certificate).map_err(io::Error::other)?;
+                let user = self.mapping.user(&subject);
+                let unknown = || io::Error::other(format!("no rule applies to {subject:?}"));
+                Principal::user(user.ok_or_else(unknown)?)
             }
         };
         Ok((stream, principal))
     }
+}
+
+fn versions((tls_1_2, tls_1_3): (bool, bool)) -> Vec<&'static SupportedProtocolVersion> {
+    let all = [(tls_1_2, &TLS12), (tls_1_3, &TLS13)];
+    all.into_iter().filter(|(spoken, _)| *spoken).map(|(_, version)| version).collect()
 }
 
 fn rejected(error: impl std::fmt::Display) -> TlsError {

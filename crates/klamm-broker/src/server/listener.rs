@@ -1,8 +1,10 @@
 //! Accepts connections for one node.
 
 use super::Session;
+use super::addresses::{Addresses, FromAddress};
 use super::connection::Connection;
 use crate::cluster::Cluster;
+use crate::config::BrokerConfig;
 use crate::metrics::{Place, Stage};
 use crate::security::Principal;
 use socket2::SockRef;
@@ -55,6 +57,7 @@ pub(crate) struct Listener {
 struct Connections {
     tasks: JoinSet<()>,
     places: Arc<Semaphore>,
+    addresses: Addresses,
     cluster: Arc<Cluster>,
     node_id: i32,
 }
@@ -85,7 +88,8 @@ impl Listener {
         cluster.metrics.connections.of_node(self.node_id);
         let places = Arc::new(Semaphore::new(cluster.config().max_connections));
         let (tasks, node_id) = (JoinSet::new(), self.node_id);
-        let mut connections = Connections { tasks, places, cluster, node_id };
+        let addresses = Addresses::default();
+        let mut connections = Connections { tasks, places, addresses, cluster, node_id };
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
@@ -144,11 +148,16 @@ impl Listener {
 
 impl Connections {
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        // Answers are small and wanted at once.
-        if let Err(error) = SockRef::from(&stream).set_tcp_nodelay(true) {
-            tracing::debug!(?peer, %error, "TCP_NODELAY");
+        let config = self.cluster.config();
+        if let Err(error) = tune(&stream, &config) {
+            tracing::debug!(?peer, %error, "options of a socket");
         }
-        if self.serve(stream, Some(peer)).is_none() {
+        let limit = config.max_connections_per_ip;
+        let Some(from_address) = self.addresses.enter(peer.ip(), limit) else {
+            self.cluster.metrics.connections.refuse("max.connections.per.ip");
+            return tracing::warn!(?peer, "refused a connection over max.connections.per.ip");
+        };
+        if self.serve(stream, Some((peer, from_address))).is_none() {
             self.cluster.metrics.connections.refuse("max.connections");
             tracing::warn!(?peer, "refused a connection over max.connections");
         }
@@ -165,16 +174,30 @@ impl Connections {
     fn serve(
         &mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: Option<SocketAddr>,
+        peer: Option<(SocketAddr, FromAddress)>,
     ) -> Option<()> {
         let place = self.places.clone().try_acquire_owned().ok()?;
+        let (peer, from_address) = peer.unzip();
         let serve = serve(stream, peer, self.node_id, self.cluster.clone());
         self.tasks.spawn(async move {
             serve.await;
-            drop(place);
+            drop((place, from_address));
         });
         Some(())
     }
+}
+
+fn tune(stream: &TcpStream, config: &BrokerConfig) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    // Answers are small and wanted at once.
+    socket.set_tcp_nodelay(true)?;
+    if let Ok(bytes) = usize::try_from(config.socket_send_buffer_bytes) {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Ok(bytes) = usize::try_from(config.socket_receive_buffer_bytes) {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(())
 }
 
 /// Waits until `stop` says true, or nobody is left to say it.

@@ -1,6 +1,7 @@
 //! Listeners, connections, and the order of their answers.
 
 mod buffers;
+mod addresses;
 mod connection;
 mod limits;
 mod listener;

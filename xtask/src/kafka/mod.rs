@@ -17,4 +17,5 @@ mod zookeeper;
 pub(crate) use self::artifacts::Artifacts;
 pub(crate) use self::cluster::{Cluster, Running};
 pub(crate) use self::command::run;
-pub(crate) use self::spec::{Spec, Version};
+pub(crate) use self::security::USERS;
+pub(crate) use self::spec::{Listener, Spec, Version};

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use crate::failure::Result;
-use crate::kafka::{Running, Spec};
+use crate::failure::{Doing, Result};
+use crate::kafka::{Listener, Running, Spec, USERS};
 use crate::listening::Listening;
 use crate::place::Place;
 
@@ -26,37 +26,58 @@ pub(crate) struct Column {
     pub(in crate::interop) name: &'static str,
     /// `HOST:PORT`.
     pub(in crate::interop) bootstrap: String,
+    /// Where passwords are asked for; [`SASL_USER`] may do everything.
+    pub(in crate::interop) sasl: Option<String>,
     _kafka: Option<Running>,
     klamm: Option<Mutex<Listening>>,
+    _sasl: Option<Listening>,
 }
+
+/// A user of every broker that asks for passwords, and its password.
+pub(in crate::interop) const SASL_USER: (&str, &str) = USERS[0];
 
 impl Column {
     /// A broker that runs already.
     pub(in crate::interop) fn at(name: &'static str, bootstrap: &str) -> Self {
-        Self { name, bootstrap: bootstrap.to_owned(), _kafka: None, klamm: None }
+        let bootstrap = bootstrap.to_owned();
+        Self { name, bootstrap, sasl: None, _kafka: None, klamm: None, _sasl: None }
     }
 
     /// A real Kafka.
     pub(in crate::interop) fn kafka(place: &Place) -> Result<Self> {
-        let spec = Spec {
-            name: "matrix".to_owned(),
-            port_base: PORT_BASE,
-            settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-            ..Spec::default()
-        };
+        Self::running(place, spec())
+    }
+
+    /// A real Kafka with ACLs and another listener, where passwords are asked for.
+    pub(in crate::interop) fn kafka_with_users(place: &Place) -> Result<Self> {
+        Self::running(place, Spec { secure: true, ..spec() })
+    }
+
+    fn running(place: &Place, spec: Spec) -> Result<Self> {
         let kafka = Running::up(place, spec)?;
-        let bootstrap = kafka.cluster().bootstrap();
-        Ok(Self { name: "kafka", bootstrap, _kafka: Some(kafka), klamm: None })
+        let column = Self::at("kafka", &kafka.cluster().bootstrap());
+        let spec = kafka.cluster().spec();
+        let sasl = spec.secure.then(|| spec.addresses(Listener::SaslPlaintext));
+        Ok(Self { sasl, _kafka: Some(kafka), ..column })
     }
 
     /// `program broker` on a free port, its data in memory.
     pub(in crate::interop) fn klamm(program: &Path) -> Result<Self> {
-        let mut command = Command::new(program);
-        command.args(["broker", "--listen", "127.0.0.1:0"]);
-        let broker = Listening::start(&mut command)?;
-        let bootstrap = broker.address().to_owned();
-        let klamm = Some(Mutex::new(broker));
-        Ok(Self { name: "klamm", bootstrap, _kafka: None, klamm })
+        let broker = Listening::start(&mut broker(program))?;
+        let column = Self::at("klamm", broker.address());
+        Ok(Self { klamm: Some(Mutex::new(broker)), ..column })
+    }
+
+    /// The same with ACLs, and another that asks for passwords; `dir` takes a file.
+    pub(in crate::interop) fn klamm_with_users(program: &Path, dir: &Path) -> Result<Self> {
+        let (user, password) = SASL_USER;
+        let users = dir.join("users");
+        std::fs::write(&users, format!("{user}:{password}\n")).doing(users.display())?;
+        let sasl = Listening::start(broker(program).arg("--users").arg(users))?;
+        let broker = Listening::start(broker(program).args(["--super-user", "User:ANONYMOUS"]))?;
+        let column = Self::at("klamm", broker.address());
+        let address = Some(sasl.address().to_owned());
+        Ok(Self { klamm: Some(Mutex::new(broker)), sasl: address, _sasl: Some(sasl), ..column })
     }
 
     /// An error once the broker started here has ended, which would otherwise look like failures of every client.
@@ -64,4 +85,19 @@ impl Column {
         let Some(Ok(mut broker)) = self.klamm.as_ref().map(Mutex::lock) else { return Ok(()) };
         broker.check()
     }
+}
+
+fn spec() -> Spec {
+    Spec {
+        name: "matrix".to_owned(),
+        port_base: PORT_BASE,
+        settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        ..Spec::default()
+    }
+}
+
+fn broker(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["broker", "--listen", "127.0.0.1:0"]);
+    command
 }

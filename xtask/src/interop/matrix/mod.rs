@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use self::cell::{Cell, Outcome};
 use self::clients::Built;
-pub(super) use self::columns::Column;
-use self::known::Known;
+pub(super) use self::columns::{Column, SASL_USER};
+pub(super) use self::known::Known;
 use self::table::Row;
 use crate::failure::{Failure, Result};
 use crate::flags::Flags;

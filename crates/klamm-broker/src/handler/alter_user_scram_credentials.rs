@@ -1,6 +1,7 @@
 //! AlterUserScramCredentials (51), version 0 (KIP-554): users and their passwords while the broker runs.
 //!
-//! What it sets stands above what the settings give, also after a restart. Needs a listener with SASL.
+//! What it sets stands above what the settings give, also after a restart. Users are kept also while no listener asks for
+//! passwords.
 
 use super::{Answer, Context, Handle};
 use crate::security::credential::{Credential, CredentialError, Hash, MIN_ITERATIONS};
@@ -85,8 +86,7 @@ fn checked(cx: &Context, request: &AlterUserScramCredentialsRequest) -> Asked {
 
 fn delete(cx: &Context, asked: &ScramCredentialDeletion) -> Result<UserChange, Refused> {
     let hash = named(&asked.name, asked.mechanism)?;
-    let sasl = cx.cluster.security.sasl.as_ref();
-    if !sasl.is_some_and(|sasl| sasl.users.has(&asked.name, hash)) {
+    if !cx.cluster.security.users.has(&asked.name, hash) {
         return Err((
             ErrorCode::RESOURCE_NOT_FOUND,
             "Attempt to delete a user credential that does not exist",
@@ -105,10 +105,7 @@ fn upsert(cx: &Context, asked: &ScramCredentialUpsertion) -> Result<UserChange, 
     if iterations > MAX_ITERATIONS {
         return Err(unacceptable("Too many iterations"));
     }
-    let Some(sasl) = &cx.cluster.security.sasl else {
-        return Err((ErrorCode::SECURITY_DISABLED, "no listener has SASL, so nobody could log in"));
-    };
-    if !sasl.users.has_room_for(&asked.name) {
+    if !cx.cluster.security.users.has_room_for(&asked.name) {
         return Err((ErrorCode::POLICY_VIOLATION, "there are too many users"));
     }
     let credential = Credential::from_salted(hash, &asked.salted_password, &asked.salt, iterations);

@@ -29,8 +29,8 @@ impl Handle for DescribeUserScramCredentialsRequest {
                 }
             }
             _ => {
-                let all = cx.cluster.security.sasl.as_ref().map(|sasl| sasl.users.names());
-                asked.extend(all.into_iter().flatten().map(|name| (name, 1)));
+                let all = cx.cluster.security.users.names();
+                asked.extend(all.into_iter().map(|name| (name, 1)));
             }
         }
         let results = asked.into_iter().map(|(user, times)| describe(&cx, user, times));
@@ -50,7 +50,7 @@ impl Handle for DescribeUserScramCredentialsRequest {
 }
 
 fn describe(cx: &Context, user: String, times: usize) -> Described {
-    let known = cx.cluster.security.sasl.as_ref().and_then(|sasl| sasl.users.describe(&user));
+    let known = cx.cluster.security.users.describe(&user);
     let (code, why) = match &known {
         _ if times > 1 => (
             ErrorCode::DUPLICATE_RESOURCE,

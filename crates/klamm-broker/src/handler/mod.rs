@@ -3,6 +3,7 @@
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
+mod alter_partition_reassignments;
 mod alter_share_group_offsets;
 mod alter_user_scram_credentials;
 mod api_versions;
@@ -147,6 +148,7 @@ apis! {
     CreatePartitions CreatePartitionsRequest
     ElectLeaders ElectLeadersRequest
     IncrementalAlterConfigs IncrementalAlterConfigsRequest
+    AlterPartitionReassignments AlterPartitionReassignmentsRequest
     ListPartitionReassignments ListPartitionReassignmentsRequest
     DeleteGroups DeleteGroupsRequest
     OffsetDelete OffsetDeleteRequest

@@ -14,6 +14,7 @@ use crate::server::ConnectionLimits;
 use klamm_protocol::error_code::ErrorCode;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Keys of users in the journal begin with it.
@@ -35,6 +36,8 @@ pub(crate) struct UnreadableEntry(String);
 pub(crate) struct Security {
     pub(crate) tls: Option<Tls>,
     pub(crate) sasl: Option<Sasl>,
+    /// Who could log in; they are kept also where nobody is asked to.
+    pub(crate) users: Arc<Users>,
     pub(crate) limits: ConnectionLimits,
     max_reauth: Option<Duration>,
     authorizer: Option<RwLock<Authorizer>>,
@@ -51,8 +54,8 @@ impl Security {
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
         let mut security = Self { tls, limits: settings.limits.clone(), ..Self::default() };
         if let Some(sasl) = &settings.sasl {
-            let users = Users::new(&sasl.users)?;
-            security.sasl = Some(Sasl::new(users, sasl.mechanisms.clone()));
+            security.users = Arc::new(Users::new(&sasl.users)?);
+            security.sasl = Some(Sasl::new(security.users.clone(), sasl.mechanisms.clone()));
             security.max_reauth = sasl.max_reauth;
         }
         if let Some(acls) = &settings.acls {
@@ -190,21 +193,20 @@ impl Security {
         changes: Vec<UserChange>,
         write: impl FnOnce(Vec<Change>) -> Result<i64, ErrorCode>,
     ) -> Result<i64, ErrorCode> {
-        let Some(sasl) = &self.sasl else { return Ok(-1) };
         let _changing = self.changing_users.lock();
         let record = |change: &UserChange| {
-            let (key, value) = sasl.users.to_record(change);
+            let (key, value) = self.users.to_record(change);
             (format!("{USER}{key}"), value.map(String::into_bytes))
         };
         let offset = write(changes.iter().map(record).collect())?;
         for change in changes {
-            sasl.users.apply(change);
+            self.users.apply(change);
         }
         Ok(offset)
     }
 
-    /// Takes over what the journal has. Entries that the settings have no use for now - ACLs without an authorizer,
-    /// users without SASL - stay there untouched.
+    /// Takes over what the journal has. Entries that the settings have no use for now, ACLs without an authorizer, stay
+    /// there untouched.
     ///
     /// # Errors
     /// [`UnreadableEntry`]
@@ -213,9 +215,7 @@ impl Security {
             let value = std::str::from_utf8(&value).ok();
             let change = value.and_then(|value| UserChange::from_record(&key, value).ok());
             let change = change.ok_or(UnreadableEntry(key))?;
-            if let Some(sasl) = &self.sasl {
-                sasl.users.apply(change);
-            }
+            self.users.apply(change);
         }
         for (key, _) in journal.entries(ACL) {
             let acl = read_acl_key(&key).ok_or(UnreadableEntry(key))?;

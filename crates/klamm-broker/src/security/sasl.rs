@@ -102,14 +102,14 @@ fn begin_scram(users: &Users, hash: Hash, token: &[u8]) -> Result<Progress, Stri
 /// Who may log in, and by what.
 #[derive(Debug)]
 pub(crate) struct Sasl {
-    pub(crate) users: Arc<Users>,
+    users: Arc<Users>,
     mechanisms: Vec<Mechanism>,
     hashing: Semaphore,
 }
 
 impl Sasl {
-    pub(crate) fn new(users: Users, mechanisms: Vec<Mechanism>) -> Self {
-        Self { users: Arc::new(users), mechanisms, hashing: Semaphore::new(MAX_HASHING) }
+    pub(crate) fn new(users: Arc<Users>, mechanisms: Vec<Mechanism>) -> Self {
+        Self { users, mechanisms, hashing: Semaphore::new(MAX_HASHING) }
     }
 
     /// What is offered.

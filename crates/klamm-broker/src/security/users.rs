@@ -77,6 +77,7 @@ pub(crate) struct UserChange {
 }
 
 /// Users by name.
+#[derive(Default)]
 pub(crate) struct Users {
     /// Makes up the salts of those who do not exist.
     secret: [u8; 32],

@@ -2,7 +2,15 @@
 
 use crate::peer::{Peer, broker, start};
 use klamm_broker::Broker;
-use klamm_protocol::message::{DescribeClientQuotasRequest, DescribeLogDirsRequest};
+use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::alter_partition_reassignments_request::{
+    ReassignablePartition, ReassignableTopic,
+};
+use klamm_protocol::message::alter_user_scram_credentials_request::ScramCredentialUpsertion;
+use klamm_protocol::message::{
+    AlterPartitionReassignmentsRequest, AlterUserScramCredentialsRequest,
+    DescribeClientQuotasRequest, DescribeLogDirsRequest, DescribeUserScramCredentialsRequest,
+};
 use std::path::{Component, Path, PathBuf};
 
 #[tokio::test]
@@ -39,4 +47,47 @@ async fn a_log_directory_is_told_so_that_others_find_it() {
     assert_eq!(told.canonicalize().unwrap(), dir.canonicalize().unwrap());
     broker.stop().await.unwrap();
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn users_are_kept_where_nobody_logs_in() {
+    let broker = broker().await;
+    let mut peer = Peer::connect(broker.address()).await;
+    let upsertion = ScramCredentialUpsertion {
+        name: "alice".into(),
+        mechanism: 2,
+        iterations: 4096,
+        salt: b"salt"[..].into(),
+        salted_password: [7; 64][..].into(),
+    };
+    let upsertions = vec![upsertion];
+    let request = AlterUserScramCredentialsRequest { upsertions, ..Default::default() };
+    assert_eq!(peer.call(0, &request).await.results[0].error_code, 0);
+    let answer = peer.call(0, &DescribeUserScramCredentialsRequest { users: None }).await;
+    assert_eq!((answer.results.len(), answer.results[0].user.as_str()), (1, "alice"));
+    assert_eq!(answer.results[0].credential_infos[0].iterations, 4096);
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn partitions_stay_and_whoever_wants_that_is_served() {
+    let broker = broker().await;
+    let mut peer = Peer::connect(broker.address()).await;
+    for (name, index, replicas, code) in [
+        ("t", 1, Some(vec![1]), ErrorCode::NONE),
+        ("t", 1, Some(vec![1, 2]), ErrorCode::INVALID_REPLICA_ASSIGNMENT),
+        ("t", 1, None, ErrorCode::NO_REASSIGNMENT_IN_PROGRESS),
+        ("t", 2, Some(vec![1]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ("u", 0, Some(vec![1]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    ] {
+        let partitions = vec![ReassignablePartition { partition_index: index, replicas }];
+        let topics = vec![ReassignableTopic { name: name.into(), partitions }];
+        let request = AlterPartitionReassignmentsRequest { topics, ..Default::default() };
+        for version in 0..=1 {
+            let answer = peer.call(version, &request).await;
+            assert_eq!(answer.error_code, 0);
+            assert_eq!(answer.responses[0].partitions[0].error_code, code.0, "{name} {index}");
+        }
+    }
+    broker.stop().await.unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod batch;
 mod cap;
+mod certificates;
 mod controls;
 mod disk_failures;
 mod exposition;
@@ -16,5 +17,6 @@ mod operators;
 mod peer;
 mod restart;
 mod share;
+mod tls;
 mod transaction_steps;
 mod traps;

@@ -1,7 +1,7 @@
 //! Listeners, connections, and the order of their answers.
 
-mod buffers;
 mod addresses;
+mod buffers;
 mod connection;
 mod limits;
 mod listener;

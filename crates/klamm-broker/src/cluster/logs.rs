@@ -16,12 +16,17 @@ use klamm_protocol::primitives::{Str, Uuid};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use tokio::sync::Notify;
 
 /// Keys of the journal: one for each topic, and single ones.
 const TOPICS: &str = "topic/";
 const CLUSTER_ID: &str = "cluster-id";
 const SETTINGS: &str = "settings";
+
+/// Logs that are closed at a time: each is a few small files, and nearly all of the time goes into waiting for the disk.
+const CLOSING: usize = 16;
 
 /// Why what the storage holds cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -118,8 +123,23 @@ impl Cluster {
 
     /// Writes everything out, so that the next start need not look at every record.
     pub(crate) fn close(&self) -> io::Result<()> {
-        let closed: Vec<io::Result<()>> = self.logs().iter().map(|log| log.close()).collect();
-        closed.into_iter().collect()
+        let (logs, next) = (self.logs(), AtomicUsize::new(0));
+        let close = || {
+            let mut closed = Ok(());
+            while let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                closed = closed.and(log.close());
+            }
+            closed
+        };
+        thread::scope(|scope| {
+            let count = logs.len().min(CLOSING);
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(close)).collect();
+            let lost = |_| Err(io::Error::other("a thread that closes logs is gone"));
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(lost))
+                .fold(Ok(()), Result::and)
+        })
     }
 
     /// Opens every topic the journal names.

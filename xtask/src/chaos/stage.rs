@@ -85,7 +85,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Kills the broker as nobody can notice, and starts it on what it left.
+    /// Kills the broker with SIGKILL, and starts another on what it left.
     pub(super) fn kill_and_start(&mut self) -> Result<()> {
         let mut broker = self.broker.take().ok_or_else(|| Failure::new("no broker runs"))?;
         self.broker = Some(again(&mut broker, || self.start())?);

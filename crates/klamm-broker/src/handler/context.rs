@@ -97,7 +97,25 @@ impl Context {
         }
     }
 
-    /// The same for a group.
+    /// The code for a partition of a topic that the client may not do this to, or that a fault rule strikes. A topic that
+    /// an id does not lead to has an empty name, and is for others to refuse.
+    pub(crate) fn refusal(
+        &self,
+        operation: Operation,
+        topic: &str,
+        partition: i32,
+    ) -> Option<ErrorCode> {
+        let known = !topic.is_empty();
+        let refused = known.then(|| self.check_topic(operation, topic).err()).flatten();
+        refused.or_else(|| self.fault(topic, Some(partition)))
+    }
+
+    /// Whether [`Context::refusal`] may have anything to say.
+    pub(crate) fn may_refuse(&self) -> bool {
+        self.cluster.security.has_authorizer() || !self.topic_faults.is_empty()
+    }
+
+    /// Lets whoever may do this to the group go on.
     ///
     /// # Errors
     /// GROUP_AUTHORIZATION_FAILED

@@ -21,22 +21,17 @@ impl Handle for OffsetCommitRequest {
     const FAILS_BY_TOPIC: bool = true;
 
     async fn handle(mut self, cx: Context) -> Answer<OffsetCommitResponse> {
-        let mut topics = self.topics.iter();
-        let allowed = cx.check_group(Operation::Read, &self.group_id).and_then(|()| {
-            topics.try_for_each(|t| {
-                cx.check_topic(Operation::Read, &cx.topic_name(&t.name, t.topic_id))
-            })
-        });
+        let allowed = cx.check_group(Operation::Read, &self.group_id);
         if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
-        let asked = leave_out_faults(&cx, &mut self.topics);
+        let asked = leave_out_refused(&cx, &mut self.topics);
         let (now_ms, version) = (cx.now_ms(), cx.version);
         let topics = &cx.cluster.topics;
         let done = cx.coordinate(|c| c.commit_offsets(now_ms, version, &self, topics)).await;
         let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
         if let Some(asked) = asked {
-            put_in_faults(&cx, &asked, &mut response.topics);
+            put_in_refused(&cx, &asked, &mut response.topics);
         }
         Ok(response)
     }
@@ -69,39 +64,40 @@ impl Handle for OffsetCommitRequest {
     }
 }
 
-/// What a fault rule wants for a partition.
-fn fault(
+/// Why nothing is committed for a partition: the client may not read the topic, or a fault rule wants it so.
+fn refusal(
     cx: &Context,
     topic: &OffsetCommitRequestTopic,
     asked: &OffsetCommitRequestPartition,
 ) -> Option<ErrorCode> {
-    cx.fault(&cx.topic_name(&topic.name, topic.topic_id), Some(asked.partition_index))
+    let name = cx.topic_name(&topic.name, topic.topic_id);
+    cx.refusal(Operation::Read, &name, asked.partition_index)
 }
 
-/// Takes out the partitions that fault rules strike; gives what was asked for, if there may be any.
-fn leave_out_faults(
+/// Takes out the partitions that are refused; gives what was asked for, if there may be any.
+fn leave_out_refused(
     cx: &Context,
     topics: &mut [OffsetCommitRequestTopic],
 ) -> Option<Vec<OffsetCommitRequestTopic>> {
-    if cx.topic_faults.is_empty() {
+    if !cx.may_refuse() {
         return None;
     }
     let asked = topics.to_vec();
     for (topic, whole) in topics.iter_mut().zip(&asked) {
-        topic.partitions.retain(|partition| fault(cx, whole, partition).is_none());
+        topic.partitions.retain(|partition| refusal(cx, whole, partition).is_none());
     }
     Some(asked)
 }
 
 /// Answers for the partitions that were left out, each in its place.
-fn put_in_faults(
+fn put_in_refused(
     cx: &Context,
     asked: &[OffsetCommitRequestTopic],
     answers: &mut [OffsetCommitResponseTopic],
 ) {
     for (asked, answer) in asked.iter().zip(answers) {
         let mut others = std::mem::take(&mut answer.partitions).into_iter();
-        let partitions = asked.partitions.iter().filter_map(|it| match fault(cx, asked, it) {
+        let partitions = asked.partitions.iter().filter_map(|it| match refusal(cx, asked, it) {
             Some(code) => Some(OffsetCommitResponsePartition {
                 partition_index: it.partition_index,
                 error_code: code.0,

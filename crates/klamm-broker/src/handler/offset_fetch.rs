@@ -13,7 +13,7 @@ use klamm_protocol::message::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
 };
 use klamm_protocol::message::{OffsetFetchRequest, OffsetFetchResponse};
-use klamm_protocol::primitives::Str;
+use klamm_protocol::primitives::{Str, Uuid};
 use std::ops::RangeInclusive;
 
 impl Handle for OffsetFetchRequest {
@@ -32,7 +32,10 @@ impl Handle for OffsetFetchRequest {
         let (version, topics) = (cx.version, &cx.cluster.topics);
         let done = cx.coordinate(|c| c.fetch_offsets(version, &self, topics)).await;
         let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
-        put_in_faults(&cx, &mut response);
+        if cx.may_refuse() {
+            leave_out_unseen(&cx, &self, &mut response);
+            put_in_refused(&cx, &mut response);
+        }
         Ok(response)
     }
 
@@ -76,23 +79,49 @@ impl Handle for OffsetFetchRequest {
     }
 }
 
-/// Fails the partitions that fault rules strike.
-fn put_in_faults(cx: &Context, response: &mut OffsetFetchResponse) {
-    if cx.topic_faults.is_empty() {
-        return;
+/// What a version calls a partition's place for an offset and an error.
+macro_rules! refuse {
+    ($partition:expr, $code:expr) => {
+        $partition.committed_offset = -1;
+        $partition.committed_leader_epoch = -1;
+        $partition.metadata = Some(Str::default());
+        $partition.error_code = $code.0;
+    };
+}
+
+/// Whoever asks for all topics is told of those that it may see.
+fn leave_out_unseen(
+    cx: &Context,
+    request: &OffsetFetchRequest,
+    response: &mut OffsetFetchResponse,
+) {
+    let seen =
+        |name: &Str, id| cx.check_topic(Operation::Describe, &cx.topic_name(name, id)).is_ok();
+    if cx.version < 8 && request.topics.is_none() {
+        response.topics.retain(|topic| seen(&topic.name, Uuid::ZERO));
     }
+    for (asked, group) in request.groups.iter().zip(&mut response.groups) {
+        if asked.topics.is_none() {
+            group.topics.retain(|topic| seen(&topic.name, topic.topic_id));
+        }
+    }
+}
+
+/// Fails the partitions of topics that the client may not see, and those that fault rules strike.
+fn put_in_refused(cx: &Context, response: &mut OffsetFetchResponse) {
+    let refusal = |name: &str, index| cx.refusal(Operation::Describe, name, index);
     for topic in &mut response.topics {
         for partition in &mut topic.partitions {
-            if let Some(code) = cx.fault(&topic.name, Some(partition.partition_index)) {
-                (partition.committed_offset, partition.error_code) = (-1, code.0);
+            if let Some(code) = refusal(&topic.name, partition.partition_index) {
+                refuse!(partition, code);
             }
         }
     }
     for topic in response.groups.iter_mut().flat_map(|group| &mut group.topics) {
         let name = cx.topic_name(&topic.name, topic.topic_id);
         for partition in &mut topic.partitions {
-            if let Some(code) = cx.fault(&name, Some(partition.partition_index)) {
-                (partition.committed_offset, partition.error_code) = (-1, code.0);
+            if let Some(code) = refusal(&name, partition.partition_index) {
+                refuse!(partition, code);
             }
         }
     }

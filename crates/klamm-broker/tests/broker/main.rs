@@ -16,6 +16,7 @@ mod metrics;
 mod operators;
 mod peer;
 mod restart;
+mod rights;
 mod share;
 mod tls;
 mod transaction_steps;

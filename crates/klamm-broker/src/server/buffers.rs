@@ -11,6 +11,11 @@ use std::sync::Arc;
 /// never move; memory is used as they come.
 const LARGEST_BYTES: usize = 8 * 1024 * 1024;
 
+/// Buffers that wait for their bytes, in bytes. Who claims much and sends little holds one all the while, and an allocator
+/// that was used before gives out pages that are in memory already: the claim alone takes them. Beyond this a request
+/// grows in the buffer of its connection, with its bytes.
+const FILLING_BYTES: usize = 128 * 1024 * 1024;
+
 /// Free buffers that are kept, in bytes: more than a broker in memory gives up at once when its cap is reached.
 const IDLE_BYTES: usize = 96 * 1024 * 1024;
 
@@ -24,6 +29,8 @@ pub(crate) struct RequestBuffers {
 struct Free {
     by_capacity: BTreeMap<usize, Vec<Vec<u8>>>,
     bytes: usize,
+    /// Bytes of the buffers that are being filled.
+    filling: usize,
     /// The least there was since the last [`RequestBuffers::trim`]: nobody has needed those.
     spare: usize,
 }
@@ -33,6 +40,7 @@ struct Free {
 pub(super) struct RequestBuffer {
     pub(super) bytes: Vec<u8>,
     home: Arc<RequestBuffers>,
+    is_full: bool,
 }
 
 impl RequestBuffers {
@@ -42,9 +50,16 @@ impl RequestBuffers {
             return None;
         }
         let capacity = capacity_for(len);
-        let bytes = self.free.lock().take(capacity);
+        let bytes = {
+            let mut free = self.free.lock();
+            if free.filling + capacity > FILLING_BYTES {
+                return None;
+            }
+            free.filling += capacity;
+            free.take(capacity)
+        };
         let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(capacity));
-        Some(RequestBuffer { bytes, home: Arc::clone(self) })
+        Some(RequestBuffer { bytes, home: Arc::clone(self), is_full: false })
     }
 
     /// Gives the system back what was not used since the last time.
@@ -77,7 +92,9 @@ impl Free {
 
 impl RequestBuffer {
     /// What was read into it.
-    pub(super) fn freeze(self) -> Bytes {
+    pub(super) fn freeze(mut self) -> Bytes {
+        self.is_full = true;
+        self.home.free.lock().filling -= self.bytes.capacity();
         Bytes::from_owner(self)
     }
 }
@@ -94,6 +111,9 @@ impl Drop for RequestBuffer {
         bytes.clear();
         let capacity = bytes.capacity();
         let mut free = self.home.free.lock();
+        if !self.is_full {
+            free.filling -= capacity;
+        }
         if free.bytes + capacity <= IDLE_BYTES {
             free.bytes += capacity;
             free.by_capacity.entry(capacity).or_default().push(bytes);
@@ -161,9 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_claimed_is_bounded_until_it_has_come() {
+        let buffers = Arc::new(RequestBuffers::default());
+        let take = || buffers.take(LARGEST_BYTES);
+        let mut claimed: Vec<_> =
+            (0..FILLING_BYTES / LARGEST_BYTES).filter_map(|_| take()).collect();
+        assert_eq!(claimed.len() * LARGEST_BYTES, FILLING_BYTES);
+        assert!(take().is_none() && buffers.take(READ_BYTES).is_none());
+        let come = claimed.pop().map(RequestBuffer::freeze);
+        assert!(take().is_some(), "what has come is no claim");
+        claimed.pop();
+        assert!(take().is_some());
+        drop((come, claimed));
+        assert_eq!(buffers.free.lock().filling, 0);
+    }
+
+    #[test]
     fn what_is_idle_is_bounded_and_goes_when_it_is_not_needed() {
         let buffers = Arc::new(RequestBuffers::default());
-        let taken: Vec<_> = (0..20).map(|_| buffers.take(LARGEST_BYTES).unwrap()).collect();
+        let taken: Vec<_> = (0..14).map(|_| buffers.take(LARGEST_BYTES).unwrap()).collect();
         drop(taken);
         assert_eq!(idle(&buffers), IDLE_BYTES);
         // All were in use since the last time.

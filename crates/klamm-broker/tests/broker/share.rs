@@ -1,7 +1,7 @@
 //! Share groups over a socket.
 
-use crate::batch::batch;
-use crate::peer::{Peer, start};
+use crate::batch::{batch, in_transaction};
+use crate::peer::{Peer, produce, start};
 use crate::restart::Scratch;
 use klamm_broker::{Broker, Builder, Durability};
 use klamm_protocol::error_code::ErrorCode;
@@ -125,12 +125,12 @@ fn ack(first: i64, last: i64, kind: i8) -> Vec<AcknowledgementBatch> {
     vec![AcknowledgementBatch { first_offset: first, last_offset: last, acknowledge_types }]
 }
 
-/// Has the group begin at the first record there is.
-async fn from_the_start(broker: &Broker) {
+/// Sets something for the group.
+async fn set(broker: &Broker, name: &'static str, value: &'static str) {
     let mut peer = Peer::connect(broker.address()).await;
     let config = AlterableConfig {
-        name: Str::from_static("share.auto.offset.reset"),
-        value: Some(Str::from_static("earliest")),
+        name: Str::from_static(name),
+        value: Some(Str::from_static(value)),
         ..AlterableConfig::default()
     };
     let resource =
@@ -138,6 +138,11 @@ async fn from_the_start(broker: &Broker) {
     let request =
         IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
     assert_eq!(peer.call(1, &request).await.responses[0].error_code, 0);
+}
+
+/// Has the group begin at the first record there is.
+async fn from_the_start(broker: &Broker) {
+    set(broker, "share.auto.offset.reset", "earliest").await;
 }
 
 async fn broker() -> Broker {
@@ -290,4 +295,72 @@ async fn offsets_of_a_group_are_set_only_while_it_has_no_members() {
     assert_eq!(peer.call(2, &delete).await.results[0].error_code, 0);
     let mut b = Member::join(&broker, "b").await;
     assert_eq!(b.fetch(0, vec![]).await, [(0, 1, 1)], "the deleted group has left nothing");
+}
+
+/// Writes one record in a transaction of its own; returns the producer as it is after the end.
+async fn transaction(
+    peer: &mut Peer,
+    producer: (i64, i16),
+    end: bool,
+    committed: bool,
+) -> (i64, i16) {
+    let transactional_id = Str::from_static("id");
+    let mut request = produce(0, in_transaction(producer, "x"), -1);
+    request.transactional_id = Some(transactional_id.clone());
+    let written = peer.call(12, &request).await;
+    assert_eq!(written.responses[0].partition_responses[0].error_code, 0);
+    if !end {
+        return producer;
+    }
+    let (producer_id, producer_epoch) = producer;
+    let request = EndTxnRequest { transactional_id, producer_id, producer_epoch, committed };
+    let ended = peer.call(5, &request).await;
+    assert_eq!(ended.error_code, 0);
+    (ended.producer_id, ended.producer_epoch)
+}
+
+#[tokio::test]
+async fn a_group_that_wants_committed_records_gets_no_others() {
+    let broker = broker().await;
+    set(&broker, "share.isolation.level", "read_committed").await;
+    let mut a = Member::join(&broker, "a").await;
+    let init = InitProducerIdRequest {
+        transactional_id: Some(Str::from_static("id")),
+        transaction_timeout_ms: 60_000,
+        ..InitProducerIdRequest::default()
+    };
+    let given = a.peer.call(4, &init).await;
+    let producer = (given.producer_id, given.producer_epoch);
+    // Offset 0 is aborted, 1 says so; 2 is not decided.
+    let producer = transaction(&mut a.peer, producer, true, false).await;
+    let producer = transaction(&mut a.peer, producer, false, false).await;
+    assert_eq!(a.fetch(0, vec![]).await, []);
+    let end = EndTxnRequest {
+        transactional_id: Str::from_static("id"),
+        producer_id: producer.0,
+        producer_epoch: producer.1,
+        committed: true,
+    };
+    assert_eq!(a.peer.call(5, &end).await.error_code, 0);
+    assert_eq!(a.fetch(20_000, vec![]).await, [(2, 3, 1)], "with the marker, which clients skip");
+    assert_eq!(a.offset().await, 2);
+}
+
+#[tokio::test]
+async fn records_that_retention_took_are_waited_for_by_nobody() {
+    use klamm_protocol::message::delete_records_request as delete;
+    let broker = broker().await;
+    let mut a = Member::join(&broker, "a").await;
+    for _ in 0..3 {
+        a.peer.produce(0, batch(&["x"])).await;
+    }
+    assert_eq!(a.fetch(0, vec![]).await, [(0, 1, 1)]);
+    let partition = delete::DeleteRecordsPartition { partition_index: 0, offset: 2 };
+    let topic =
+        delete::DeleteRecordsTopic { name: Str::from_static("t"), partitions: vec![partition] };
+    let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: 5_000 };
+    assert_eq!(a.peer.call(1, &request).await.topics[0].partitions[0].error_code, 0);
+    assert_eq!(a.fetch(0, vec![]).await, [(2, 2, 1)]);
+    assert_eq!(a.acknowledge(0, 1, 1).await, 0, "whoever had them may say so");
+    assert_eq!(a.offset().await, 2);
 }

@@ -19,8 +19,8 @@ use tokio::time::Instant;
 /// What is read of a partition at a time, unless its first batch alone is larger: few records go out at once.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// How often a partition is read again because others took what was read.
-const MAX_RACES: usize = 4;
+/// How often a partition is read again because others took what was read, or all of it was aborted.
+const MAX_READS: usize = 64;
 
 /// The longest a fetch waits, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -125,7 +125,7 @@ fn take(
     max_bytes: usize,
 ) -> Result<Found, ErrorCode> {
     follow_log(cx, partition, share)?;
-    for _ in 0..MAX_RACES {
+    for _ in 0..MAX_READS {
         let limits = plan.settings.limits;
         let from = share.look(|state| state.has_room(limits).then(|| state.next_offset()));
         let Some(from) = from else { break };

@@ -264,11 +264,17 @@ impl Cluster {
         }
         let value = state.to_bytes();
         let change = (key.journal(), Some(value.clone()));
+        let before = partitions.get(key).cloned();
+        // Held while the new state is written: the old one is not written after it.
+        let mut held = before.as_ref().map(|before| before.held.lock());
         let written = self.journal.write(vec![change], self.clock.now_ms())?;
+        if let Some(held) = &mut held {
+            held.gone = true;
+        }
+        drop(held);
         let key = ShareKey { group: key.group.detach(), ..*key };
         let share = Share::new(key.clone(), state, value);
         if let Some(before) = partitions.insert(key, share.clone()) {
-            before.held.lock().gone = true;
             before.watchers.wake();
         }
         Ok((share, written))

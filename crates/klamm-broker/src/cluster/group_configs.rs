@@ -1,13 +1,14 @@
 //! Settings of single groups.
 
 use super::Cluster;
-use crate::config::{OffsetReset, Overrides, SettingError, check_group_settings, group_value};
+use crate::config::{
+    OffsetReset, Overrides, SettingError, check_group_settings, group_number, group_text,
+};
 use crate::group::ShareTimes;
 use crate::partition::Isolation;
 use crate::share::Limits;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 /// Keys of the journal that belong to settings of groups.
 const JOURNAL: &str = "group-settings/";
@@ -85,27 +86,39 @@ impl Cluster {
     pub(crate) fn share_settings(&self, group: &str) -> ShareSettings {
         let (groups, broker) = (self.group_configs.0.read(), self.config());
         let own = groups.get(group);
-        let text = |name| group_value(name, own, &broker);
-        let committed = text("share.isolation.level") == "read_committed";
+        let number = |name, broker: i32| group_number(name, own, broker);
+        let committed = group_text("share.isolation.level", own) == "read_committed";
+        let reset = OffsetReset::parse(group_text("share.auto.offset.reset", own));
         ShareSettings {
             times: ShareTimes {
-                session_timeout_ms: number(text("share.session.timeout.ms"), 45_000),
-                heartbeat_interval_ms: number(text("share.heartbeat.interval.ms"), 5_000),
+                session_timeout_ms: number(
+                    "share.session.timeout.ms",
+                    broker.group_share_session_timeout_ms,
+                ),
+                heartbeat_interval_ms: number(
+                    "share.heartbeat.interval.ms",
+                    broker.group_share_heartbeat_interval_ms,
+                ),
             },
             limits: Limits {
-                deliveries: number(text("share.delivery.count.limit"), 5),
-                record_locks: number(text("share.partition.max.record.locks"), 2_000),
-                lock_ms: number(text("share.record.lock.duration.ms"), 30_000),
+                deliveries: group_number(
+                    "share.delivery.count.limit",
+                    own,
+                    broker.group_share_delivery_count_limit,
+                ),
+                record_locks: i64::from(number(
+                    "share.partition.max.record.locks",
+                    broker.group_share_partition_max_record_locks,
+                )),
+                lock_ms: i64::from(number(
+                    "share.record.lock.duration.ms",
+                    broker.group_share_record_lock_duration_ms,
+                )),
             },
-            reset: OffsetReset::parse(text("share.auto.offset.reset"))
-                .unwrap_or(OffsetReset::Latest),
+            // What is not checked by now cannot be there.
+            reset: reset.unwrap_or(OffsetReset::Latest),
             isolation: if committed { Isolation::Committed } else { Isolation::Uncommitted },
-            renew: text("share.renew.acknowledge.enable") == "true",
+            renew: group_text("share.renew.acknowledge.enable", own) == "true",
         }
     }
-}
-
-/// The number that a checked value is; `default` can only stand for one that does not fit its type.
-fn number<T: FromStr>(text: &str, default: T) -> T {
-    text.parse().unwrap_or(default)
 }

@@ -2,7 +2,8 @@
 
 use super::kind::Kind;
 use super::table::Setting;
-use super::{BrokerConfig, Overrides, SettingError};
+use super::{Overrides, SettingError};
+use std::str::FromStr;
 
 const fn group(
     name: &'static str,
@@ -165,18 +166,16 @@ pub(crate) fn check_group_settings(overrides: &Overrides) -> Result<(), SettingE
     Ok(())
 }
 
-/// The value in force for a group: its own, the broker's, or the default.
-pub(crate) fn group_value<'a>(
-    name: &str,
-    overrides: Option<&'a Overrides>,
-    broker: &'a BrokerConfig,
-) -> &'a str {
-    let Some(setting) = group_setting(name) else { return "" };
-    if let Some(own) = overrides.and_then(|overrides| overrides.get(name)) {
-        return own.trim();
-    }
-    let inherited = setting.inherited.and_then(|name| broker.in_force(name));
-    inherited.map_or(setting.default, str::trim)
+/// The text in force for a group: its own, or the default.
+pub(crate) fn group_text<'a>(name: &str, own: Option<&'a Overrides>) -> &'a str {
+    let own = own.and_then(|own| own.get(name)).map(|own| own.trim());
+    own.or_else(|| group_setting(name).map(|setting| setting.default)).unwrap_or_default()
+}
+
+/// The number in force for a group: its own, or what the broker has.
+pub(crate) fn group_number<T: FromStr>(name: &str, own: Option<&Overrides>, broker: T) -> T {
+    let own = own.and_then(|own| own.get(name)).and_then(|own| own.trim().parse().ok());
+    own.unwrap_or(broker)
 }
 
 #[cfg(test)]
@@ -213,18 +212,17 @@ mod tests {
     }
 
     #[test]
-    fn a_group_goes_before_the_broker_and_the_broker_before_the_default() {
-        let name = "share.record.lock.duration.ms";
-        let mut broker = BrokerConfig::default();
-        assert_eq!(group_value(name, None, &broker), "30000");
-        broker.set("group.share.record.lock.duration.ms", "20000").unwrap();
-        assert_eq!(group_value(name, None, &broker), "20000");
-        let own = Overrides::from([(name.to_owned(), "15000".to_owned())]);
-        assert_eq!(group_value(name, Some(&own), &broker), "15000");
+    fn a_group_goes_before_the_broker_and_the_default() {
+        let (lock, reset) = ("share.record.lock.duration.ms", "share.auto.offset.reset");
+        assert_eq!((group_number(lock, None, 7), group_text(reset, None)), (7, "latest"));
+        let own = Overrides::from([
+            (lock.to_owned(), "15000".to_owned()),
+            (reset.to_owned(), "earliest".to_owned()),
+        ]);
+        assert_eq!(group_number(lock, Some(&own), 7), 15_000);
+        assert_eq!(group_text(reset, Some(&own)), "earliest");
         assert_eq!(check_group_settings(&own), Ok(()));
-        for (name, value) in
-            [("retention.ms", "1"), (name, "1"), ("share.auto.offset.reset", "none")]
-        {
+        for (name, value) in [("retention.ms", "1"), (lock, "1"), (reset, "none")] {
             let wrong = Overrides::from([(name.to_owned(), value.to_owned())]);
             assert!(check_group_settings(&wrong).is_err(), "{name}={value}");
         }

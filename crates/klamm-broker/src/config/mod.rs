@@ -8,7 +8,7 @@ mod table;
 mod topic;
 
 pub use self::broker::{BrokerConfig, Effect};
-pub(crate) use self::group::{GROUP, OffsetReset, check_group_settings, group_value};
+pub(crate) use self::group::{GROUP, OffsetReset, check_group_settings, group_number, group_text};
 pub(crate) use self::kind::{COUNT, Kind, LIMIT};
 pub(crate) use self::table::{BROKER, Setting, TOPIC, topic_setting};
 pub use self::topic::SettingError;

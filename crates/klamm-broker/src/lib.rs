@@ -22,6 +22,7 @@ mod nodes;
 mod partition;
 mod pattern;
 mod properties;
+mod quotas;
 mod release;
 mod request_log;
 mod security;

@@ -25,6 +25,7 @@ use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::quotas::Quotas;
 use crate::release::Release;
 use crate::request_log::RequestLog;
 use crate::security::Security;
@@ -72,6 +73,7 @@ pub(crate) struct Cluster {
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     group_configs: GroupConfigs,
+    pub(crate) quotas: Quotas,
     /// Held while topics are made, changed or deleted, so that what was checked still holds when it is done.
     changing: Mutex<()>,
 }
@@ -125,11 +127,14 @@ impl Cluster {
             storage,
             config: RwLock::new(Arc::new(config)),
             group_configs: GroupConfigs::default(),
+            quotas: Quotas::default(),
             changing: Mutex::new(()),
         };
         cluster.restore()?;
         let groups = cluster.restore_group_configs();
         groups.map_err(|error| OpenFailed::Entry(error.to_string()))?;
+        let quotas = cluster.quotas.restore(&cluster.journal);
+        quotas.map_err(|error| OpenFailed::Entry(error.to_string()))?;
         cluster.transactions.start(&cluster).map_err(|_| OpenFailed::Write)?;
         cluster.security.restore(&cluster.journal).map_err(|e| OpenFailed::Entry(e.to_string()))?;
         Ok(cluster)

@@ -2,6 +2,7 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_share_group_offsets;
@@ -153,6 +154,7 @@ apis! {
     DeleteGroups DeleteGroupsRequest
     OffsetDelete OffsetDeleteRequest
     DescribeClientQuotas DescribeClientQuotasRequest
+    AlterClientQuotas AlterClientQuotasRequest
     DescribeUserScramCredentials DescribeUserScramCredentialsRequest
     AlterUserScramCredentials AlterUserScramCredentialsRequest
     DescribeCluster DescribeClusterRequest

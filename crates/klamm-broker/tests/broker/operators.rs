@@ -3,25 +3,66 @@
 use crate::peer::{Peer, broker, start};
 use klamm_broker::Broker;
 use klamm_protocol::error_code::ErrorCode;
+use klamm_protocol::message::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use klamm_protocol::message::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
 use klamm_protocol::message::alter_user_scram_credentials_request::ScramCredentialUpsertion;
 use klamm_protocol::message::{
-    AlterPartitionReassignmentsRequest, AlterUserScramCredentialsRequest,
+    AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, AlterUserScramCredentialsRequest,
     DescribeClientQuotasRequest, DescribeLogDirsRequest, DescribeUserScramCredentialsRequest,
 };
 use std::path::{Component, Path, PathBuf};
 
+fn quota(kind: &str, name: &str, key: &str, value: Option<f64>) -> AlterClientQuotasRequest {
+    let entity = EntityData { entity_type: kind.into(), entity_name: Some(name.into()) };
+    let op = OpData { key: key.into(), value: value.unwrap_or(0.0), remove: value.is_none() };
+    let entries = vec![EntryData { entity: vec![entity], ops: vec![op] }];
+    AlterClientQuotasRequest { entries, validate_only: false }
+}
+
+/// All quotas, as entity, key and value.
+async fn quotas(peer: &mut Peer) -> Vec<String> {
+    let answer = peer.call(1, &DescribeClientQuotasRequest::default()).await;
+    assert_eq!(answer.error_code, 0);
+    let shown = answer.entries.unwrap().into_iter().map(|entry| {
+        let (part, value) = (&entry.entity[0], &entry.values[0]);
+        format!("{} {:?} {} {}", part.entity_type, part.entity_name, value.key, value.value)
+    });
+    shown.collect()
+}
+
 #[tokio::test]
-async fn users_have_no_quotas() {
-    let broker = broker().await;
+async fn quotas_are_kept() {
+    let dir = std::env::temp_dir().join(format!("klamm-quotas-{}", std::process::id()));
+    let broker = start(Broker::builder().data(&dir)).await;
     let mut peer = Peer::connect(broker.address()).await;
-    for version in 0..=1 {
-        let answer = peer.call(version, &DescribeClientQuotasRequest::default()).await;
-        assert_eq!((answer.error_code, answer.entries), (0, Some(Vec::new())));
+    assert_eq!(quotas(&mut peer).await, Vec::<String>::new());
+    for (request, code) in [
+        (quota("user", "u", "producer_byte_rate", Some(5000.0)), ErrorCode::NONE),
+        (quota("user", "v", "request_percentage", Some(0.5)), ErrorCode::NONE),
+        (quota("user", "v", "connection_creation_rate", Some(1.0)), ErrorCode::INVALID_REQUEST),
+        (quota("group", "g", "request_percentage", Some(1.0)), ErrorCode::INVALID_REQUEST),
+    ] {
+        for version in 0..=1 {
+            assert_eq!(peer.call(version, &request).await.entries[0].error_code, code.0);
+        }
     }
+    let only_asked = quota("user", "w", "request_percentage", Some(0.5));
+    let only_asked = AlterClientQuotasRequest { validate_only: true, ..only_asked };
+    assert_eq!(peer.call(1, &only_asked).await.entries[0].error_code, 0);
+    let both =
+        [r#"user Some("u") producer_byte_rate 5000"#, r#"user Some("v") request_percentage 0.5"#];
+    assert_eq!(quotas(&mut peer).await, both);
     broker.stop().await.unwrap();
+
+    let broker = start(Broker::builder().data(&dir)).await;
+    let mut peer = Peer::connect(broker.address()).await;
+    assert_eq!(quotas(&mut peer).await, both);
+    peer.call(1, &quota("user", "u", "producer_byte_rate", None)).await;
+    assert_eq!(quotas(&mut peer).await, both[1..]);
+    broker.stop().await.unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 /// The same place, as seen from the working directory.

@@ -4,6 +4,7 @@
 
 mod batch;
 mod cap;
+mod cap_load;
 mod certificates;
 mod controls;
 mod disk_failures;

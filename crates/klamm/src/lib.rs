@@ -6,6 +6,7 @@ pub mod admin;
 mod client;
 pub mod config;
 mod connection;
+pub mod consumer;
 mod error;
 mod io_thread;
 mod metadata;

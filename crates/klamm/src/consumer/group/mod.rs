@@ -1,0 +1,13 @@
+//! Membership of a consumer group, without sockets or clock.
+//!
+//! The tasks around a member send what `poll_request` returns, hand answers to `handle_response`,
+//! act on what `poll_event` returns, and call `handle_timeout` when `poll_timeout` says so.
+
+pub(crate) mod classic;
+mod classic_requests;
+mod commit_verdict;
+pub(crate) mod commits;
+pub(crate) mod consumer_protocol;
+pub(crate) mod machine;
+mod subscription_protocol;
+mod verdict;

@@ -1,0 +1,12 @@
+//! Out of Kafka: who reads what, and how far it has been read.
+
+mod assignor;
+#[allow(dead_code, reason = "the consumer's tasks drive it")]
+mod group;
+mod topic_partition;
+
+pub use self::assignor::{
+    AssignableTopic, Assignor, CooperativeStickyAssignor, GroupMember, MemberAssignment,
+    RangeAssignor, RebalanceProtocol, RoundRobinAssignor, StickyAssignor, Subscribing,
+};
+pub use self::topic_partition::TopicPartition;

@@ -2,7 +2,9 @@
 
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
-use crate::group::{Caller, Coordinator, GroupConfig, Reply, RestoreError, Summary, TopicView};
+use crate::group::{
+    Assignor, Caller, Coordinator, GroupConfig, Reply, RestoreError, Summary, TopicView,
+};
 use crate::handler::Context;
 use crate::journal::{Change, Journal};
 use crate::topics::{Topic, Topics};
@@ -247,17 +249,25 @@ impl Cluster {
 
 fn group_config(config: &BrokerConfig) -> GroupConfig {
     let defaults = GroupConfig::default();
-    let max_group_size = usize::try_from(config.group_max_size).unwrap_or(usize::MAX);
+    let size = |members: i32| usize::try_from(members).unwrap_or(usize::MAX);
     GroupConfig {
         min_session_timeout_ms: config.group_min_session_timeout_ms,
         max_session_timeout_ms: config.group_max_session_timeout_ms,
         initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
-        max_group_size: max_group_size.min(defaults.max_group_size),
+        max_group_size: size(config.group_max_size).min(defaults.max_group_size),
         offsets_retention_ms: i64::from(config.offsets_retention_minutes).saturating_mul(60_000),
+        consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
+        consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
+        consumer_max_size: size(config.group_consumer_max_size).min(defaults.consumer_max_size),
+        consumer_assignors: assignors(&config.group_consumer_assignors),
         share_session_timeout_ms: config.group_share_session_timeout_ms,
-        share_max_size: usize::try_from(config.group_share_max_size).unwrap_or(usize::MAX),
+        share_max_size: size(config.group_share_max_size),
         ..defaults
     }
+}
+
+fn assignors(names: &str) -> Vec<Assignor> {
+    names.split(',').filter_map(|name| Assignor::by_name(name.trim())).collect()
 }
 
 impl TopicView for Topics {

@@ -4,7 +4,7 @@ use super::Cluster;
 use crate::config::{
     OffsetReset, Overrides, SettingError, check_group_settings, group_number, group_text,
 };
-use crate::group::ShareTimes;
+use crate::group::{ConsumerTimes, ShareTimes};
 use crate::partition::Isolation;
 use crate::share::Limits;
 use parking_lot::RwLock;
@@ -53,7 +53,7 @@ impl Cluster {
         validate_only: bool,
     ) -> Result<(), SettingError> {
         let _changing = self.changing.lock();
-        check_group_settings(&overrides)?;
+        check_group_settings(&overrides, &self.config())?;
         let failed = |why: &str| SettingError::Storage(why.to_owned());
         if validate_only {
             return Ok(());
@@ -80,6 +80,24 @@ impl Cluster {
             groups.insert(group, serde_json::from_slice(&value)?);
         }
         Ok(())
+    }
+
+    /// What is in force for the members of a group of KIP-848, whether or not it exists.
+    pub(crate) fn consumer_times(&self, group: &str) -> ConsumerTimes {
+        let (groups, broker) = (self.group_configs.0.read(), self.config());
+        let own = groups.get(group);
+        ConsumerTimes {
+            session_timeout_ms: group_number(
+                "consumer.session.timeout.ms",
+                own,
+                broker.group_consumer_session_timeout_ms,
+            ),
+            heartbeat_interval_ms: group_number(
+                "consumer.heartbeat.interval.ms",
+                own,
+                broker.group_consumer_heartbeat_interval_ms,
+            ),
+        }
     }
 
     /// What is in force for a share group, whether or not it exists.

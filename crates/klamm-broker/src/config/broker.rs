@@ -1,5 +1,6 @@
 //! Pure: settings of the broker as a whole.
 
+use super::kind::Kind;
 use super::table::{self, IN_OTHER_UNITS};
 use super::topic::{Overrides, SettingError};
 
@@ -73,6 +74,23 @@ pub struct BrokerConfig {
     pub group_share_session_timeout_ms: i32,
     /// `log.retention.check.interval.ms`: how often segments are looked at for deletion. Default 300,000.
     pub retention_check_interval_ms: i64,
+    /// `group.consumer.assignors`: those that members of KIP-848 groups may ask for, separated by commas; the first is for
+    /// members that ask for none. Default `uniform,range`.
+    pub group_consumer_assignors: String,
+    /// `group.consumer.heartbeat.interval.ms`. Default 5,000.
+    pub group_consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.heartbeat.interval.ms`: the most that a group may set for itself. Default 15,000.
+    pub group_consumer_max_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.session.timeout.ms`: the most that a group may set for itself. Default 60,000.
+    pub group_consumer_max_session_timeout_ms: i32,
+    /// `group.consumer.max.size`: members of a KIP-848 group. Default no limit.
+    pub group_consumer_max_size: i32,
+    /// `group.consumer.min.heartbeat.interval.ms`: the least that a group may set for itself. Default 5,000.
+    pub group_consumer_min_heartbeat_interval_ms: i32,
+    /// `group.consumer.min.session.timeout.ms`: the least that a group may set for itself. Default 45,000.
+    pub group_consumer_min_session_timeout_ms: i32,
+    /// `group.consumer.session.timeout.ms`. Default 45,000.
+    pub group_consumer_session_timeout_ms: i32,
     /// `group.max.size`: members of a group. Default no limit.
     pub group_max_size: i32,
     /// `offsets.retention.minutes`: how long offsets of an empty group are kept. Default 10,080.
@@ -124,6 +142,14 @@ impl Default for BrokerConfig {
             group_share_record_lock_duration_ms: 30_000,
             group_share_session_timeout_ms: 45_000,
             retention_check_interval_ms: 300_000,
+            group_consumer_assignors: "uniform,range".to_owned(),
+            group_consumer_heartbeat_interval_ms: 5_000,
+            group_consumer_max_heartbeat_interval_ms: 15_000,
+            group_consumer_max_session_timeout_ms: 60_000,
+            group_consumer_max_size: i32::MAX,
+            group_consumer_min_heartbeat_interval_ms: 5_000,
+            group_consumer_min_session_timeout_ms: 45_000,
+            group_consumer_session_timeout_ms: 45_000,
             group_max_size: i32::MAX,
             offsets_retention_minutes: 10_080,
             offsets_topic_num_partitions: 50,
@@ -214,6 +240,7 @@ impl BrokerConfig {
             "group.min.session.timeout.ms" => read(&mut self.group_min_session_timeout_ms, value),
             "group.max.session.timeout.ms" => read(&mut self.group_max_session_timeout_ms, value),
             "group.max.size" => read(&mut self.group_max_size, value),
+            _ if name.starts_with("group.consumer.") => self.apply_consumer(name, value),
             _ if name.starts_with("group.share.") => self.apply_share(name, value),
             "offsets.retention.minutes" => read(&mut self.offsets_retention_minutes, value),
             "offsets.topic.num.partitions" => {
@@ -233,6 +260,48 @@ impl BrokerConfig {
                 read(&mut self.retention_check_interval_ms, value);
             }
             _ => {}
+        }
+    }
+
+    fn apply_consumer(&mut self, name: &str, value: &str) {
+        match name {
+            "group.consumer.assignors" => read(&mut self.group_consumer_assignors, value),
+            "group.consumer.heartbeat.interval.ms" => {
+                read(&mut self.group_consumer_heartbeat_interval_ms, value)
+            }
+            "group.consumer.max.heartbeat.interval.ms" => {
+                read(&mut self.group_consumer_max_heartbeat_interval_ms, value)
+            }
+            "group.consumer.max.session.timeout.ms" => {
+                read(&mut self.group_consumer_max_session_timeout_ms, value)
+            }
+            "group.consumer.max.size" => read(&mut self.group_consumer_max_size, value),
+            "group.consumer.min.heartbeat.interval.ms" => {
+                read(&mut self.group_consumer_min_heartbeat_interval_ms, value)
+            }
+            "group.consumer.min.session.timeout.ms" => {
+                read(&mut self.group_consumer_min_session_timeout_ms, value)
+            }
+            "group.consumer.session.timeout.ms" => {
+                read(&mut self.group_consumer_session_timeout_ms, value)
+            }
+            _ => {}
+        }
+    }
+
+    /// What a group may set for itself; none for what is not a time of KIP-848.
+    pub(super) fn consumer_range(&self, name: &str) -> Option<Kind> {
+        let range = |min: i32, max: i32| Some(Kind::Int(i64::from(min), i64::from(max)));
+        match name {
+            "consumer.session.timeout.ms" => range(
+                self.group_consumer_min_session_timeout_ms,
+                self.group_consumer_max_session_timeout_ms,
+            ),
+            "consumer.heartbeat.interval.ms" => range(
+                self.group_consumer_min_heartbeat_interval_ms,
+                self.group_consumer_max_heartbeat_interval_ms,
+            ),
+            _ => None,
         }
     }
 
@@ -285,6 +354,7 @@ mod tests {
             let mut config = BrokerConfig::default();
             let other = match setting.default {
                 "true" => "false",
+                "uniform,range" => "range",
                 _ => "7777",
             };
             assert_eq!(config.set(setting.name, other), Ok(Effect::Set), "{}", setting.name);

@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::table::Setting;
-use super::{Overrides, SettingError};
+use super::{BrokerConfig, Overrides, SettingError};
 use std::str::FromStr;
 
 const fn group(
@@ -16,26 +16,22 @@ const fn group(
     Setting { name, kind, default, inherited, effective: true, doc }
 }
 
-const fn without_effect(setting: Setting) -> Setting {
-    Setting { effective: false, ..setting }
-}
-
 /// What can be set for a group. Ranges are those that Kafka allows unless its broker is told otherwise.
 pub(crate) const GROUP: &[Setting] = &[
-    without_effect(group(
+    group(
         "consumer.heartbeat.interval.ms",
-        Kind::Int(5_000, 15_000),
+        Kind::Int(1, i32::MAX as i64),
         "5000",
-        "",
-        "members are told the default",
-    )),
-    without_effect(group(
+        "group.consumer.heartbeat.interval.ms",
+        "how often members are to be heard of",
+    ),
+    group(
         "consumer.session.timeout.ms",
-        Kind::Int(45_000, 60_000),
+        Kind::Int(1, i32::MAX as i64),
         "45000",
-        "",
-        "members have the default",
-    )),
+        "group.consumer.session.timeout.ms",
+        "a member that is not heard of for so long is out",
+    ),
     group(
         "share.auto.offset.reset",
         Kind::OffsetReset,
@@ -158,10 +154,14 @@ fn units(mut text: &str, units: &[(char, i64)]) -> Option<i64> {
 ///
 /// # Errors
 /// [`SettingError`] for the first that is not known or not allowed.
-pub(crate) fn check_group_settings(overrides: &Overrides) -> Result<(), SettingError> {
+pub(crate) fn check_group_settings(
+    overrides: &Overrides,
+    broker: &BrokerConfig,
+) -> Result<(), SettingError> {
     for (name, value) in overrides {
         let setting = group_setting(name).ok_or_else(|| SettingError::Unknown(name.clone()))?;
-        setting.kind.check(value).map_err(|why| SettingError::value(name, value, why))?;
+        let kind = broker.consumer_range(name).unwrap_or(setting.kind);
+        kind.check(value).map_err(|why| SettingError::value(name, value, why))?;
     }
     Ok(())
 }
@@ -215,17 +215,29 @@ mod tests {
     fn a_group_goes_before_the_broker_and_the_default() {
         let (lock, reset) = ("share.record.lock.duration.ms", "share.auto.offset.reset");
         assert_eq!((group_number(lock, None, 7), group_text(reset, None)), (7, "latest"));
+        let broker = BrokerConfig::default();
         let own = Overrides::from([
             (lock.to_owned(), "15000".to_owned()),
             (reset.to_owned(), "earliest".to_owned()),
         ]);
         assert_eq!(group_number(lock, Some(&own), 7), 15_000);
         assert_eq!(group_text(reset, Some(&own)), "earliest");
-        assert_eq!(check_group_settings(&own), Ok(()));
+        assert_eq!(check_group_settings(&own, &broker), Ok(()));
         for (name, value) in [("retention.ms", "1"), (lock, "1"), (reset, "none")] {
             let wrong = Overrides::from([(name.to_owned(), value.to_owned())]);
-            assert!(check_group_settings(&wrong).is_err(), "{name}={value}");
+            assert!(check_group_settings(&wrong, &broker).is_err(), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn times_of_consumers_are_between_those_of_the_broker() {
+        let mut broker = BrokerConfig::default();
+        let own = Overrides::from([("consumer.session.timeout.ms".to_owned(), "9000".to_owned())]);
+        assert!(check_group_settings(&own, &broker).is_err(), "45 seconds at least");
+        broker.set("group.consumer.min.session.timeout.ms", "9000").unwrap();
+        assert_eq!(check_group_settings(&own, &broker), Ok(()));
+        broker.set("group.consumer.max.session.timeout.ms", "8999").unwrap();
+        assert!(check_group_settings(&own, &broker).is_err());
     }
 
     #[test]

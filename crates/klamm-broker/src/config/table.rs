@@ -238,6 +238,54 @@ pub(crate) const BROKER: &[Setting] = &[
     broker("delete.topic.enable", Kind::Boolean, "true", "whether topics can be deleted"),
     broker("fetch.max.bytes", Kind::Int(1024, INT), "57671680", "the largest answer to a fetch"),
     broker(
+        "group.consumer.assignors",
+        Kind::Words(&["uniform", "range"]),
+        "uniform,range",
+        "assignors that members may ask for; the first is for those that ask for none",
+    ),
+    broker(
+        "group.consumer.heartbeat.interval.ms",
+        Kind::Int(1, INT),
+        "5000",
+        "how often members of KIP-848 groups are to be heard of",
+    ),
+    broker(
+        "group.consumer.max.heartbeat.interval.ms",
+        Kind::Int(1, INT),
+        "15000",
+        "the most that a group may set for itself",
+    ),
+    broker(
+        "group.consumer.max.session.timeout.ms",
+        Kind::Int(1, INT),
+        "60000",
+        "the most that a group may set for itself",
+    ),
+    broker(
+        "group.consumer.max.size",
+        Kind::Int(1, INT),
+        "2147483647",
+        "members of a KIP-848 group",
+    ),
+    broker(
+        "group.consumer.min.heartbeat.interval.ms",
+        Kind::Int(1, INT),
+        "5000",
+        "the least that a group may set for itself",
+    ),
+    broker(
+        "group.consumer.min.session.timeout.ms",
+        Kind::Int(1, INT),
+        "45000",
+        "the least that a group may set for itself",
+    ),
+    broker(
+        "group.consumer.session.timeout.ms",
+        Kind::Int(1, INT),
+        "45000",
+        "a member of a KIP-848 group that is not heard of for so long is out",
+    ),
+    broker(
         "group.initial.rebalance.delay.ms",
         Kind::Int(0, INT),
         "0",
@@ -363,6 +411,12 @@ pub(crate) const BROKER: &[Setting] = &[
         "how long an idle transactional id is remembered",
     ),
     without_effect(broker("background.threads", Kind::Int(1, INT), "10", "the runtime schedules")),
+    without_effect(broker(
+        "group.consumer.migration.policy",
+        Kind::Word(&["disabled", "downgrade", "upgrade", "bidirectional"]),
+        "bidirectional",
+        "a group changes its protocol while it has no members, and then always",
+    )),
     without_effect(broker("num.io.threads", Kind::Int(1, INT), "8", "the runtime schedules")),
     without_effect(broker("num.network.threads", Kind::Int(1, INT), "3", "the runtime schedules")),
     without_effect(broker(

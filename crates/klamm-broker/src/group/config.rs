@@ -1,5 +1,7 @@
 //! Pure: settings of the group coordinator.
 
+use super::assignor::Assignor;
+
 /// Settings of the coordinator; the fields are Kafka's, times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GroupConfig {
@@ -24,10 +26,21 @@ pub(crate) struct GroupConfig {
     pub(crate) consumer_heartbeat_interval_ms: i32,
     /// `group.consumer.session.timeout.ms`. Default 45,000.
     pub(crate) consumer_session_timeout_ms: i32,
+    /// `group.consumer.max.size`: members of one group of KIP-848. Default no limit but the number of members there can be.
+    pub(crate) consumer_max_size: usize,
+    /// `group.consumer.assignors`: those that members may ask for; the first is for members that ask for none.
+    pub(crate) consumer_assignors: Vec<Assignor>,
     /// `group.share.session.timeout.ms`: for members of a share group when the broker has just started. Default 45,000.
     pub(crate) share_session_timeout_ms: i32,
     /// `group.share.max.size`: members of one share group. Default 200.
     pub(crate) share_max_size: usize,
+}
+
+impl GroupConfig {
+    /// The assignor of groups whose members ask for none.
+    pub(super) fn default_assignor(&self) -> Assignor {
+        self.consumer_assignors.first().copied().unwrap_or(Assignor::Uniform)
+    }
 }
 
 impl Default for GroupConfig {
@@ -43,6 +56,8 @@ impl Default for GroupConfig {
             offset_metadata_max_bytes: 4_096,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_session_timeout_ms: 45_000,
+            consumer_max_size: 10_000,
+            consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
             share_session_timeout_ms: 45_000,
             share_max_size: 200,
         }

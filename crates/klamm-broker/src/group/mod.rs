@@ -21,8 +21,10 @@ mod tests;
 mod timers;
 mod topic_view;
 
+pub(crate) use self::assignor::Assignor;
 pub(crate) use self::change::RestoreError;
 pub(crate) use self::config::GroupConfig;
+pub(crate) use self::consumer::ConsumerTimes;
 pub(crate) use self::coordinator::Coordinator;
 pub(crate) use self::effects::{Caller, Reply};
 pub(crate) use self::share::ShareTimes;

@@ -26,11 +26,13 @@ impl Handle for ConsumerGroupHeartbeatRequest {
             return Ok(self.refuse(&cx, code));
         }
         let (now_ms, version, topics) = (cx.now_ms(), cx.version, &cx.cluster.topics);
+        let times = cx.cluster.consumer_times(&self.group_id);
         let host = cx.session.host();
         // Nothing here waits, so the waiter is never used.
         let caller = Caller { client_id: &cx.client_id, client_host: &host, waiter: 0 };
-        let done =
-            cx.coordinate(|c| c.consumer_group_heartbeat(now_ms, caller, version, &self, topics));
+        let done = cx.coordinate(|c| {
+            c.consumer_group_heartbeat(now_ms, caller, times, version, &self, topics)
+        });
         Ok(done.await.unwrap_or_else(|code| self.refuse(&cx, code)))
     }
 

@@ -10,6 +10,7 @@ mod controls;
 mod disk_failures;
 mod exposition;
 mod group_faults;
+mod group_settings;
 mod internal_topics;
 mod long_poll;
 mod markers;

@@ -30,7 +30,7 @@ pub(super) struct Asked {
 
 /// A way to assign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Assignor {
+pub(crate) enum Assignor {
     /// As many for each as can be, moving as few as can be.
     Uniform,
     /// Neighbouring partitions of each topic to the same member.
@@ -39,7 +39,7 @@ pub(super) enum Assignor {
 
 impl Assignor {
     /// By Kafka's name of it.
-    pub(super) fn by_name(name: &str) -> Option<Self> {
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
         match name {
             "uniform" => Some(Self::Uniform),
             "range" => Some(Self::Range),

@@ -1,6 +1,5 @@
 //! Pure: what a heartbeat of a KIP-848 member has to look like, before anybody asks who sent it.
 
-use crate::group::assignor::Assignor;
 use crate::pattern;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
@@ -81,12 +80,6 @@ fn check_first(version: i16, request: &ConsumerGroupHeartbeatRequest) -> Result<
 }
 
 fn check_names(request: &ConsumerGroupHeartbeatRequest) -> Result<(), Fault> {
-    if let Some(name) = &request.server_assignor
-        && Assignor::by_name(name).is_none()
-    {
-        let why = format!("no assignor {name}: there are uniform and range");
-        return Err(Fault::new(ErrorCode::UNSUPPORTED_ASSIGNOR, why));
-    }
     match &request.subscribed_topic_regex {
         Some(regex) => pattern::check(regex)
             .map_err(|why| Fault::new(ErrorCode::INVALID_REGULAR_EXPRESSION, why)),

@@ -1,6 +1,7 @@
 //! Pure: the state of a KIP-848 group.
 
 use super::member::{Member, Progress};
+use crate::group::assignor::Assignor;
 use crate::group::effects::Effects;
 use crate::group::timers::Deadline;
 use klamm_protocol::primitives::{Str, Uuid};
@@ -27,6 +28,8 @@ pub(in crate::group) struct ConsumerGroup {
     pub(super) names: Vec<Str>,
     /// When topics were last looked up.
     pub(super) looked_ms: Option<i64>,
+    /// The assignor of members that ask for none.
+    pub(super) default_assignor: Assignor,
 }
 
 impl ConsumerGroup {
@@ -43,6 +46,7 @@ impl ConsumerGroup {
             matches: BTreeMap::new(),
             names: Vec::new(),
             looked_ms: None,
+            default_assignor: Assignor::Uniform,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::check::Fault;
 use super::group::ConsumerGroup;
 use super::member::{Member, Progress};
+use super::requests::ConsumerTimes;
 use crate::group::assignor::Assignment;
 use crate::group::config::GroupConfig;
 use crate::group::effects::{Caller, Effects};
@@ -15,6 +16,7 @@ use klamm_protocol::primitives::Str;
 #[derive(Clone, Copy)]
 pub(super) struct Beat<'a> {
     pub(super) config: &'a GroupConfig,
+    pub(super) times: ConsumerTimes,
     pub(super) caller: Caller<'a>,
     pub(super) request: &'a ConsumerGroupHeartbeatRequest,
     pub(super) view: &'a dyn TopicView,
@@ -67,7 +69,7 @@ impl ConsumerGroup {
         self.retarget();
         self.reconcile(&id, beat.owned().as_ref());
         let after = self.members.get(&id).cloned().unwrap_or_default();
-        self.set_deadlines(fx, beat.config, &before, &after);
+        self.set_deadlines(fx, beat.times, &before, &after);
         if before != after || epochs != (self.epoch, self.assignment_epoch) {
             self.write(fx);
         }
@@ -77,7 +79,7 @@ impl ConsumerGroup {
         Ok(ConsumerGroupHeartbeatResponse {
             member_id: Some(id),
             member_epoch: after.epoch,
-            heartbeat_interval_ms: beat.config.consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms: beat.times.heartbeat_interval_ms,
             assignment: told.then(|| tell(&after.assigned)),
             ..ConsumerGroupHeartbeatResponse::default()
         })
@@ -86,11 +88,11 @@ impl ConsumerGroup {
     fn set_deadlines(
         &self,
         fx: &mut Effects,
-        config: &GroupConfig,
+        times: ConsumerTimes,
         before: &Member,
         after: &Member,
     ) {
-        fx.after(config.consumer_session_timeout_ms, self.session_deadline(&after.id));
+        fx.after(times.session_timeout_ms, self.session_deadline(&after.id));
         let deadline = self.revocation_deadline(&after.id);
         if after.progress != Progress::Unrevoked {
             fx.timers.cancel(&deadline);

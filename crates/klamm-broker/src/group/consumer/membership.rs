@@ -31,7 +31,7 @@ impl ConsumerGroup {
         if self.members.contains_key(id) {
             return Ok(id.clone());
         }
-        if self.members.len() >= beat.config.max_group_size {
+        if self.members.len() >= beat.config.consumer_max_size {
             let why = format!("the group has {} members", self.members.len());
             return Err(Fault::new(ErrorCode::GROUP_MAX_SIZE_REACHED, why));
         }

@@ -14,3 +14,4 @@ mod subscription;
 mod target;
 
 pub(super) use self::group::ConsumerGroup;
+pub(crate) use self::requests::ConsumerTimes;

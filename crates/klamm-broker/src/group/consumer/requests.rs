@@ -4,6 +4,7 @@ use super::check::{Fault, LEAVE, LEAVE_FOR_A_WHILE, check};
 use super::group::ConsumerGroup;
 use super::heartbeat::Beat;
 use crate::group::Coordinator;
+use crate::group::assignor::Assignor;
 use crate::group::effects::Caller;
 use crate::group::group::Kind;
 use crate::group::topic_view::TopicView;
@@ -15,12 +16,20 @@ use klamm_protocol::message::{
 };
 use klamm_protocol::primitives::Str;
 
+/// What is in force for the members of one group, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConsumerTimes {
+    pub(crate) session_timeout_ms: i32,
+    pub(crate) heartbeat_interval_ms: i32,
+}
+
 impl Coordinator {
     /// ConsumerGroupHeartbeat.
     pub(crate) fn consumer_group_heartbeat(
         &mut self,
         now_ms: i64,
         caller: Caller<'_>,
+        times: ConsumerTimes,
         version: i16,
         request: &ConsumerGroupHeartbeatRequest,
         view: &dyn TopicView,
@@ -28,7 +37,7 @@ impl Coordinator {
         self.fx.now_ms = now_ms;
         let done = check(version, request).and_then(|()| match request.member_epoch {
             LEAVE | LEAVE_FOR_A_WHILE => self.depart(request),
-            _ => self.beat(caller, request, view),
+            _ => self.beat(caller, times, request, view),
         });
         if done.is_err() {
             self.drop_if_untouched(&request.group_id);
@@ -39,19 +48,34 @@ impl Coordinator {
     fn beat(
         &mut self,
         caller: Caller<'_>,
+        times: ConsumerTimes,
         request: &ConsumerGroupHeartbeatRequest,
         view: &dyn TopicView,
     ) -> Result<ConsumerGroupHeartbeatResponse, Fault> {
+        self.check_assignor(request)?;
         if request.member_epoch == 0 {
             self.become_consumer_group(&request.group_id)?;
         }
         let Self { groups, fx, config, .. } = self;
         match groups.get_mut(&request.group_id).map(|group| &mut group.kind) {
             Some(Kind::Consumer(group)) => {
-                group.heartbeat(fx, Beat { config, caller, request, view })
+                group.default_assignor = config.default_assignor();
+                group.heartbeat(fx, Beat { config, times, caller, request, view })
             }
             Some(Kind::Classic(_) | Kind::Share(_)) | None => Err(not_found(&request.group_id)),
         }
+    }
+
+    /// `group.consumer.assignors`.
+    fn check_assignor(&self, request: &ConsumerGroupHeartbeatRequest) -> Result<(), Fault> {
+        let allowed = &self.config.consumer_assignors;
+        let wanted = request.server_assignor.as_ref().filter(|name| {
+            !Assignor::by_name(name).is_some_and(|assignor| allowed.contains(&assignor))
+        });
+        let Some(name) = wanted else { return Ok(()) };
+        let names: Vec<&str> = allowed.iter().map(|assignor| assignor.name()).collect();
+        let why = format!("no assignor {name}: there are {}", names.join(" and "));
+        Err(Fault::new(ErrorCode::UNSUPPORTED_ASSIGNOR, why))
     }
 
     fn depart(

@@ -31,13 +31,13 @@ impl ConsumerGroup {
         }
     }
 
-    /// The assignor that most members with a wish want; uniform when none has one.
+    /// The assignor that most members with a wish want; the first of `group.consumer.assignors` when none has one.
     pub(super) fn assignor(&self) -> Assignor {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for wanted in self.members.values().filter_map(|member| member.assignor.as_ref()) {
             *votes.entry(wanted.as_str()).or_default() += 1;
         }
         let winner = votes.into_iter().max_by_key(|(_, count)| *count);
-        winner.and_then(|(name, _)| Assignor::by_name(name)).unwrap_or(Assignor::Uniform)
+        winner.and_then(|(name, _)| Assignor::by_name(name)).unwrap_or(self.default_assignor)
     }
 }

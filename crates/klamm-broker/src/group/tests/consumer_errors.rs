@@ -80,7 +80,7 @@ fn a_member_is_held_to_its_id_and_epoch() {
 
 #[test]
 fn a_group_can_be_full() {
-    let mut s = Script::new(GroupConfig { max_group_size: 1, ..GroupConfig::default() });
+    let mut s = Script::new(GroupConfig { consumer_max_size: 1, ..GroupConfig::default() });
     let mut a = Consumer::new("a", &["t"]);
     a.go(&mut s);
     assert_eq!(Consumer::new("b", &["t"]).beat(&mut s), E::GROUP_MAX_SIZE_REACHED);

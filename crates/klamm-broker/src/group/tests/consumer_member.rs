@@ -1,7 +1,7 @@
 //! A member of a KIP-848 group that acts on command.
 
 use super::script::{GROUP, Script, topic_id};
-use crate::group::Caller;
+use crate::group::{Caller, ConsumerTimes};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::consumer_group_describe_response::DescribedGroup;
 use klamm_protocol::message::consumer_group_heartbeat_request::TopicPartitions;
@@ -124,7 +124,8 @@ pub(super) fn send_as(
 ) -> ConsumerGroupHeartbeatResponse {
     let caller = Caller { client_id: "app", client_host: "/127.0.0.1", waiter: 0 };
     let topics = s.topics.clone();
-    s.c.consumer_group_heartbeat(s.now_ms, caller, version, request, &topics)
+    let times = ConsumerTimes { session_timeout_ms: 45_000, heartbeat_interval_ms: 5_000 };
+    s.c.consumer_group_heartbeat(s.now_ms, caller, times, version, request, &topics)
 }
 
 /// Heartbeats of all, in turn, until nobody has anything to do any more.

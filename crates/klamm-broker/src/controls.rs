@@ -223,8 +223,8 @@ impl Controls {
     }
 
     /// Does to clients what a restart of the whole broker does: all connections end, every leader begins a new epoch,
-    /// and what is kept in memory only is forgotten - fetch sessions, requests that wait, rebalances under way. Fault
-    /// rules, the log of requests, the clock and moved coordinators stay.
+    /// and what is kept in memory only is forgotten - sessions, requests that wait, rebalances under way, records given
+    /// out. Fault rules, the log of requests, the clock and moved coordinators stay.
     ///
     /// # Errors
     /// [`ControlError::Storage`] when the state that is kept cannot be read, [`ControlError::Journal`].
@@ -233,6 +233,7 @@ impl Controls {
         let cluster = &self.cluster;
         let reopened = cluster.groups.reopen(&cluster.config(), &cluster.journal, self.now_ms());
         reopened.map_err(|error| ControlError::Storage(error.to_string()))?;
+        cluster.shares.reopen(&cluster.journal).map_err(ControlError::Storage)?;
         cluster.transactions.forget();
         *cluster.fetch_sessions.lock() = FetchSessions::default();
         self.begin_epochs()?;

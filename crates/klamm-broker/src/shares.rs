@@ -108,6 +108,22 @@ impl Shares {
         Ok(Self { partitions: Mutex::new(partitions), ..Self::default() })
     }
 
+    /// Forgets what is not in the journal - what members hold, and their sessions - as a restart does.
+    ///
+    /// # Errors
+    /// As [`Shares::open`]; nothing is forgotten then.
+    pub(crate) fn reopen(&self, journal: &Journal) -> Result<(), String> {
+        let fresh = Self::open(journal)?.partitions.into_inner();
+        let old = std::mem::replace(&mut *self.partitions.lock(), fresh);
+        for share in old.values() {
+            share.held.lock().gone = true;
+            share.watchers.wake();
+        }
+        *self.sessions.lock() = ShareSessions::default();
+        self.due.lock().clear();
+        Ok(())
+    }
+
     /// The partition, if the group has read of it.
     pub(crate) fn get(&self, key: &ShareKey) -> Option<Arc<Share>> {
         self.partitions.lock().get(key).cloned()

@@ -3,6 +3,7 @@
 //! A group that does not exist is made. A negative offset has the group's settings decide again.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use crate::shares::ShareKey;
 use klamm_protocol::error_code::ErrorCode;
@@ -43,6 +44,10 @@ impl Handle for AlterShareGroupOffsetsRequest {
             error_message: Some(Str::from_static(code.meaning())),
             ..AlterShareGroupOffsetsResponse::default()
         }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }
 

@@ -1,6 +1,7 @@
 //! DeleteShareGroupOffsets (92), version 0: has a share group without members forget what it read of topics (KIP-932).
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::delete_share_group_offsets_response::DeleteShareGroupOffsetsResponseTopic as Entry;
@@ -36,6 +37,10 @@ impl Handle for DeleteShareGroupOffsetsRequest {
             error_message: Some(Str::from_static(code.meaning())),
             ..DeleteShareGroupOffsetsResponse::default()
         }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }
 

@@ -5,6 +5,7 @@
 //! Every node answers for every group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::partition::Partition;
 use crate::security::Operation;
 use crate::shares::ShareKey;
@@ -40,6 +41,10 @@ impl Handle for DescribeShareGroupOffsetsRequest {
     fn refuse(&self, _: &Context, code: ErrorCode) -> DescribeShareGroupOffsetsResponse {
         let groups = self.groups.iter().map(|asked| failed(&asked.group_id, code));
         DescribeShareGroupOffsetsResponse { groups: groups.collect(), ..Default::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(self.groups.iter().map(|group| &group.group_id))
     }
 }
 

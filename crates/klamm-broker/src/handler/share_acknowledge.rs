@@ -4,7 +4,7 @@
 
 use super::share::{Acks, check_member, endpoints, leader_of};
 use super::{Answer, Context, Handle};
-use crate::fault::Target;
+use crate::fault::{Keys, Target};
 use crate::nodes::Node;
 use crate::share::{AckBatch, PartitionKey, SessionKey};
 use klamm_protocol::error_code::ErrorCode;
@@ -58,6 +58,10 @@ impl Handle for ShareAcknowledgeRequest {
             partition: Some(partition),
         };
         partitions(self).map(target).collect()
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(&self.group_id)
     }
 }
 

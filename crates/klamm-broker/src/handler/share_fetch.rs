@@ -7,7 +7,7 @@
 
 use super::share::{Acks, Found, Plan, check_member, endpoints, fetch, leader_of};
 use super::{Answer, Context, Handle};
-use crate::fault::Target;
+use crate::fault::{Keys, Target};
 use crate::nodes::Node;
 use crate::share::{AckBatch, Opened, PartitionKey, SessionKey};
 use klamm_protocol::error_code::ErrorCode;
@@ -90,6 +90,10 @@ impl Handle for ShareFetchRequest {
             partition: Some(partition),
         };
         partitions(self).map(target).collect()
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(&self.group_id)
     }
 }
 

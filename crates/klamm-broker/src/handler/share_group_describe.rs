@@ -3,6 +3,7 @@
 //! Every node describes every group, whichever coordinates it.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::security::{Operation, ResourceType};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::share_group_describe_response::DescribedGroup;
@@ -36,6 +37,10 @@ impl Handle for ShareGroupDescribeRequest {
     fn refuse(&self, _: &Context, code: ErrorCode) -> ShareGroupDescribeResponse {
         let groups = self.group_ids.iter().map(|id| failed(id, code)).collect();
         ShareGroupDescribeResponse { groups, ..ShareGroupDescribeResponse::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups(&self.group_ids)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Names of topics need Describe. Racks are kept and shown; they decide nothing.
 
 use super::{Answer, Context, Handle};
+use crate::fault::Keys;
 use crate::group::Caller;
 use crate::security::Operation;
 use klamm_protocol::error_code::ErrorCode;
@@ -31,5 +32,9 @@ impl Handle for ShareGroupHeartbeatRequest {
 
     fn refuse(&self, _: &Context, code: ErrorCode) -> ShareGroupHeartbeatResponse {
         ShareGroupHeartbeatResponse { error_code: code.0, ..Default::default() }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::groups([&self.group_id])
     }
 }

@@ -154,6 +154,13 @@ async fn rules_choose_by_group_and_by_transactional_id() {
         let heartbeat = HeartbeatRequest { group_id, ..HeartbeatRequest::default() };
         assert_eq!(ErrorCode(peer.call(3, &heartbeat).await.error_code), expected);
     }
+    let share = ShareGroupHeartbeatRequest {
+        group_id: G,
+        member_id: X,
+        subscribed_topic_names: Some(vec![T]),
+        ..ShareGroupHeartbeatRequest::default()
+    };
+    assert_eq!(ErrorCode(peer.call(1, &share).await.error_code), FAULT);
     for (key, key_type, expected) in [("g", 0, FAULT), ("g", 1, NONE), ("x", 1, FAULT)] {
         let key = Str::from_static(key);
         let find = FindCoordinatorRequest { key, key_type, ..Default::default() };

@@ -204,6 +204,18 @@ async fn who_goes_away_gives_everything_back() {
 }
 
 #[tokio::test]
+async fn a_restart_takes_records_and_sessions_back() {
+    let broker = broker().await;
+    let mut a = Member::join(&broker, "a").await;
+    a.peer.produce(0, batch(&["0", "1"])).await;
+    assert_eq!(a.fetch(0, vec![]).await, [(0, 1, 1)]);
+    broker.controls().restart().await.unwrap();
+    let mut b = Member::join(&broker, "b").await;
+    let again = b.fetch(20_000, vec![]).await;
+    assert_eq!(again.iter().map(|&(first, last, _)| (first, last)).collect::<Vec<_>>(), [(0, 1)]);
+}
+
+#[tokio::test]
 async fn time_takes_records_back() {
     let broker = broker().await;
     let (mut a, mut b) = (Member::join(&broker, "a").await, Member::join(&broker, "b").await);

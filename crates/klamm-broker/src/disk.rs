@@ -67,3 +67,16 @@ pub(crate) async fn clean(cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>
         drop(tokio::task::spawn_blocking(move || cluster.retain()).await);
     }
 }
+
+/// Compacts, every `log.cleaner.backoff.ms` of the broker's clock.
+pub(crate) async fn compact(cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let due = cluster.clock.now_ms() + cluster.config().log_cleaner_backoff_ms;
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = cluster.clock.sleep_until(due) => {}
+        }
+        let cluster = cluster.clone();
+        drop(tokio::task::spawn_blocking(move || cluster.compact()).await);
+    }
+}

@@ -106,6 +106,17 @@ impl Cluster {
         })
     }
 
+    /// Compacts the topics that want it, where enough has been written since the last time.
+    pub(crate) fn compact(&self) {
+        let now_ms = self.clock.now_ms();
+        for partition in self.topics.all().iter().flat_map(|topic| topic.partitions()) {
+            if let Err(error) = partition.compact(now_ms) {
+                let (topic, index) = (partition.topic().as_str(), partition.index());
+                tracing::error!(topic, partition = index, %error, "a log could not be compacted");
+            }
+        }
+    }
+
     /// Removes what is too old or too much, from every topic; returns the bytes.
     pub(crate) fn retain(&self) -> u64 {
         let (now_ms, mut bytes) = (self.clock.now_ms(), 0);

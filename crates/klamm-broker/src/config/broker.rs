@@ -74,6 +74,8 @@ pub struct BrokerConfig {
     pub group_share_session_timeout_ms: i32,
     /// `log.retention.check.interval.ms`: how often segments are looked at for deletion. Default 300,000.
     pub retention_check_interval_ms: i64,
+    /// `log.cleaner.backoff.ms`: how often compacted topics are looked at. Default 15,000.
+    pub log_cleaner_backoff_ms: i64,
     /// `group.consumer.assignors`: those that members of KIP-848 groups may ask for, separated by commas; the first is for
     /// members that ask for none. Default `uniform,range`.
     pub group_consumer_assignors: String,
@@ -142,6 +144,7 @@ impl Default for BrokerConfig {
             group_share_record_lock_duration_ms: 30_000,
             group_share_session_timeout_ms: 45_000,
             retention_check_interval_ms: 300_000,
+            log_cleaner_backoff_ms: 15_000,
             group_consumer_assignors: "uniform,range".to_owned(),
             group_consumer_heartbeat_interval_ms: 5_000,
             group_consumer_max_heartbeat_interval_ms: 15_000,
@@ -256,6 +259,7 @@ impl BrokerConfig {
             "socket.receive.buffer.bytes" => read(&mut self.socket_receive_buffer_bytes, value),
             "socket.send.buffer.bytes" => read(&mut self.socket_send_buffer_bytes, value),
             "klamm.disk.max.bytes" => self.disk_max_bytes = value.parse().ok(),
+            "log.cleaner.backoff.ms" => read(&mut self.log_cleaner_backoff_ms, value),
             "log.retention.check.interval.ms" => {
                 read(&mut self.retention_check_interval_ms, value);
             }

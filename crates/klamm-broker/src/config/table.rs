@@ -343,6 +343,12 @@ pub(crate) const BROKER: &[Setting] = &[
         "the size of all logs from which the oldest segments go; not a setting of Kafka",
     ),
     broker(
+        "log.cleaner.backoff.ms",
+        Kind::Long(1, LONG),
+        "15000",
+        "how often compacted topics are looked at",
+    ),
+    broker(
         "log.retention.check.interval.ms",
         Kind::Long(1, LONG),
         "300000",

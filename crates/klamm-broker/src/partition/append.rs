@@ -202,18 +202,14 @@ impl Partition {
         state.log.delete_before(offset).map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
     }
 
-    /// Removes what is too old or too much, and old values of keys where the topic wants that.
+    /// Removes what is too old or too much.
     pub(crate) fn clean(&self, now_ms: i64) -> io::Result<Retained> {
         let mut state = self.state.lock();
         if state.deleted {
             return Ok(Retained::default());
         }
         state.log.expire_producers(now_ms);
-        let retained = state.log.retain(now_ms)?;
-        if state.log.config().compact {
-            state.log.compact(now_ms)?;
-        }
-        Ok(retained)
+        state.log.retain(now_ms)
     }
 
     /// Writes everything out; nothing is appended any more.

@@ -19,7 +19,8 @@ mod record;
 pub use self::admin::{Admin, AdminError};
 pub use self::client::{Client, ClientError};
 pub use self::config::{
-    Acks, BatchReport, ClientConfig, ConfigError, ProducerConfig, SaslConfig, TlsConfig, TlsRoots,
+    Acks, AutoOffsetReset, BatchReport, ClientConfig, ConfigError, ConsumerConfig, GroupProtocol,
+    IsolationLevel, ProducerConfig, SaslConfig, TlsConfig, TlsRoots,
 };
 pub use self::connection::{
     ClientCredentials, ConnectError, ConnectStage, Connecting, Connector, Stream, Token,

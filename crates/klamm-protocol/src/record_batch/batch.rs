@@ -4,7 +4,7 @@ use super::header::{
     Attributes, BATCH_HEADER_LEN, BatchHeader, CRC_FROM, LENGTH_FROM, MAGIC, MAGIC_AT, checksum,
 };
 use super::legacy::Wrapper;
-use super::{BatchError, RecordIter};
+use super::{BatchError, RecordIter, RecordPosition};
 use crate::compression::{Codec, CodecError, decompress};
 use bytes::Bytes;
 
@@ -145,6 +145,17 @@ impl RecordBatch {
         match self.header.attributes.codec() {
             Some(Codec::None) => RecordIter::new(&self.header, &self.records),
             _ => RecordIter::refused(&self.header, "its records are compressed"),
+        }
+    }
+
+    /// Lends out the records from a place on that an earlier iteration over this batch named.
+    ///
+    /// A place of another batch gives errors or foreign records, never a panic.
+    #[inline]
+    pub fn records_from(&self, position: RecordPosition) -> RecordIter<'_> {
+        match self.header.attributes.codec() {
+            Some(Codec::None) => RecordIter::from_position(&self.header, &self.records, position),
+            _ => self.records(),
         }
     }
 

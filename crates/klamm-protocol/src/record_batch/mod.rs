@@ -20,7 +20,7 @@ pub use self::encode::{
 };
 pub use self::error::{BatchError, RecordError};
 pub use self::header::{Attributes, BATCH_HEADER_LEN, BatchHeader};
-pub use self::record::{HeaderIter, RawHeaderIter, Record, RecordIter};
+pub use self::record::{HeaderIter, RawHeaderIter, Record, RecordIter, RecordPosition};
 
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,7 @@ pub(super) struct Base {
 }
 
 impl Base {
+    #[inline]
     pub(super) fn of(header: &BatchHeader) -> Self {
         let appended = header.attributes.is_log_append_time();
         Self {
@@ -96,6 +97,21 @@ impl Base {
             timestamp: if appended { header.max_timestamp } else { header.base_timestamp },
             timestamp_delta_mask: if appended { 0 } else { -1 },
         }
+    }
+}
+
+/// A place between two records of one batch; of another batch it means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecordPosition {
+    at: usize,
+    index: i32,
+}
+
+impl RecordPosition {
+    /// Bytes of the records before it.
+    #[inline]
+    pub fn bytes_before(self) -> usize {
+        self.at
     }
 }
 
@@ -112,6 +128,7 @@ pub struct RecordIter<'a> {
 }
 
 impl<'a> RecordIter<'a> {
+    #[inline]
     pub(super) fn new(header: &BatchHeader, bytes: &'a [u8]) -> Self {
         let base = Base::of(header);
         Self { base, bytes, at: 0, count: header.records_count, next: 0, refused: None }
@@ -119,6 +136,24 @@ impl<'a> RecordIter<'a> {
 
     pub(super) fn refused(header: &BatchHeader, what: &'static str) -> Self {
         Self { refused: Some(what), count: 0, ..Self::new(header, &[]) }
+    }
+
+    #[inline]
+    pub(super) fn from_position(
+        header: &BatchHeader,
+        bytes: &'a [u8],
+        position: RecordPosition,
+    ) -> Self {
+        let at = position.at.min(bytes.len());
+        Self { at, next: position.index, ..Self::new(header, bytes) }
+    }
+
+    /// Where the next record stands: [`RecordBatch::records_from`] goes on there.
+    ///
+    /// [`RecordBatch::records_from`]: super::RecordBatch::records_from
+    #[inline]
+    pub fn position(&self) -> RecordPosition {
+        RecordPosition { at: self.at, index: self.next }
     }
 
     /// The end, or what is wrong with it.

@@ -64,6 +64,35 @@ fn record() -> impl Strategy<Value = Own> {
 
 proptest! {
     #[test]
+    fn every_position_is_a_place_to_go_on_from(
+        records in proptest::collection::vec(record(), 1..20),
+    ) {
+        let batch = RecordBatch::parse(encode(&records)).expect("a sound batch");
+        let mut iter = batch.records();
+        loop {
+            let from = batch.records_from(iter.position());
+            prop_assert!(from.eq(iter.clone()));
+            if iter.next().is_none() {
+                break;
+            }
+        }
+        prop_assert_eq!(iter.position().bytes_before(), batch.raw_records().len());
+    }
+
+    #[test]
+    fn a_position_of_another_batch_does_no_harm(
+        records in proptest::collection::vec(record(), 1..20),
+        others in proptest::collection::vec(record(), 1..20),
+    ) {
+        let batch = RecordBatch::parse(encode(&records)).expect("a sound batch");
+        let other = RecordBatch::parse(encode(&others)).expect("a sound batch");
+        let mut iter = other.records();
+        while iter.next().is_some() {
+            batch.records_from(iter.position()).for_each(drop);
+        }
+    }
+
+    #[test]
     fn records_survive_the_round_trip(records in proptest::collection::vec(record(), 1..20)) {
         let batch = RecordBatch::parse(encode(&records)).expect("a sound batch");
         let decoded: Vec<_> = batch.records().collect::<Result<_, _>>().expect("sound records");

@@ -9,6 +9,7 @@ macro_rules! key {
 
 mod accepted;
 mod client;
+mod consumer;
 mod producer;
 mod reference;
 #[cfg(test)]
@@ -17,7 +18,7 @@ mod values;
 
 pub use self::reference::reference;
 
-use super::{ClientConfig, ConfigError, ProducerConfig};
+use super::{ClientConfig, ConfigError, ConsumerConfig, ProducerConfig};
 
 /// What a setting belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Scope {
     Client,
     /// Producers.
     Producer,
+    /// Consumers.
+    Consumer,
     /// Known to Kafka's Java client, without meaning here.
     Accepted,
 }
@@ -61,15 +64,18 @@ type Parsed = Result<(), String>;
 enum Apply {
     Client(fn(&mut ClientConfig, &str) -> Parsed),
     Producer(fn(&mut ProducerConfig, &str) -> Parsed),
+    Consumer(fn(&mut ConsumerConfig, &str) -> Parsed),
     Nothing,
 }
 
 /// Every setting, by name.
 pub fn table() -> impl Iterator<Item = &'static Key> {
-    client::CLIENT.iter().chain(producer::PRODUCER).chain(accepted::ACCEPTED)
+    let all = client::CLIENT.iter().chain(producer::PRODUCER).chain(consumer::CONSUMER);
+    all.chain(accepted::ACCEPTED)
 }
 
-/// Sets one setting by name, as `client.properties` and `-X` have it.
+/// Sets one setting of a producer by name, as `client.properties` and `-X` have it. Settings of
+/// consumers have no effect.
 ///
 /// # Errors
 /// [`ConfigError::Unknown`] naming the nearest setting, or [`ConfigError::Invalid`].
@@ -79,15 +85,43 @@ pub fn set(
     name: &str,
     value: &str,
 ) -> Result<Note, ConfigError> {
-    let key = table().find(|k| k.name == name || k.aliases.contains(&name));
-    let Some(key) = key else {
-        return Err(ConfigError::Unknown { name: name.to_owned(), nearest: nearest(name) });
-    };
+    let key = find(name)?;
     let parsed = match key.apply {
         Apply::Client(apply) => apply(client, value),
         Apply::Producer(apply) => apply(producer, value),
+        Apply::Consumer(_) => return Ok(Note::NoEffect("It is a setting of consumers.")),
         Apply::Nothing => return Ok(Note::NoEffect(key.doc)),
     };
+    noted(name, parsed)
+}
+
+/// Sets one setting of a consumer by name, as `client.properties` and `-X` have it. Settings of
+/// producers have no effect.
+///
+/// # Errors
+/// As for [`set`].
+pub fn set_consumer(
+    client: &mut ClientConfig,
+    consumer: &mut ConsumerConfig,
+    name: &str,
+    value: &str,
+) -> Result<Note, ConfigError> {
+    let key = find(name)?;
+    let parsed = match key.apply {
+        Apply::Client(apply) => apply(client, value),
+        Apply::Consumer(apply) => apply(consumer, value),
+        Apply::Producer(_) => return Ok(Note::NoEffect("It is a setting of producers.")),
+        Apply::Nothing => return Ok(Note::NoEffect(key.doc)),
+    };
+    noted(name, parsed)
+}
+
+fn find(name: &str) -> Result<&'static Key, ConfigError> {
+    let key = table().find(|k| k.name == name || k.aliases.contains(&name));
+    key.ok_or_else(|| ConfigError::Unknown { name: name.to_owned(), nearest: nearest(name) })
+}
+
+fn noted(name: &str, parsed: Parsed) -> Result<Note, ConfigError> {
     parsed.map_err(|reason| ConfigError::invalid(name, reason))?;
     Ok(Note::Applied)
 }

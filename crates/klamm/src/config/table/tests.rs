@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Acks;
+use crate::config::{Acks, AutoOffsetReset};
 use std::time::Duration;
 
 fn set_one(name: &str, value: &str) -> Result<(ClientConfig, ProducerConfig), ConfigError> {
@@ -29,6 +29,72 @@ fn unknown_name_leads_to_the_nearest() {
 fn both_names_lead_to_the_same_field() {
     for name in ["linger.ms", "queue.buffering.max.ms"] {
         assert_eq!(set_one(name, "7").unwrap().1.linger, Duration::from_millis(7));
+    }
+}
+
+fn consume(name: &str, value: &str) -> Result<ConsumerConfig, ConfigError> {
+    let (mut client, mut consumer) = (ClientConfig::new("h:1"), ConsumerConfig::default());
+    set_consumer(&mut client, &mut consumer, name, value)?;
+    Ok(consumer)
+}
+
+#[test]
+fn every_default_of_a_consumer_is_the_one_the_table_says() {
+    for key in table().filter(|k| k.scope == Scope::Consumer) {
+        let default = match key.default {
+            "-" | "broker's" => "",
+            default => default,
+        };
+        for name in std::iter::once(&key.name).chain(key.aliases) {
+            assert_eq!(consume(name, default).as_ref(), Ok(&ConsumerConfig::default()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_setting_of_a_consumer_has_its_effect() {
+    let value = |name: &str| match name {
+        "group.protocol" => "classic",
+        "auto.offset.reset" => "earliest",
+        "isolation.level" => "read_committed",
+        "enable.auto.commit" | "check.crcs" | "exclude.internal.topics" => "false",
+        _ => "7",
+    };
+    for key in table().filter(|k| k.scope == Scope::Consumer) {
+        let set = consume(key.name, value(key.name)).unwrap();
+        assert_ne!(set, ConsumerConfig::default(), "{}", key.name);
+    }
+}
+
+#[test]
+fn settings_of_the_other_side_have_no_effect() {
+    let (mut client, mut consumer) = (ClientConfig::new("h:1"), ConsumerConfig::default());
+    let note = set_consumer(&mut client, &mut consumer, "linger.ms", "1").unwrap();
+    assert!(matches!(note, Note::NoEffect(_)));
+    assert_eq!(set_consumer(&mut client, &mut consumer, "client.id", "x"), Ok(Note::Applied));
+    let note = set(&mut client, &mut ProducerConfig::default(), "group.id", "g").unwrap();
+    assert!(matches!(note, Note::NoEffect(_)));
+    assert!(consume("grup.id", "g").unwrap_err().to_string().contains("group.id"));
+}
+
+#[test]
+fn where_to_begin_is_said_in_javas_and_librdkafkas_words() {
+    let hour = AutoOffsetReset::ByDuration(Duration::from_secs(3600));
+    for (text, reset) in [
+        ("earliest", AutoOffsetReset::Earliest),
+        ("smallest", AutoOffsetReset::Earliest),
+        ("beginning", AutoOffsetReset::Earliest),
+        ("LATEST", AutoOffsetReset::Latest),
+        ("end", AutoOffsetReset::Latest),
+        ("largest", AutoOffsetReset::Latest),
+        ("none", AutoOffsetReset::None),
+        ("error", AutoOffsetReset::None),
+        ("by_duration:PT1H", hour),
+    ] {
+        assert_eq!(consume("auto.offset.reset", text).unwrap().auto_offset_reset, reset, "{text}");
+    }
+    for text in ["", "first", "by_duration:", "by_duration:1h", "by_duration:-PT1H"] {
+        assert!(consume("auto.offset.reset", text).is_err(), "{text}");
     }
 }
 

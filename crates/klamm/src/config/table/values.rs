@@ -2,7 +2,10 @@
 
 use super::Parsed;
 use crate::config::security::TlsConfig;
-use crate::config::{Acks, ClientConfig, ProducerConfig};
+use crate::config::{
+    Acks, AutoOffsetReset, ClientConfig, GroupProtocol, IsolationLevel, ProducerConfig,
+    iso_duration,
+};
 use std::time::Duration;
 
 pub(super) fn int<T: std::str::FromStr>(text: &str) -> Result<T, String> {
@@ -65,4 +68,45 @@ pub(super) fn acks(p: &mut ProducerConfig, text: &str) -> Parsed {
 pub(super) fn partitioner(p: &mut ProducerConfig, text: &str) -> Parsed {
     p.partitioner = crate::producer::partitioner::by_name(text.trim())?;
     Ok(())
+}
+
+/// An empty text stands for none.
+pub(super) fn optional(text: &str) -> Option<String> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+pub(super) fn list(text: &str) -> Vec<String> {
+    text.split(',').filter_map(optional).collect()
+}
+
+pub(super) fn group_protocol(text: &str) -> Result<GroupProtocol, String> {
+    Ok(match text.trim().to_ascii_lowercase().as_str() {
+        "auto" => GroupProtocol::Auto,
+        "classic" => GroupProtocol::Classic,
+        "consumer" => GroupProtocol::Consumer,
+        _ => return Err("auto, classic or consumer".to_owned()),
+    })
+}
+
+pub(super) fn isolation_level(text: &str) -> Result<IsolationLevel, String> {
+    Ok(match text.trim().to_ascii_lowercase().as_str() {
+        "read_uncommitted" => IsolationLevel::ReadUncommitted,
+        "read_committed" => IsolationLevel::ReadCommitted,
+        _ => return Err("read_uncommitted or read_committed".to_owned()),
+    })
+}
+
+/// Takes librdkafka's words beside Java's.
+pub(super) fn offset_reset(text: &str) -> Result<AutoOffsetReset, String> {
+    let text = text.trim().to_ascii_lowercase();
+    if let Some(duration) = text.strip_prefix("by_duration:") {
+        let parsed = iso_duration::parse(duration).map(AutoOffsetReset::ByDuration);
+        return parsed.ok_or_else(|| "after by_duration: a duration such as PT1H".to_owned());
+    }
+    Ok(match text.as_str() {
+        "earliest" | "smallest" | "beginning" => AutoOffsetReset::Earliest,
+        "latest" | "largest" | "end" => AutoOffsetReset::Latest,
+        "none" | "error" => AutoOffsetReset::None,
+        _ => return Err("earliest, latest, none or by_duration:PT1H".to_owned()),
+    })
 }

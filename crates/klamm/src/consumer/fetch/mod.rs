@@ -1,0 +1,30 @@
+//! Reading: what is asked of which broker, and how an answer becomes batches of records.
+//!
+//! Nothing here opens a socket or reads a clock; the consumer's tasks drive it.
+
+mod aborted;
+mod answers;
+mod batch;
+mod budget;
+mod chunk;
+mod decision;
+mod decode;
+#[cfg(test)]
+mod decode_tests;
+mod partition;
+mod plan;
+#[cfg(test)]
+mod plan_tests;
+mod positions;
+#[cfg(test)]
+mod positions_tests;
+#[cfg(test)]
+mod samples;
+mod session;
+#[cfg(test)]
+mod session_tests;
+
+pub use self::batch::{
+    Batch, BatchRecords, ConsumedRecord, IntoRecords, RecordHeaders, RecordRef, TimestampType,
+};
+pub use self::decode::{DataRange, FetchDataError};

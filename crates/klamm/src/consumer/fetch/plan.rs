@@ -1,0 +1,115 @@
+//! Pure: what the next fetch of a broker asks for.
+
+use super::budget::{Budget, Charge};
+use super::partition::{AssignedPartition, Busy, Phase};
+use super::positions::{FetchLease, Positions};
+use super::session::Wanted;
+use crate::consumer::TopicPartition;
+use std::time::Instant;
+
+/// A request takes at most this part of what is left of the budget: the rest is for decompressing what
+/// it brings, and for other brokers.
+const REQUEST_PART: usize = 2;
+/// Below this part of the whole budget nothing is asked for, so that memory that comes back in crumbs does
+/// not lead to answers of crumbs.
+const WORTH_ASKING: usize = 8;
+
+/// How much is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlanSettings {
+    /// Most bytes of an answer, at least 1.
+    pub(crate) max_bytes: i32,
+    /// Most bytes of one partition in it, at least 1.
+    pub(crate) partition_max_bytes: i32,
+}
+
+/// The next fetch of one broker.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// In the order in which they are to be served.
+    pub(crate) wanted: Vec<(TopicPartition, Wanted)>,
+    /// For the answers, by the same order.
+    pub(crate) leases: Vec<FetchLease>,
+    pub(crate) max_bytes: i32,
+    /// For the answer, to be settled by its real size.
+    pub(crate) charge: Charge,
+}
+
+/// Which partitions to ask `node` for now, and how much; `None` if there is nothing to ask or no room.
+///
+/// They are taken to be asked for from now on, each in this request alone, until they are answered or
+/// given up. `reachable` says which brokers can be connected to: a follower that is none of them is left
+/// for the leader.
+pub(crate) fn plan(
+    positions: &mut Positions,
+    node: i32,
+    reachable: impl Fn(i32) -> bool,
+    budget: &Budget,
+    settings: &PlanSettings,
+    now: Instant,
+) -> Option<Plan> {
+    let share = budget.limit() / positions.partitions.len().max(1);
+    let mut due: Vec<(u64, &TopicPartition)> = Vec::new();
+    for (tp, partition) in &positions.partitions {
+        if partition.is_fetchable(share, now) && partition.source(&reachable, now) == Some(node) {
+            due.push((partition.turn, tp));
+        }
+    }
+    if due.is_empty() {
+        return None;
+    }
+    due.sort_unstable();
+    let due: Vec<TopicPartition> = due.into_iter().map(|(_, tp)| tp.clone()).collect();
+    let charge = room(budget, settings.max_bytes)?;
+    let max_bytes = i32::try_from(charge.bytes()).unwrap_or(i32::MAX);
+    // The same in every request, or a session would have to name all partitions each time.
+    let whole = i32::try_from(budget.limit() / REQUEST_PART).unwrap_or(i32::MAX);
+    let partition_max_bytes = settings.partition_max_bytes.min(whole).max(1);
+    let (mut wanted, mut leases) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
+    for tp in due {
+        let ask = positions.number();
+        let Some(partition) = positions.partitions.get_mut(&tp) else { continue };
+        leases.push(partition.ask(ask));
+        wanted.push((tp, partition.wanted(partition_max_bytes)));
+    }
+    Some(Plan { wanted, leases, max_bytes, charge })
+}
+
+/// Memory for an answer of at most `max_bytes`, or of less if there is less.
+fn room(budget: &Budget, max_bytes: i32) -> Option<Charge> {
+    let available = budget.available();
+    if available == 0 || available < budget.limit() / WORTH_ASKING {
+        return None;
+    }
+    let max_bytes = usize::try_from(max_bytes).unwrap_or(1);
+    budget.reserve((available / REQUEST_PART).min(max_bytes).max(1))
+}
+
+impl AssignedPartition {
+    /// Whether it can be asked for: with less than its share at hand that nobody has taken yet.
+    fn is_fetchable(&self, share: usize, now: Instant) -> bool {
+        self.phase == Phase::Fetching
+            && self.busy == Busy::Idle
+            && !self.paused
+            && (self.buffered == 0 || self.buffered < share)
+            && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// The broker to ask: a follower that the leader has recommended, or the leader.
+    fn source(&self, reachable: impl Fn(i32) -> bool, now: Instant) -> Option<i32> {
+        let replica = self.replica.filter(|(node, until)| *until > now && reachable(*node));
+        // Without a leader there is nobody to say that the follower is still one.
+        self.leader.map(|leader| replica.map_or(leader, |(node, _)| node))
+    }
+
+    fn ask(&mut self, ask: u64) -> FetchLease {
+        self.busy = Busy::InFlight(ask);
+        FetchLease { lease: self.lease, ask }
+    }
+
+    fn wanted(&self, max_bytes: i32) -> Wanted {
+        let (topic_id, offset, leader_epoch) =
+            (self.topic_id, self.fetch_at.offset, self.leader_epoch);
+        Wanted { topic_id, offset, leader_epoch, max_bytes }
+    }
+}

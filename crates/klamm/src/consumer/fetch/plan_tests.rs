@@ -1,0 +1,111 @@
+use super::budget::Budget;
+use super::plan::{Plan, PlanSettings, plan};
+use super::positions::{FetchLease, Positions, Told};
+use super::positions_tests::{SETTINGS, at, leader, told, tp};
+use klamm_protocol::error_code::ErrorCode;
+use proptest::prelude::*;
+use std::time::Instant;
+
+const ASK: PlanSettings = PlanSettings { max_bytes: 1_000, partition_max_bytes: 300 };
+
+fn reading(partitions: i32, now: Instant) -> Positions {
+    let mut positions = Positions::new(SETTINGS);
+    for partition in 0..partitions {
+        let lease = positions.assign(tp(partition), now);
+        positions.leader_changed(&tp(partition), leader(1 + partition % 2, 1), now);
+        positions.start(&tp(partition), lease, Some(at(0, -1)), now);
+    }
+    positions
+}
+
+fn ask(positions: &mut Positions, node: i32, budget: &Budget, now: Instant) -> Option<Plan> {
+    plan(positions, node, |_| true, budget, &ASK, now)
+}
+
+fn numbers(plan: &Plan) -> Vec<i32> {
+    plan.wanted.iter().map(|(tp, _)| tp.partition).collect()
+}
+
+/// Hands `bytes` of a partition to the application's side, up to `next`.
+fn deliver(
+    positions: &mut Positions,
+    partition: i32,
+    lease: FetchLease,
+    next: i64,
+    bytes: usize,
+    now: Instant,
+) {
+    let tp = tp(partition);
+    let node = 1 + partition % 2;
+    let records = Told { has_records: true, ..told(ErrorCode::NONE, 1_000) };
+    assert!(positions.fetch_answered(&tp, lease, node, &records, now).take);
+    assert!(positions.decoded(&tp, lease, at(next, 1), bytes, true, now));
+}
+
+#[test]
+fn each_broker_is_asked_for_its_own_and_each_partition_once() {
+    let now = Instant::now();
+    let (mut positions, budget) = (reading(4, now), Budget::new(100_000, || {}));
+    let first = ask(&mut positions, 1, &budget, now).unwrap();
+    assert_eq!((numbers(&first), first.max_bytes), (vec![0, 2], 1_000));
+    assert_eq!(first.wanted[0].1.max_bytes, 300);
+    assert!(ask(&mut positions, 1, &budget, now).is_none());
+    assert_eq!(numbers(&ask(&mut positions, 2, &budget, now).unwrap()), [1, 3]);
+    assert!(ask(&mut positions, 3, &budget, now).is_none());
+    positions.fetch_without_news(&tp(2), first.leases[1], now);
+    assert_eq!(numbers(&ask(&mut positions, 1, &budget, now).unwrap()), [2]);
+}
+
+#[test]
+fn a_partition_with_its_share_at_hand_is_not_asked_for() {
+    let now = Instant::now();
+    let (mut positions, budget) = (reading(2, now), Budget::new(10_000, || {}));
+    let first = ask(&mut positions, 1, &budget, now).unwrap();
+    deliver(&mut positions, 0, first.leases[0], 10, 4_999, now);
+    let second = ask(&mut positions, 1, &budget, now).expect("less than half of 10,000");
+    deliver(&mut positions, 0, second.leases[0], 20, 1, now);
+    assert!(ask(&mut positions, 1, &budget, now).is_none());
+    assert!(positions.handed_out(&tp(0), first.leases[0].lease, at(10, 1), 4_999, now));
+    assert!(ask(&mut positions, 1, &budget, now).is_some());
+}
+
+#[test]
+fn no_more_is_asked_for_than_there_is_memory_for() {
+    let now = Instant::now();
+    let budget = Budget::new(1_600, || {});
+    let mut positions = reading(2, now);
+    let mut held = vec![budget.reserve(600).unwrap()];
+    let plan = ask(&mut positions, 1, &budget, now).unwrap();
+    assert_eq!((plan.max_bytes, plan.charge.bytes()), (500, 500), "half of what is left");
+    held.push(budget.reserve(301).unwrap());
+    assert!(ask(&mut positions, 2, &budget, now).is_none(), "199 of 1,600 are not worth it");
+    drop(plan);
+    assert!(ask(&mut positions, 2, &budget, now).is_some());
+}
+
+proptest! {
+    /// A broker that always fills its answer with the first partition it can: all come to their turn.
+    #[test]
+    fn none_starves(partitions in 1..40i32, greedy in 1..4usize) {
+        let now = Instant::now();
+        let (mut positions, budget) = (reading(2 * partitions, now), Budget::new(1 << 30, || {}));
+        let mut served = vec![0; 2 * partitions as usize];
+        let rounds = 3 * partitions as usize;
+        for _ in 0..rounds {
+            let plan = ask(&mut positions, 1, &budget, now).unwrap();
+            for (index, ((tp, wanted), lease)) in plan.wanted.iter().zip(&plan.leases).enumerate() {
+                if index >= greedy {
+                    positions.fetch_without_news(tp, *lease, now);
+                    continue;
+                }
+                served[tp.partition as usize] += 1;
+                let next = wanted.offset + 1;
+                deliver(&mut positions, tp.partition, *lease, next, 1, now);
+                positions.handed_out(tp, lease.lease, at(next, 1), 1, now);
+            }
+        }
+        let mine = served.iter().step_by(2);
+        let (least, most) = (mine.clone().min().unwrap(), mine.max().unwrap());
+        prop_assert!(*least >= 3 && most - least <= 1, "{served:?}");
+    }
+}

@@ -196,8 +196,11 @@ fn an_empty_abort_hides_no_later_commit() {
     }
 }
 
+/// A log, its aborted transactions, and the offsets that were committed.
+type Transactions = (Vec<Vec<u8>>, Vec<(i64, i64)>, Vec<i64>);
+
 /// What three producers do, one step after the other; each ends its transactions one way or the other.
-fn transactions(steps: &[(i64, u8)]) -> (Vec<Vec<u8>>, Vec<(i64, i64)>, Vec<i64>) {
+fn transactions(steps: &[(i64, u8)]) -> Transactions {
     let (mut log, mut aborted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
     let mut open: [Vec<i64>; 3] = Default::default();
     let ends = (0..3).map(|id| (id, 2));

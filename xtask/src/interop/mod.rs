@@ -9,6 +9,7 @@
 mod batches;
 mod checks;
 mod input;
+mod librdkafka;
 mod matrix;
 mod packages;
 mod readers;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use super::librdkafka;
 use super::matrix::{Column, Known, SASL_USER};
 use super::packages;
 use crate::failure::{Doing, Failure, Result};
@@ -20,6 +21,8 @@ cargo xtask interop suite franz-go|kafka-go [--bootstrap HOST:PORT] [--also HOST
      runs the client's own tests on a real Kafka (started here, or the one at --bootstrap) and on `klamm broker`
      (started here, or what is at --also), one after the other, and prints each test that does not end alike.
      --run is go test's -run; --chaos turns franz-go's injected faults on
+cargo xtask interop suite librdkafka --source DIR [--program KLAMM]
+     the same for librdkafka's tests, built from a copy of its source
 ";
 
 /// The file of kafka-go whose ports are examples.
@@ -60,7 +63,7 @@ const SUITES: [Suite; 2] = [
 ];
 
 /// How each test ended: `pass`, `fail` or `skip`.
-type Ends = BTreeMap<String, String>;
+pub(super) type Ends = BTreeMap<String, String>;
 
 /// A line of `go test -json`.
 #[derive(Debug, Deserialize)]
@@ -79,8 +82,14 @@ struct Downloaded {
 
 /// Runs `cargo xtask interop suite` with `args`.
 pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let names = ["bootstrap", "also", "program", "run"];
+    let names = ["bootstrap", "also", "program", "run", "source"];
     let flags = Flags::parse(args, &names, &["help", "kafka-only", "chaos"])?;
+    if let ([word], Some(source)) = (flags.words(), flags.value("source")) {
+        return match word == librdkafka::NAME {
+            true => librdkafka::run(place, &flags, Path::new(source)),
+            false => Err(Failure::new("only librdkafka is tested from its source")),
+        };
+    }
     let suite = match flags.words() {
         [word] => SUITES.iter().find(|suite| suite.name == word),
         _ => None,
@@ -97,7 +106,12 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
     }
     let klamm = suite.test(place, &suite.klamm(place, &flags)?, &flags)?;
     println!("klamm: {}", summary(&klamm));
-    let (different, wrong) = differences(&kafka, &klamm, |test| known.has(suite.name, test));
+    compare(&kafka, &klamm, |test| known.has(suite.name, test))
+}
+
+/// Prints what does not end alike; an error when some of it is wrong.
+pub(super) fn compare(kafka: &Ends, klamm: &Ends, known: impl Fn(&str) -> bool) -> Result<()> {
+    let (different, wrong) = differences(kafka, klamm, known);
     different.iter().for_each(|line| println!("{line}"));
     match wrong {
         0 => Ok(()),
@@ -110,7 +124,7 @@ impl Suite {
     fn kafka(&self, place: &Place, flags: &Flags) -> Result<Column> {
         match flags.value("bootstrap") {
             Some(bootstrap) => Ok(Column::at("kafka", bootstrap)),
-            None if self.fixed => Column::kafka_with_users(place),
+            None if self.fixed => Column::kafka_with_users(place, &[]),
             None => Column::kafka(place),
         }
     }
@@ -123,7 +137,7 @@ impl Suite {
             (None, None) => super::build(place)?,
         };
         match self.fixed {
-            true => Column::klamm_with_users(&program, &place.dir("interop")?),
+            true => Column::klamm_with_users(&program, &place.dir("interop")?, &[]),
             false => Column::klamm(&program),
         }
     }
@@ -224,7 +238,8 @@ fn ends(printed: &str) -> Ends {
     ends
 }
 
-fn summary(ends: &Ends) -> String {
+/// A line about all tests.
+pub(super) fn summary(ends: &Ends) -> String {
     let count = |how: &str| ends.values().filter(|end| *end == how).count();
     format!("{} pass, {} fail, {} skip", count("pass"), count("fail"), count("skip"))
 }

@@ -112,7 +112,7 @@ fn upsert(cx: &Context, asked: &ScramCredentialUpsertion) -> Result<UserChange, 
     let credential = credential.map_err(|error| {
         unacceptable(match error {
             CredentialError::Salt => "the salt is empty or too long",
-            _ => "the salted password has not the length of the mechanism's hash",
+            _ => "the salted password is empty or too long",
         })
     })?;
     Ok(UserChange { user: asked.name.to_string(), hash, credential: Some(credential) })

@@ -14,6 +14,8 @@ pub(crate) const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// Salts are not longer, in bytes.
 const MAX_SALT_BYTES: usize = 1_024;
+/// Longer than any hash.
+const MAX_SALTED_BYTES: usize = 1_024;
 
 /// The hash of a SCRAM mechanism, under the protocol's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +93,8 @@ pub(crate) enum CredentialError {
     Iterations,
     #[error("a salt has 1 to {MAX_SALT_BYTES} bytes")]
     Salt,
+    #[error("a salted password has 1 to {MAX_SALTED_BYTES} bytes")]
+    Salted,
     #[error("a key has not the length of the mechanism's hash")]
     Key,
     #[error("a credential is salt=…,stored_key=…,server_key=…,iterations=…")]
@@ -120,7 +124,8 @@ impl Credential {
         Self::derive(hash, &salted, salt, iterations)
     }
 
-    /// From the salted password, as AlterUserScramCredentials brings it.
+    /// From the salted password, as AlterUserScramCredentials brings it. It is a key, which may have any length, as with
+    /// Kafka; with another than that of the hash nobody can log in.
     ///
     /// # Errors
     /// [`CredentialError`]
@@ -131,8 +136,8 @@ impl Credential {
         iterations: u32,
     ) -> Result<Self, CredentialError> {
         check(salt, iterations)?;
-        if salted.len() != hash.output_bytes() {
-            return Err(CredentialError::Key);
+        if salted.is_empty() || salted.len() > MAX_SALTED_BYTES {
+            return Err(CredentialError::Salted);
         }
         Ok(Self::derive(hash, salted, salt, iterations))
     }

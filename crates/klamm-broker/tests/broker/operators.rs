@@ -94,16 +94,24 @@ async fn a_log_directory_is_told_so_that_others_find_it() {
 async fn users_are_kept_where_nobody_logs_in() {
     let broker = broker().await;
     let mut peer = Peer::connect(broker.address()).await;
-    let upsertion = ScramCredentialUpsertion {
-        name: "alice".into(),
-        mechanism: 2,
-        iterations: 4096,
-        salt: b"salt"[..].into(),
-        salted_password: [7; 64][..].into(),
-    };
-    let upsertions = vec![upsertion];
-    let request = AlterUserScramCredentialsRequest { upsertions, ..Default::default() };
-    assert_eq!(peer.call(0, &request).await.results[0].error_code, 0);
+    // A key of any length is taken, as Kafka does.
+    for (salted, code) in [
+        (&[][..], ErrorCode::UNACCEPTABLE_CREDENTIAL),
+        (&[7; 2_000], ErrorCode::UNACCEPTABLE_CREDENTIAL),
+        (&[7; 64], ErrorCode::NONE),
+        (b"password", ErrorCode::NONE),
+    ] {
+        let upsertion = ScramCredentialUpsertion {
+            name: "alice".into(),
+            mechanism: 2,
+            iterations: 4096,
+            salt: b"salt"[..].into(),
+            salted_password: salted.to_vec().into(),
+        };
+        let upsertions = vec![upsertion];
+        let request = AlterUserScramCredentialsRequest { upsertions, ..Default::default() };
+        assert_eq!(peer.call(0, &request).await.results[0].error_code, code.0);
+    }
     let answer = peer.call(0, &DescribeUserScramCredentialsRequest { users: None }).await;
     assert_eq!((answer.results.len(), answer.results[0].user.as_str()), (1, "alice"));
     assert_eq!(answer.results[0].credential_infos[0].iterations, 4096);

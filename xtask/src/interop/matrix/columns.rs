@@ -19,6 +19,9 @@ const SETTINGS: [(&str, &str); 3] = [
     ("group.consumer.min.heartbeat.interval.ms", "1000"),
 ];
 
+/// A setting of a broker by Kafka's name.
+pub(in crate::interop) type Setting = (&'static str, &'static str);
+
 /// One broker.
 #[derive(Debug)]
 pub(crate) struct Column {
@@ -49,8 +52,11 @@ impl Column {
     }
 
     /// A real Kafka with ACLs and another listener, where passwords are asked for.
-    pub(in crate::interop) fn kafka_with_users(place: &Place) -> Result<Self> {
-        Self::running(place, Spec { secure: true, ..spec() })
+    pub(in crate::interop) fn kafka_with_users(place: &Place, more: &[Setting]) -> Result<Self> {
+        let mut spec = Spec { secure: true, ..spec() };
+        spec.settings
+            .extend(more.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        Self::running(place, spec)
     }
 
     fn running(place: &Place, spec: Spec) -> Result<Self> {
@@ -69,12 +75,19 @@ impl Column {
     }
 
     /// The same with ACLs, and another that asks for passwords; `dir` takes a file.
-    pub(in crate::interop) fn klamm_with_users(program: &Path, dir: &Path) -> Result<Self> {
+    pub(in crate::interop) fn klamm_with_users(
+        program: &Path,
+        dir: &Path,
+        more: &[Setting],
+    ) -> Result<Self> {
         let (user, password) = SASL_USER;
         let users = dir.join("users");
         std::fs::write(&users, format!("{user}:{password}\n")).doing(users.display())?;
         let sasl = Listening::start(broker(program).arg("--users").arg(users))?;
-        let broker = Listening::start(broker(program).args(["--super-user", "User:ANONYMOUS"]))?;
+        let mut broker = broker(program);
+        broker.args(["--super-user", "User:ANONYMOUS"]);
+        broker.args(more.iter().flat_map(|(name, value)| ["-X".into(), format!("{name}={value}")]));
+        let broker = Listening::start(&mut broker)?;
         let column = Self::at("klamm", broker.address());
         let address = Some(sasl.address().to_owned());
         Ok(Self { klamm: Some(Mutex::new(broker)), sasl: address, _sasl: Some(sasl), ..column })

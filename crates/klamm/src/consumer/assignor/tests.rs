@@ -47,12 +47,15 @@ fn shown(assignments: &BTreeMap<Arc<str>, MemberAssignment>) -> Vec<String> {
     assignments.values().map(list).collect()
 }
 
+/// A row: topics, members, expected.
+type DealRow<'a> = (&'a [(&'a str, i32)], Vec<GroupMember>, &'a [&'a str]);
+
 #[test]
 fn round_robin_deals_like_java() {
     let both = ["t1", "t2"];
     let all = |ids: &[&str]| ids.iter().map(|id| member(id, &both)).collect::<Vec<_>>();
     let mixed = vec![member("c1", &["t1"]), member("c2", &both), member("c3", &["t1"])];
-    let table: Vec<(&[(&str, i32)], Vec<GroupMember>, &[&str])> = vec![
+    let table: Vec<DealRow<'_>> = vec![
         (&[], all(&["c"]), &[""]),
         (&[("t1", 3)], all(&["c"]), &["t1-0 t1-1 t1-2"]),
         (&[("t1", 3), ("other", 3)], all(&["c"]), &["t1-0 t1-1 t1-2"]),

@@ -76,8 +76,10 @@ pub(crate) struct ClassicMember {
     /// All of `owned` has been said to be lost.
     told_lost: bool,
     release_deadline: Option<Instant>,
-    in_flight: Option<u64>,
+    in_flight: Option<(u64, Instant)>,
     heartbeat: Option<(u64, Instant)>,
+    /// When it is known that no rebalance was under way: one that it hears of began later.
+    calm_at: Instant,
     heartbeat_at: Instant,
     session_deadline: Option<Instant>,
     poll_deadline: Instant,
@@ -109,6 +111,7 @@ impl ClassicMember {
             release_deadline: None,
             in_flight: None,
             heartbeat: None,
+            calm_at: now,
             heartbeat_at: now,
             session_deadline: None,
             leave: None,
@@ -219,9 +222,8 @@ impl ClassicMember {
         match self.phase {
             Phase::Closed | Phase::Failed | Phase::Releasing(Then::Close | Then::Fail) => {}
             _ => {
-                let deadline = now + self.config.max_poll_interval;
                 let rest = self.owned.difference(&self.going).cloned().collect();
-                self.release(now, false, rest, Then::Close, deadline);
+                self.release(now, false, rest, Then::Close, self.rebalance_deadline());
             }
         }
     }
@@ -269,7 +271,7 @@ impl ClassicMember {
             }
             _ => return None,
         };
-        self.in_flight = Some(request.id);
+        self.in_flight = Some((request.id, now));
         Some(request)
     }
 
@@ -354,11 +356,10 @@ impl ClassicMember {
             self.leaving = None;
         } else if self.heartbeat.is_some_and(|(heartbeat, _)| heartbeat == id) {
             self.handle_heartbeat(now, answer);
-        } else if self.in_flight == Some(id) {
-            self.in_flight = None;
+        } else if let Some((_, sent)) = self.in_flight.take_if(|(in_flight, _)| *in_flight == id) {
             match &self.phase {
                 Phase::Joining => self.handle_join(now, answer),
-                Phase::Syncing(_) => self.handle_sync(now, answer),
+                Phase::Syncing(_) => self.handle_sync(now, sent, answer),
                 _ => {}
             }
         }
@@ -375,6 +376,9 @@ impl ClassicMember {
         if matches!(verdict, Verdict::Done | Verdict::Rejoin) {
             self.session_deadline = Some(sent + self.config.session_timeout);
             self.heartbeat_at = sent + self.config.heartbeat_interval;
+            if verdict == Verdict::Done {
+                self.calm_at = sent;
+            }
         } else {
             self.heartbeat_at = now + self.config.retry_backoff;
         }
@@ -414,8 +418,10 @@ impl ClassicMember {
         self.protocol = Some(assignor);
         self.identity.member_id = Arc::from(response.member_id.as_str());
         self.identity.generation = response.generation_id;
-        self.session_deadline = Some(now + self.config.session_timeout);
-        self.heartbeat_at = now + self.config.heartbeat_interval;
+        // The coordinator counts since it answered, which is not known: less than a heartbeat ago.
+        let trusted = self.config.session_timeout.saturating_sub(self.config.heartbeat_interval);
+        self.session_deadline = Some(now + trusted);
+        self.heartbeat_at = now;
         self.led_with = None;
         self.phase = Phase::Syncing(BTreeMap::new());
         if response.leader == response.member_id && !response.skip_assignment {
@@ -426,14 +432,14 @@ impl ClassicMember {
         }
     }
 
-    fn handle_sync(&mut self, now: Instant, answer: Answer) {
+    fn handle_sync(&mut self, now: Instant, sent: Instant, answer: Answer) {
         let (code, response) = match answer {
             Answer::Sync(response) => (ErrorCode(response.error_code), Some(response)),
             Answer::Unsupported => (ErrorCode::UNSUPPORTED_VERSION, None),
             _ => (ErrorCode::NETWORK_EXCEPTION, None),
         };
         match (of_sync(code), response) {
-            (Verdict::Done, Some(response)) => self.synced(now, &response),
+            (Verdict::Done, Some(response)) => self.synced(now, sent, &response),
             (Verdict::Rejoin, _) => {
                 self.phase = Phase::Stable;
                 self.request_rejoin(now, "group is already rebalancing");
@@ -446,21 +452,21 @@ impl ClassicMember {
         }
     }
 
-    fn synced(&mut self, now: Instant, response: &SyncGroupResponse) {
+    fn synced(&mut self, now: Instant, sent: Instant, response: &SyncGroupResponse) {
         let assignment = match decode_assignment(&response.assignment) {
             Ok(assignment) => assignment,
             Err(error) => return self.fail(now, GroupError::BadAssignment(error.to_string())),
         };
         self.backoff.succeeded();
-        self.session_deadline = Some(now + self.config.session_timeout);
+        self.calm_at = sent;
+        self.session_deadline = Some(sent + self.config.session_timeout);
         if let Some(assignor) = &self.protocol {
             assignor.on_assignment(&assignment, self.identity.generation);
         }
         let assigned: BTreeSet<TopicPartition> = assignment.partitions.into_iter().collect();
         self.identity.assigned(&assigned);
         let revoked: BTreeSet<_> = self.owned.difference(&assigned).cloned().collect();
-        let deadline = now + self.config.max_poll_interval;
-        self.release(now, false, revoked, Then::Settle(assigned), deadline);
+        self.release(now, false, revoked, Then::Settle(assigned), self.rebalance_deadline());
     }
 
     /// Lets go of `partitions`, then goes on with `then`; at once if there are none.
@@ -484,6 +490,8 @@ impl ClassicMember {
         if self.unacknowledged == 0 {
             return self.released(now, then);
         }
+        // Letting go of more does not give more time for what is going already.
+        let deadline = self.release_deadline.map_or(deadline, |earlier| earlier.min(deadline));
         self.release_deadline = (!lost).then_some(deadline);
         self.phase = Phase::Releasing(then);
     }
@@ -528,10 +536,12 @@ impl ClassicMember {
         let keep =
             |partition: &&TopicPartition| !cooperative || !self.topics.contains(&partition.topic);
         let going: BTreeSet<_> = self.owned.iter().filter(keep).cloned().collect();
-        // The rebalance may have begun right after the last heartbeat was answered.
-        let known = self.session_deadline.map_or(now, |d| d - self.config.session_timeout);
-        let deadline = known.min(now) + self.config.max_poll_interval;
-        self.release(now, false, going, Then::Join, deadline);
+        self.release(now, false, going, Then::Join, self.rebalance_deadline());
+    }
+
+    /// When the coordinator goes on without this member, at the earliest.
+    fn rebalance_deadline(&self) -> Instant {
+        self.calm_at + self.config.max_poll_interval
     }
 
     /// The partitions belong to others, or soon will: stop, then join again.

@@ -72,6 +72,10 @@ pub(crate) struct ConsumerMember {
     epoch: i32,
     names: BTreeMap<Uuid, Arc<str>>,
     target: Option<BTreeSet<Part>>,
+    /// The coordinator set the target later than this.
+    target_after: Instant,
+    /// What has not been heard yet was decided later than this.
+    heard_after: Instant,
     owned: BTreeSet<Part>,
     going: BTreeSet<Part>,
     unacknowledged: u32,
@@ -110,6 +114,8 @@ impl ConsumerMember {
             epoch: 0,
             names: BTreeMap::new(),
             target: None,
+            target_after: now,
+            heard_after: now,
             owned: BTreeSet::new(),
             going: BTreeSet::new(),
             unacknowledged: 0,
@@ -194,7 +200,7 @@ impl ConsumerMember {
             return;
         }
         let rest = self.owned.difference(&self.going).copied().collect();
-        let deadline = now + self.config.max_poll_interval;
+        let deadline = self.heard_after + self.config.max_poll_interval;
         self.let_go(now, Some(deadline), rest, Then::Phase(Phase::Closing));
     }
 
@@ -230,6 +236,10 @@ impl ConsumerMember {
         }
         // What is being revoked is still owned: it is said to be gone only when it is.
         let said = Said { subscription: self.subscription.clone(), owned: self.owned.clone() };
+        // An earlier heartbeat without an answer may have started the clock of a rebalance.
+        if joins || self.said.is_some() {
+            self.heard_after = now;
+        }
         let heartbeat = self.heartbeat(&said);
         let request = self.request(heartbeat);
         self.in_flight = Some((request.id, now, said));
@@ -387,7 +397,11 @@ impl ConsumerMember {
         if let Some(assignment) = &response.assignment {
             let parts = assignment.topic_partitions.iter();
             let target = parts.flat_map(|t| t.partitions.iter().map(|&p| (t.topic_id, p)));
-            self.target = Some(target.collect());
+            let target = Some(target.collect());
+            if self.target != target {
+                self.target = target;
+                self.target_after = self.heard_after;
+            }
         }
         self.reconcile(now);
     }
@@ -404,7 +418,7 @@ impl ConsumerMember {
             self.events.push_back(Event::NeedTopicNames);
         }
         self.asked_names = missing;
-        let deadline = now + self.config.max_poll_interval;
+        let deadline = self.target_after + self.config.max_poll_interval;
         self.let_go(now, Some(deadline), revoked, Then::Reconcile);
     }
 
@@ -441,7 +455,12 @@ impl ConsumerMember {
         }
         match self.unacknowledged {
             0 => self.released(now, then),
-            _ => self.release = Some((then, deadline)),
+            _ => {
+                // Letting go of more does not give more time for what is going already.
+                let earlier = self.release.and_then(|(_, earlier)| earlier);
+                let deadline = deadline.map(|d| earlier.map_or(d, |earlier| earlier.min(d)));
+                self.release = Some((then, deadline));
+            }
         }
     }
 

@@ -9,5 +9,7 @@ mod commit_verdict;
 pub(crate) mod commits;
 pub(crate) mod consumer_protocol;
 pub(crate) mod machine;
+#[cfg(test)]
+mod simulation;
 mod subscription_protocol;
 mod verdict;

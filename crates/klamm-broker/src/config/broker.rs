@@ -5,7 +5,7 @@ use super::table::{self, IN_OTHER_UNITS};
 use super::topic::{Overrides, SettingError};
 
 /// Names with these beginnings describe what this broker does not have: replicas, a controller quorum, a JVM.
-const FOREIGN: [&str; 20] = [
+const FOREIGN: [&str; 21] = [
     "advertised.listeners",
     "alter.",
     "broker.",
@@ -25,6 +25,7 @@ const FOREIGN: [&str; 20] = [
     "quorum.",
     "replica.",
     "reserved.",
+    "sasl.kerberos.",
     "zookeeper.",
 ];
 

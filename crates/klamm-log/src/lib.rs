@@ -18,7 +18,8 @@ pub use self::cap::{DiskCap, Usage};
 pub use self::config::{Durability, LogConfig, UnknownDurability};
 pub use self::error::{AppendError, LogError, ReadError};
 pub use self::log::{
-    AppendInfo, Appended, Compacted, Flush, Log, Origin, Quarantined, Recovery, Retained, Slices,
+    AppendInfo, Appended, Compacted, Compaction, Flush, Log, Origin, Quarantined, Recovery,
+    Replacement, Retained, Slices,
 };
 pub use self::marker::end_transaction_marker;
 pub use self::producers::{AbortedTransaction, ProducerInfo, SequenceError};

@@ -48,7 +48,7 @@ struct Newest {
 }
 
 /// One segment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Segment {
     pub(crate) base_offset: i64,
     pub(crate) file: Arc<dyn StorageFile>,

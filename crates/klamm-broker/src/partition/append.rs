@@ -214,7 +214,6 @@ impl Partition {
 
     /// Writes everything out; nothing is appended any more.
     pub(crate) fn close(&self) -> io::Result<()> {
-        let mut state = self.state.lock();
-        if state.deleted { Ok(()) } else { state.log.close() }
+        self.end(|state| if state.deleted { Ok(()) } else { state.log.close() })
     }
 }

@@ -1,6 +1,7 @@
 //! Compaction: when enough has been written since the last time, and on demand.
 
 use super::Partition;
+use klamm_log::{Compacted, Compaction};
 use std::io;
 
 impl Partition {
@@ -9,11 +10,15 @@ impl Partition {
     /// # Errors
     /// Those of the storage, and `InvalidData` for damaged records.
     pub(crate) fn compact(&self, now_ms: i64) -> io::Result<()> {
-        let mut state = self.state.lock();
-        if state.deleted || !state.log.config().compact {
-            return Ok(());
-        }
-        state.log.compact(now_ms).map(drop)
+        let _one_at_a_time = self.compacting.lock();
+        let compaction = {
+            let state = self.state.lock();
+            if state.ended || !state.log.config().compact {
+                return Ok(());
+            }
+            state.log.begin_compaction(now_ms)?
+        };
+        compaction.map_or(Ok(()), |compaction| self.run(compaction).map(drop))
     }
 
     /// Compacts everything there is by now, if the topic wants compaction; the answer is how many records are gone.
@@ -21,11 +26,28 @@ impl Partition {
     /// # Errors
     /// Those of the storage, and `InvalidData` for damaged records.
     pub(crate) fn compact_now(&self, now_ms: i64) -> io::Result<u64> {
-        let mut state = self.state.lock();
-        if state.deleted || !state.log.config().compact {
-            return Ok(0);
+        let _one_at_a_time = self.compacting.lock();
+        let compaction = {
+            let mut state = self.state.lock();
+            if state.ended || !state.log.config().compact {
+                return Ok(0);
+            }
+            state.log.roll()?;
+            state.log.begin_compaction_now(now_ms)?
+        };
+        Ok(self.run(compaction)?.records_removed)
+    }
+
+    /// Reads and writes while appends and fetches go on; the lock is held only to exchange segments.
+    fn run(&self, mut compaction: Compaction) -> io::Result<Compacted> {
+        let has_ended = || self.state.lock().ended;
+        while let Some(replacement) = compaction.next(has_ended)? {
+            let mut state = self.state.lock();
+            if state.ended {
+                return Ok(Compacted::default());
+            }
+            state.log.install(&mut compaction, replacement)?;
         }
-        state.log.roll()?;
-        Ok(state.log.compact_now(now_ms)?.records_removed)
+        Ok(self.state.lock().log.end_compaction(compaction))
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Partition {
     replicas: Vec<i32>,
     durability: Durability,
     state: Mutex<State>,
+    /// Held by whoever compacts, and by whoever removes the files; taken before the state.
+    compacting: Mutex<()>,
     /// Told of appends that are to be on the disk.
     written: Arc<Notify>,
     watchers: Watchers,
@@ -46,6 +48,8 @@ struct State {
     /// What consumers may see ends here: all of the log, or what is flushed when every ack waits for that.
     high_watermark: i64,
     deleted: bool,
+    /// Deleted, or closed: no segment is exchanged any more.
+    ended: bool,
     trouble: Option<Trouble>,
 }
 
@@ -66,6 +70,7 @@ impl Partition {
             high_watermark: log.end_offset(),
             log,
             deleted: false,
+            ended: false,
             trouble: None,
         };
         Self {
@@ -74,6 +79,7 @@ impl Partition {
             replicas,
             durability,
             state: Mutex::new(state),
+            compacting: Mutex::default(),
             written,
             watchers: Watchers::default(),
             traffic: Traffic::default(),
@@ -125,12 +131,18 @@ impl Partition {
     /// # Errors
     /// Those of the storage; files may be left then.
     pub(crate) fn delete(&self) -> io::Result<()> {
-        let mut state = self.state.lock();
-        state.deleted = true;
-        let done = state.log.delete();
-        drop(state);
+        self.state.lock().deleted = true;
+        let done = self.end(|state| state.log.delete());
         self.watchers.wake();
         done
+    }
+
+    /// Does the last thing with the log, when nobody compacts it any more.
+    fn end<R>(&self, last: impl FnOnce(&mut State) -> R) -> R {
+        // A compaction looks for that before every batch.
+        self.state.lock().ended = true;
+        let _compacting = self.compacting.lock();
+        last(&mut self.state.lock())
     }
 
     /// Those who are told when records come or the partition goes.

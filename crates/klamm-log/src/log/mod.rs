@@ -10,7 +10,7 @@ mod scan;
 
 pub use self::append::{AppendInfo, Appended, Origin};
 pub use self::clean::Retained;
-pub use self::compact::Compacted;
+pub use self::compact::{Compacted, Compaction, Replacement};
 pub use self::flush::Flush;
 pub use self::open::{Quarantined, Recovery};
 pub use self::read::Slices;

@@ -282,3 +282,65 @@ fn compaction_waits_until_it_is_worth_it() {
     log.configure(off);
     assert_eq!(log.compact(0).unwrap().segments, 0, "not a compacted log");
 }
+
+/// Seven segments that do not become fewer, six of them with an old value of one key.
+fn seven_segments(storage: &Arc<dyn Storage>) -> Log {
+    let mut log = open(storage);
+    let large = "v".repeat(usize::try_from(compacted(true).segment_bytes).unwrap() * 2 / 3);
+    for n in 0..7 {
+        append(&mut log, Batch::of(&[pair("a", "old"), pair(&format!("own {n}"), &large)]));
+        log.roll().unwrap();
+    }
+    log
+}
+
+#[test]
+fn the_log_may_change_while_it_is_compacted() {
+    let storage = memory();
+    let mut log = seven_segments(&storage);
+    let mut compaction = log.begin_compaction_now(0).unwrap();
+    let mut installed = 0;
+    while let Some(replacement) = compaction.next(|| false).unwrap() {
+        // Written behind, given up in front.
+        append(&mut log, Batch::of(&[pair("a", "newer")]));
+        if installed < 2 {
+            log.give_up_oldest_segment().unwrap();
+        }
+        let before = view(&log);
+        log.install(&mut compaction, replacement).unwrap();
+        assert_eq!(view(&log), before);
+        installed += 1;
+    }
+    assert!(installed > 3, "{installed} replacements");
+    let (before, end) = (view(&log), log.end_offset());
+    assert_eq!(before[&b"a"[..]], b"newer");
+    log.end_compaction(compaction);
+    drop(log);
+    let mut log = open(&storage);
+    assert_eq!((view(&log), log.end_offset()), (before.clone(), end));
+    log.compact_now(0).unwrap();
+    assert_eq!((view(&log), log.end_offset()), (before, end));
+    let left = storage.list("t-0").unwrap();
+    assert!(!left.iter().any(|name| name.ends_with(".cleaned")), "{left:?}");
+}
+
+#[test]
+fn a_compaction_that_is_stopped_has_done_what_was_installed() {
+    for batches in 0..20 {
+        let storage = memory();
+        let mut log = seven_segments(&storage);
+        let before = view(&log);
+        let seen = std::cell::Cell::new(0);
+        let stop = || seen.replace(seen.get() + 1) >= batches;
+        let mut compaction = log.begin_compaction_now(0).unwrap();
+        while let Some(replacement) = compaction.next(stop).unwrap() {
+            log.install(&mut compaction, replacement).unwrap();
+        }
+        let done = log.end_compaction(compaction);
+        assert_eq!(view(&log), before, "after {batches} batches");
+        let rest = log.compact_now(0).unwrap().records_removed;
+        assert_eq!(done.records_removed + rest, 6, "after {batches} batches");
+        assert_eq!(view(&log), before, "after {batches} batches");
+        assert!(!storage.list("t-0").unwrap().iter().any(|name| name.ends_with(".cleaned")));
+    }
+}

@@ -4,8 +4,8 @@
 //! first, and go when that is past: readers that are underway see them until then. The horizon stands in the base timestamp
 //! of their batch.
 
-use super::invalid;
 use super::latest::{Latest, plain};
+use super::work::invalid;
 use crate::config::LogConfig;
 use crate::producers::Producers;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ pub(super) enum Kept {
 /// Decides about one batch after the other, in order of offsets.
 #[derive(Debug)]
 pub(super) struct Filter {
-    latest: Latest,
+    pub(super) latest: Latest,
     /// Batches that keep the state of a producer: the last of each, by offset.
     last_batches: BTreeSet<i64>,
     /// Producers without a batch, whose last marker keeps their epoch.
@@ -80,8 +80,8 @@ impl Filter {
     }
 
     /// Offsets of markers that are gone, and with them their transactions.
-    pub(super) fn into_removed_markers(self) -> BTreeSet<i64> {
-        self.removed_markers
+    pub(super) fn removed_markers(&self) -> &BTreeSet<i64> {
+        &self.removed_markers
     }
 
     /// What stays of the next batch.

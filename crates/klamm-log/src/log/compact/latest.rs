@@ -1,6 +1,6 @@
 //! Pure: where the last record of every key is.
 
-use super::invalid;
+use super::work::invalid;
 use crate::producers::AbortedTransaction;
 use klamm_protocol::compression::Codec;
 use klamm_protocol::record_batch::RecordBatch;

@@ -459,6 +459,7 @@ impl ClassicMember {
         };
         self.backoff.succeeded();
         self.calm_at = sent;
+        self.heartbeat_at = sent + self.config.heartbeat_interval;
         self.session_deadline = Some(sent + self.config.session_timeout);
         if let Some(assignor) = &self.protocol {
             assignor.on_assignment(&assignment, self.identity.generation);

@@ -273,7 +273,10 @@ impl Commits {
                     continue;
                 }
             };
-            self.floors.remove(&partition);
+            // The same offset may be asked for again, but none below one that waits.
+            if !self.waiting.contains_key(&partition) {
+                self.floors.remove(&partition);
+            }
             self.resolve(&partition, &pending.commits, Some(&error));
         }
         match again {

@@ -5,11 +5,19 @@
 
 pub(crate) mod classic;
 mod classic_requests;
+#[cfg(test)]
+mod classic_tests;
 mod commit_verdict;
 pub(crate) mod commits;
+#[cfg(test)]
+mod commits_tests;
 pub(crate) mod consumer_protocol;
+#[cfg(test)]
+mod consumer_protocol_tests;
 pub(crate) mod machine;
 #[cfg(test)]
 mod simulation;
 mod subscription_protocol;
+#[cfg(test)]
+mod tests_setup;
 mod verdict;

@@ -270,3 +270,74 @@ pub(crate) fn take_id(next_id: &mut u64) -> u64 {
 pub(crate) fn millis(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_setup::config;
+    use super::*;
+    use klamm_protocol::message::leave_group_request::MemberIdentity;
+    use klamm_protocol::primitives::{Encoder, Message};
+
+    #[test]
+    fn calls_fit_every_version() {
+        let find = FindCoordinatorRequest {
+            key: Str::from("g"),
+            coordinator_keys: vec![Str::from("g")],
+            ..FindCoordinatorRequest::default()
+        };
+        for version in FindCoordinatorRequest::VERSIONS {
+            let mut call = Call::FindCoordinator(find.clone());
+            call.fit(version);
+            let Call::FindCoordinator(fitted) = call else { unreachable!() };
+            assert!(fitted.encode(&mut Encoder::new(), version).is_ok(), "version {version}");
+        }
+        let member = MemberIdentity { member_id: Str::from("m"), ..MemberIdentity::default() };
+        let leave = LeaveGroupRequest {
+            member_id: Str::from("m"),
+            members: vec![member],
+            ..LeaveGroupRequest::default()
+        };
+        for version in LeaveGroupRequest::VERSIONS {
+            let mut call = Call::Leave(leave.clone());
+            call.fit(version);
+            let Call::Leave(fitted) = call else { unreachable!() };
+            assert!(fitted.encode(&mut Encoder::new(), version).is_ok(), "version {version}");
+        }
+    }
+
+    #[test]
+    fn the_coordinator_is_read_from_old_and_new_answers_and_asked_for_again_after_errors() {
+        let (config, now) = (config(), Instant::now());
+        let new = find_coordinator_response::Coordinator {
+            node_id: 3,
+            host: Str::from("h"),
+            port: 9,
+            ..find_coordinator_response::Coordinator::default()
+        };
+        let old = FindCoordinatorResponse {
+            node_id: 3,
+            host: Str::from("h"),
+            port: 9,
+            ..FindCoordinatorResponse::default()
+        };
+        let of_new = FindCoordinatorResponse {
+            coordinators: vec![new],
+            ..FindCoordinatorResponse::default()
+        };
+        for response in [old, of_new] {
+            let (mut finder, mut id) = (Finder::default(), 0);
+            let first = finder.poll(now, &config, &mut id).unwrap();
+            let busy = FindCoordinatorResponse {
+                error_code: ErrorCode::COORDINATOR_NOT_AVAILABLE.0,
+                ..FindCoordinatorResponse::default()
+            };
+            finder.handle(now, &config, first.id, &Answer::FindCoordinator(busy));
+            assert_eq!(finder.poll(now, &config, &mut id), None);
+            let later = finder.timeout().unwrap();
+            let second = finder.poll(later, &config, &mut id).unwrap();
+            finder.handle(later, &config, second.id, &Answer::FindCoordinator(response));
+            let found = Coordinator { node_id: 3, host: Str::from("h"), port: 9 };
+            assert_eq!(finder.coordinator, Some(found));
+        }
+    }
+}

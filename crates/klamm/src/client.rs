@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -58,6 +58,8 @@ impl ClientError {
 pub(crate) enum ConnectionClass {
     Control,
     Produce,
+    /// One consumer's: the broker may take long to answer, and answers in order.
+    Fetch(u64),
 }
 
 #[derive(Debug)]
@@ -70,6 +72,8 @@ pub(crate) struct ClientInner {
     /// The brokers known so far are not to be asked (KIP-1102).
     start_over: AtomicBool,
     closed: AtomicBool,
+    /// How many there have been.
+    consumers: AtomicU64,
     pub(crate) io: IoThread,
 }
 
@@ -104,6 +108,7 @@ impl Client {
             bootstrap: Slot::default(),
             start_over: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            consumers: AtomicU64::new(0),
             io,
         });
         let first = Arc::clone(&inner);
@@ -181,6 +186,24 @@ impl ClientInner {
         let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
         let retired = slots.iter().filter_map(|slot| slot.retire(CLOSED));
         retired.chain(self.bootstrap.retire(CLOSED)).collect()
+    }
+
+    /// A class for the connections of one more consumer.
+    pub(crate) fn new_fetch_class(&self) -> ConnectionClass {
+        ConnectionClass::Fetch(self.consumers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Ends the connections of a class that nobody uses any more.
+    pub(crate) fn release(&self, class: ConnectionClass) {
+        let mut released = Vec::new();
+        self.slots.lock().retain(|(_, of), slot| {
+            let kept = *of != class;
+            released.extend((!kept).then(|| Arc::clone(slot)));
+            kept
+        });
+        for slot in released {
+            slot.retire("its consumer was closed");
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

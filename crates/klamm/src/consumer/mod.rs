@@ -1,18 +1,28 @@
 //! Out of Kafka: who reads what, and how far it has been read.
 
 mod assignor;
-#[allow(dead_code, reason = "the consumer's tasks drive it")]
+mod doorbell;
+mod error;
 mod fetch;
+mod fetcher;
 #[allow(dead_code, reason = "the consumer's tasks drive it")]
 mod group;
+mod handle;
+mod list_offsets;
+mod shared;
+mod start;
 mod topic_partition;
 
 pub use self::assignor::{
     AssignableTopic, Assignor, CooperativeStickyAssignor, GroupMember, MemberAssignment,
     RangeAssignor, RebalanceProtocol, RoundRobinAssignor, StickyAssignor, Subscribing,
 };
+pub use self::error::{ConsumeError, OffsetsError, PositionError};
 pub use self::fetch::{
     Batch, BatchRecords, ConsumedRecord, DataRange, FetchDataError, IntoRecords, RecordHeaders,
-    RecordRef, TimestampType,
+    RecordRef, StallCause, TimestampType,
 };
+pub use self::handle::Consumer;
+pub use self::list_offsets::OffsetAndTimestamp;
+pub use self::start::Start;
 pub use self::topic_partition::TopicPartition;

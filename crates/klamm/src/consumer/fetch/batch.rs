@@ -32,6 +32,7 @@ pub(super) struct Chunk {
     /// Plain batches of data with at least one record each, every record checked.
     pub(super) parts: Vec<RecordBatch>,
     /// What the parts' bytes are charged with.
+    #[expect(dead_code, reason = "what counts is when it is dropped")]
     pub(super) charges: Vec<Arc<Charge>>,
 }
 
@@ -134,6 +135,22 @@ impl Batch {
     /// watermark if none was; -1 from brokers that do not tell.
     pub fn last_stable_offset(&self) -> i64 {
         self.chunk.last_stable_offset
+    }
+
+    /// What is left after the first `count` records; `None` if nothing is.
+    pub(crate) fn after(&self, count: usize) -> Option<Batch> {
+        let mut records = self.clone().into_records();
+        let mut bytes = self.bytes;
+        for _ in 0..count {
+            let before = records.place;
+            records.next()?;
+            let same_part = before.part == records.place.part;
+            let from = if same_part { before.at.bytes_before() } else { 0 };
+            bytes = bytes.saturating_sub(records.place.at.bytes_before() - from);
+        }
+        let (start, len) = (records.place, records.left);
+        let first_offset = records.next()?.offset;
+        Some(Batch { start, len, bytes, first_offset, ..self.clone() })
     }
 
     /// Lends out the records.

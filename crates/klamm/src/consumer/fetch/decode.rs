@@ -19,6 +19,10 @@ const HEAD_LEN: usize = 17;
 const LENGTH_FROM: usize = 12;
 /// Where format v2 has the offset of the last record, less the base offset.
 const LAST_OFFSET_DELTA_AT: usize = 23;
+/// Where format v2 has the low byte of the attributes; before, it follows the head.
+const ATTRIBUTES_AT: usize = 22;
+/// Of the attributes.
+const CODEC_BITS: u8 = 7;
 /// What compressed records are taken to come to at first, as a multiple and at least.
 const EXPANSION: usize = 8;
 const EXPANSION_MIN: usize = 16 * 1024;
@@ -184,6 +188,13 @@ impl Decoder {
     /// Bytes that are not decoded yet.
     pub(crate) fn undecoded(&self) -> usize {
         self.rest.len() + self.waiting.as_ref().map_or(0, |batch| batch.raw_records().len())
+    }
+
+    /// Whether what comes next has to be decompressed, which takes its time.
+    pub(crate) fn is_compressed(&self) -> bool {
+        let Some(magic) = self.rest.get(HEAD_LEN - 1) else { return self.waiting.is_some() };
+        let at = if *magic == 2 { ATTRIBUTES_AT } else { HEAD_LEN };
+        self.waiting.is_some() || self.rest.get(at).is_some_and(|byte| byte & CODEC_BITS != 0)
     }
 
     /// Decodes as much as the budget has room for.
@@ -370,6 +381,18 @@ impl Batch {
             all.extend(batches);
         }
         Ok(all)
+    }
+}
+
+impl FetchDataError {
+    /// The topic and the partition.
+    pub(crate) fn place(&self) -> (&Arc<str>, i32) {
+        match self {
+            FetchDataError::Corrupt { at, .. }
+            | FetchDataError::Unsupported { at, .. }
+            | FetchDataError::DecompressedTooLarge { at, .. } => (&at.topic, at.partition),
+            FetchDataError::RecordTooLarge { topic, partition, .. } => (topic, *partition),
+        }
     }
 }
 

@@ -27,4 +27,13 @@ mod session_tests;
 pub use self::batch::{
     Batch, BatchRecords, ConsumedRecord, IntoRecords, RecordHeaders, RecordRef, TimestampType,
 };
+pub(crate) use self::budget::{Budget, Charge};
 pub use self::decode::{DataRange, FetchDataError};
+pub(crate) use self::decode::{DecodeSettings, Decoder, FetchedData, Step};
+pub(crate) use self::plan::{Plan, PlanSettings, plan};
+pub use self::positions::StallCause;
+pub(crate) use self::positions::{
+    EpochEnd, FetchLease, Leader, Lease, Position, PositionEvent, PositionSettings, Positions,
+    Reaction, ResetTarget, Told,
+};
+pub(crate) use self::session::{FetchSession, Wanted, is_about_session, version_for};

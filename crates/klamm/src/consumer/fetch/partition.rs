@@ -105,7 +105,7 @@ impl AssignedPartition {
     }
 
     /// Whether there is more than was fetched, or it is not known.
-    fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.phase != Phase::Fetching
             || self.high_watermark.is_none_or(|end| self.fetch_at.offset < end)
     }

@@ -5,6 +5,7 @@ use super::partition::{AssignedPartition, Busy, Phase};
 use super::positions::{FetchLease, Positions};
 use super::session::Wanted;
 use crate::consumer::TopicPartition;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// A request takes at most this part of what is left of the budget: the rest is for decompressing what
@@ -37,6 +38,10 @@ pub(crate) struct Plan {
 
 /// Which partitions to ask `node` for now, and how much; `None` if there is nothing to ask or no room.
 ///
+/// A request that would only wait, for partitions that are read to their end, is left for later while
+/// another partition of the broker cannot be asked for just because of what is at hand of it: it would have
+/// to wait as long.
+///
 /// They are taken to be asked for from now on, each in this request alone, until they are answered or
 /// given up. `reachable` says which brokers can be connected to: a follower that is none of them is left
 /// for the leader.
@@ -50,12 +55,19 @@ pub(crate) fn plan(
 ) -> Option<Plan> {
     let share = budget.limit() / positions.partitions.len().max(1);
     let mut due: Vec<(u64, &TopicPartition)> = Vec::new();
+    let (mut behind, mut at_hand) = (false, false);
     for (tp, partition) in &positions.partitions {
-        if partition.is_fetchable(share, now) && partition.source(&reachable, now) == Some(node) {
+        if partition.source(&reachable, now) != Some(node) {
+            continue;
+        }
+        if partition.is_fetchable(share, now) {
             due.push((partition.turn, tp));
+            behind |= partition.is_behind();
+        } else {
+            at_hand |= partition.has_data_coming();
         }
     }
-    if due.is_empty() {
+    if due.is_empty() || at_hand && !behind {
         return None;
     }
     due.sort_unstable();
@@ -73,6 +85,14 @@ pub(crate) fn plan(
         wanted.push((tp, partition.wanted(partition_max_bytes)));
     }
     Some(Plan { wanted, leases, max_bytes, charge })
+}
+
+impl Positions {
+    /// Brokers that lead, or follow for, a partition that is being read.
+    pub(crate) fn sources(&self, reachable: impl Fn(i32) -> bool, now: Instant) -> BTreeSet<i32> {
+        let read = self.partitions.values().filter(|p| p.phase == Phase::Fetching && !p.paused);
+        read.filter_map(|p| p.source(&reachable, now)).collect()
+    }
 }
 
 /// Memory for an answer of at most `max_bytes`, or of less if there is less.
@@ -93,6 +113,12 @@ impl AssignedPartition {
             && !self.paused
             && (self.buffered == 0 || self.buffered < share)
             && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// Whether it can be asked for as soon as what was sent is decoded or taken.
+    fn has_data_coming(&self) -> bool {
+        let decoding = matches!(self.busy, Busy::Decoding(_));
+        self.phase == Phase::Fetching && !self.paused && (decoding || self.buffered > 0)
     }
 
     /// The broker to ask: a follower that the leader has recommended, or the leader.

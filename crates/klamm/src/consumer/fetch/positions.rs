@@ -9,6 +9,7 @@ use crate::consumer::TopicPartition;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Uuid;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Where to go on, and what is known of what stands before it.
@@ -95,7 +96,8 @@ pub(crate) enum PositionEvent {
 
 /// Why a partition does not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StallCause {
+#[non_exhaustive]
+pub enum StallCause {
     /// Nobody leads it.
     NoLeader,
     /// Where to begin could not be found out.
@@ -110,6 +112,20 @@ pub(crate) enum StallCause {
     NoAnswer,
     /// Answers come without records.
     NothingSent,
+}
+
+impl fmt::Display for StallCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StallCause::NoLeader => "nobody leads it",
+            StallCause::NoPosition => "where to begin could not be found out",
+            StallCause::NotValidated => "whether its log was cut could not be found out",
+            StallCause::Error(error) => return write!(f, "the last answer was {error}"),
+            StallCause::OpenTransaction => "a transaction is open",
+            StallCause::NoAnswer => "a request was not answered",
+            StallCause::NothingSent => "answers come without records",
+        })
+    }
 }
 
 /// What a partition's part of an answer says, without its records.

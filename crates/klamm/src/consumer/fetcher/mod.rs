@@ -1,0 +1,178 @@
+//! The fetcher: the one task of a consumer that asks brokers for records and makes batches of answers.
+//!
+//! It runs on the client's I/O thread and is a single loop over what the application has changed, newer
+//! metadata, the answers of brokers, lookups of offsets and epochs, decompression on worker threads, and
+//! one timer. What is known of partitions lies in [`Shared`], whose lock is held for moments only.
+
+mod answer;
+mod broker;
+mod decoding;
+mod lookups;
+mod settings;
+
+use self::broker::Broker;
+use self::decoding::{DecodeDone, DecodeTask};
+use self::lookups::LookupDone;
+use self::settings::FetchSettings;
+use super::fetch::{Budget, Leader};
+use super::shared::Shared;
+use crate::client::{ClientInner, ConnectionClass};
+use crate::config::ConsumerConfig;
+use crate::metadata::Cluster;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep};
+
+/// See the module's head.
+pub(super) struct Fetcher {
+    settings: FetchSettings,
+    shared: Arc<Shared>,
+    client: Arc<ClientInner>,
+    class: ConnectionClass,
+    budget: Budget,
+    cluster: Arc<Cluster>,
+    brokers: BTreeMap<i32, Broker>,
+    /// At most one for each partition.
+    lookups: JoinSet<LookupDone>,
+    /// At most [`decoding::WORKERS`].
+    working: JoinSet<DecodeDone>,
+    /// Answers that wait for a worker or for memory, at most one for each partition.
+    waiting: VecDeque<DecodeTask>,
+    /// What the budget had lent out when it had no room for the first of those.
+    blocked_at: Option<usize>,
+    /// Whether something was made ready in this round.
+    news: bool,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Fetcher {
+    pub(super) fn new(config: &ConsumerConfig, client: Arc<ClientInner>) -> Self {
+        let settings = FetchSettings::new(config, &client.config);
+        let shared = Arc::new(Shared::new(settings.positions));
+        let bell = Arc::clone(&shared.doorbell);
+        let timer = {
+            let _runtime = client.io.enter();
+            Box::pin(tokio::time::sleep(Duration::ZERO))
+        };
+        Self {
+            budget: Budget::new(config.fetch_buffer_memory, move || bell.ring_if_hungry()),
+            settings,
+            shared,
+            class: client.new_fetch_class(),
+            // Looked at in the first round.
+            cluster: Arc::default(),
+            client,
+            brokers: BTreeMap::new(),
+            lookups: JoinSet::new(),
+            working: JoinSet::new(),
+            waiting: VecDeque::new(),
+            blocked_at: None,
+            news: false,
+            timer,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Runs until the consumer or the client is closed.
+    pub(super) async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+        self.end_sessions();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.shared.doorbell.answer();
+            if self.client.is_closed() || self.shared.lock().closed {
+                return Poll::Ready(());
+            }
+            let now = Instant::now();
+            self.look_at_positions(now);
+            let mut busy = self.poll_lookups(cx, now);
+            busy |= self.poll_answers(cx, now);
+            busy |= self.poll_decoding(cx, now);
+            busy |= self.send(cx, now);
+            if std::mem::take(&mut self.news) {
+                self.shared.ready.notify_one();
+            }
+            if !busy && self.sleep(cx, now) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Sets the timer and leaves the waker; false if there is something to do.
+    fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let timeout = self.shared.lock().positions.next_timeout(now.into_std());
+        let throttled = self.brokers.values().filter_map(|b| b.throttled_until);
+        let throttled = throttled.filter(|until| *until > now).min();
+        let deadline = [timeout.map(Instant::from_std), throttled].into_iter().flatten().min();
+        if let Some(at) = deadline {
+            self.timer.as_mut().reset(at);
+            if self.timer.as_mut().poll(cx).is_ready() {
+                return false;
+            }
+        }
+        self.shared.doorbell.sleep(cx.waker())
+    }
+
+    /// Newer metadata, partitions that do not move, and what has to be looked up.
+    fn look_at_positions(&mut self, now: Instant) {
+        let now = now.into_std();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let cluster = self.client.metadata.cluster();
+        if std::mem::take(&mut state.assigned_anew) || !Arc::ptr_eq(&cluster, &self.cluster) {
+            self.cluster = cluster;
+            let assigned: Vec<_> = state.positions.assigned().cloned().collect();
+            for tp in assigned {
+                if let Some(leader) = leader_of(&self.cluster, &tp) {
+                    state.positions.leader_changed(&tp, leader, now);
+                }
+            }
+        }
+        for (tp, event) in state.positions.stalled(now) {
+            state.push_event(&tp, event);
+            self.news = true;
+            self.client.metadata.want(&tp.topic);
+        }
+        let (resets, validations) =
+            (state.positions.resets_due(now), state.positions.validations_due(now));
+        drop(state);
+        self.look_up(resets);
+        self.validate(validations);
+    }
+}
+
+fn leader_of(cluster: &Cluster, tp: &super::TopicPartition) -> Option<Leader> {
+    let topic = cluster.topics.get(&tp.topic)?;
+    let info = topic.partitions.get(usize::try_from(tp.partition).ok()?)?;
+    let node = cluster.leader(&tp.topic, tp.partition);
+    Some(Leader { node, epoch: info.leader_epoch, topic_id: topic.id })
+}
+
+/// However the fetcher ends - closed, or its thread gone - nobody waits for ever.
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        self.shared.close();
+        self.shared.ended.notify_one();
+    }
+}
+
+/// Wakes the fetcher for newer metadata for as long as there is one.
+pub(super) async fn follow_metadata(shared: Weak<Shared>, client: Weak<ClientInner>) {
+    let Some(mut changes) = client.upgrade().map(|c| c.metadata.changes()) else { return };
+    while changes.changed().await.is_ok() {
+        match shared.upgrade() {
+            Some(shared) => shared.doorbell.ring(),
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What the application's side and the fetcher share: positions, and what is ready to be taken.
+
+use super::doorbell::Doorbell;
+use super::error::ConsumeError;
+use super::fetch::{Batch, ConsumedRecord, IntoRecords};
+use super::fetch::{Lease, Position, PositionEvent, PositionSettings, Positions, ResetTarget};
+use super::{Start, TopicPartition};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// Errors that wait to be taken before those that will be told again are dropped.
+const ERRORS_MAX: usize = 1_000;
+
+/// Something to hand out; good for as long as its lease.
+#[derive(Debug)]
+struct Item {
+    tp: TopicPartition,
+    lease: Lease,
+    what: Result<Batch, ConsumeError>,
+}
+
+/// The batch that records are handed out of one by one.
+#[derive(Debug)]
+struct Current {
+    tp: TopicPartition,
+    batch: Batch,
+    records: IntoRecords,
+    next_offset: i64,
+}
+
+impl Current {
+    fn rest(&self) -> Option<Batch> {
+        self.batch.after(self.batch.len() - self.records.len())
+    }
+}
+
+/// The state under the lock, which is held for moments only: nothing is decoded or waited for under it.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) positions: Positions,
+    /// Bounded: batches by the memory budget, errors by [`ERRORS_MAX`] and by one for each stop.
+    ready: VecDeque<Item>,
+    /// What paused partitions have at hand.
+    paused: BTreeMap<TopicPartition, VecDeque<Item>>,
+    /// Errors that are about no partition.
+    general: Option<ConsumeError>,
+    current: Option<Current>,
+    /// What is left of batches that were begun record by record: counted as handed out, and first in line.
+    rests: VecDeque<(TopicPartition, Batch)>,
+    paused_rests: BTreeMap<TopicPartition, Batch>,
+    errors: usize,
+    /// Partitions were added since the fetcher looked.
+    pub(super) assigned_anew: bool,
+    pub(super) closed: bool,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) doorbell: Arc<Doorbell>,
+    /// Something is ready.
+    pub(super) ready: Notify,
+    /// The fetcher has ended.
+    pub(super) ended: Notify,
+}
+
+/// What a look for something to hand out came to.
+#[derive(Debug)]
+pub(super) enum Taken<T> {
+    Nothing,
+    Closed,
+    Error(ConsumeError),
+    Some(T),
+}
+
+impl Shared {
+    pub(super) fn new(settings: PositionSettings) -> Self {
+        let state = State {
+            positions: Positions::new(settings),
+            ready: VecDeque::new(),
+            paused: BTreeMap::new(),
+            general: None,
+            current: None,
+            rests: VecDeque::new(),
+            paused_rests: BTreeMap::new(),
+            errors: 0,
+            assigned_anew: false,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            doorbell: Arc::default(),
+            ready: Notify::new(),
+            ended: Notify::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Nothing is handed out from here on, and the fetcher ends.
+    pub(super) fn close(&self) {
+        let dropped = {
+            let mut state = self.lock();
+            state.closed = true;
+            (std::mem::take(&mut state.ready), std::mem::take(&mut state.paused))
+        };
+        // Their memory is given back outside of the lock.
+        drop(dropped);
+        self.doorbell.ring();
+        self.ready.notify_one();
+    }
+
+    /// The next batch or error.
+    pub(super) fn take_batch(&self, now: Instant) -> Taken<Batch> {
+        let taken = {
+            let mut state = self.lock();
+            state.end_current();
+            state.take(now)
+        };
+        self.doorbell.ring_if_hungry();
+        taken
+    }
+
+    /// The next record or error.
+    pub(super) fn take_record(&self, now: Instant) -> Taken<ConsumedRecord> {
+        let mut state = self.lock();
+        loop {
+            if let Some(record) = state.next_of_current() {
+                return Taken::Some(record);
+            }
+            let taken = state.take(now);
+            self.doorbell.ring_if_hungry();
+            match taken {
+                Taken::Some(batch) => state.begin(batch),
+                Taken::Nothing => return Taken::Nothing,
+                Taken::Closed => return Taken::Closed,
+                Taken::Error(error) => return Taken::Error(error),
+            }
+        }
+    }
+}
+
+impl State {
+    /// Takes a partition on.
+    pub(super) fn assign(&mut self, tp: TopicPartition, start: Start, now: Instant) {
+        let lease = self.positions.assign(tp.clone(), now);
+        self.assigned_anew = true;
+        let target = match start {
+            Start::Offset(offset) => {
+                self.positions.seek(&tp, Position { offset: offset.max(0), leader_epoch: -1 }, now);
+                return;
+            }
+            Start::Reset => {
+                if let Some(event) = self.positions.start(&tp, lease, None, now) {
+                    self.push_event(&tp, event);
+                }
+                return;
+            }
+            Start::Earliest => ResetTarget::Earliest,
+            Start::Latest => ResetTarget::Latest,
+            Start::Timestamp(timestamp) => ResetTarget::AtTime(timestamp.max(0)),
+            Start::Ago(age) => ResetTarget::Ago(age),
+        };
+        self.positions.reset(&tp, target, now);
+    }
+
+    fn take(&mut self, now: Instant) -> Taken<Batch> {
+        if self.closed {
+            return Taken::Closed;
+        }
+        if let Some(error) = self.general.take() {
+            return Taken::Error(error);
+        }
+        if let Some((_, rest)) = self.rests.pop_front() {
+            return Taken::Some(rest);
+        }
+        while let Some(Item { tp, lease, what }) = self.ready.pop_front() {
+            match what {
+                Ok(batch) => {
+                    if self.hand_out(&tp, lease, &batch, now) {
+                        return Taken::Some(batch);
+                    }
+                }
+                Err(error) => {
+                    self.errors -= 1;
+                    if self.positions.is_current(&tp, lease) {
+                        return Taken::Error(error);
+                    }
+                }
+            }
+        }
+        Taken::Nothing
+    }
+
+    fn hand_out(&mut self, tp: &TopicPartition, lease: Lease, batch: &Batch, now: Instant) -> bool {
+        let leader_epoch = batch.next_leader_epoch().unwrap_or(-1);
+        let next = Position { offset: batch.next_offset(), leader_epoch };
+        self.positions.handed_out(tp, lease, next, batch.bytes(), now)
+    }
+
+    fn begin(&mut self, batch: Batch) {
+        let topic = Arc::clone(batch.topic_shared());
+        let tp = TopicPartition { topic, partition: batch.partition() };
+        let next_offset = batch.first_offset();
+        let records = batch.clone().into_records();
+        self.current = Some(Current { tp, batch, records, next_offset });
+    }
+
+    fn next_of_current(&mut self) -> Option<ConsumedRecord> {
+        if self.closed {
+            return None;
+        }
+        let current = self.current.as_mut()?;
+        let Some(record) = current.records.next() else {
+            self.current = None;
+            return None;
+        };
+        current.next_offset = record.offset() + 1;
+        Some(record)
+    }
+
+    /// Makes the rest of a batch that was begun record by record a batch of its own.
+    fn end_current(&mut self) {
+        if let Some(current) = self.current.take()
+            && let Some(rest) = current.rest()
+        {
+            self.rests.push_front((current.tp, rest));
+        }
+    }
+
+    /// Where the application has come to, to the record.
+    pub(super) fn position(&self, tp: &TopicPartition) -> Option<i64> {
+        let current = self.current.as_ref().filter(|c| c.tp == *tp && c.records.len() > 0);
+        let rest = self.rests.iter().find(|(of, _)| of == tp).map(|(_, rest)| rest);
+        let rest = rest.or_else(|| self.paused_rests.get(tp)).map(Batch::first_offset);
+        let begun = current.map(|current| current.next_offset).or(rest);
+        begun.or_else(|| Some(self.positions.position(tp)?.offset))
+    }
+
+    /// Whether nothing waits to be taken.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Adds batches of one partition; they stay aside while it is paused.
+    pub(super) fn push(&mut self, tp: &TopicPartition, lease: Lease, batches: Vec<Batch>) {
+        let items =
+            batches.into_iter().map(|batch| Item { tp: tp.clone(), lease, what: Ok(batch) });
+        if self.positions.is_paused(tp) {
+            self.paused.entry(tp.clone()).or_default().extend(items);
+        } else {
+            self.ready.extend(items);
+        }
+    }
+
+    /// Adds an error of a partition, after what was read of it.
+    pub(super) fn push_event(&mut self, tp: &TopicPartition, event: PositionEvent) {
+        self.push_error(tp, ConsumeError::of(tp.clone(), event));
+    }
+
+    pub(super) fn push_error(&mut self, tp: &TopicPartition, error: ConsumeError) {
+        tracing::warn!(partition = %tp, %error, "reading a partition");
+        let Some(lease) = self.positions.lease(tp) else { return };
+        if self.errors >= ERRORS_MAX && error.is_passing() {
+            return;
+        }
+        self.errors += 1;
+        let item = Item { tp: tp.clone(), lease, what: Err(error) };
+        match self.paused.get_mut(tp) {
+            Some(aside) => aside.push_back(item),
+            None => self.ready.push_back(item),
+        }
+    }
+
+    /// Adds an error that is about no partition, unless one waits already.
+    pub(super) fn push_general(&mut self, error: ConsumeError) {
+        self.general.get_or_insert(error);
+    }
+
+    /// Lets go of what is at hand of a partition that was moved or let go.
+    pub(super) fn forget(&mut self, tp: &TopicPartition) {
+        self.current.take_if(|current| current.tp == *tp);
+        self.rests.retain(|(of, _)| of != tp);
+        self.paused_rests.remove(tp);
+        self.paused.remove(tp);
+        self.ready.retain(|item| item.tp != *tp);
+        let aside = self.paused.values().flatten();
+        self.errors = self.ready.iter().chain(aside).filter(|item| item.what.is_err()).count();
+    }
+
+    /// Pauses or resumes a partition; what is at hand is put aside, and comes first afterwards.
+    pub(super) fn pause(&mut self, tp: &TopicPartition, paused: bool, now: Instant) -> bool {
+        if !self.positions.pause(tp, paused, now) {
+            return false;
+        }
+        if paused {
+            if self.current.as_ref().is_some_and(|current| current.tp == *tp) {
+                self.end_current();
+            }
+            if let Some(at) = self.rests.iter().position(|(of, _)| of == tp) {
+                self.paused_rests.extend(self.rests.remove(at));
+            }
+            let (aside, ready) =
+                std::mem::take(&mut self.ready).into_iter().partition(|item| item.tp == *tp);
+            self.ready = ready;
+            let items: VecDeque<Item> = aside;
+            self.paused.entry(tp.clone()).or_default().extend(items);
+            return true;
+        }
+        self.rests.extend(self.paused_rests.remove_entry(tp));
+        for item in self.paused.remove(tp).into_iter().flatten().rev() {
+            self.ready.push_front(item);
+        }
+        true
+    }
+}

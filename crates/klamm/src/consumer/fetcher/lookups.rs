@@ -21,11 +21,14 @@ use tokio::time::Instant;
 /// Before version 3 only other brokers were allowed to ask.
 const EPOCH_VERSIONS: RangeInclusive<i16> = 3..=4;
 
-/// What was asked about a partition, and what came of it; `None` if nothing did.
+/// A partition that was asked about, and what came of it; `None` if nothing did.
+type Told<T> = (TopicPartition, Lease, Option<Result<T, ErrorCode>>);
+
+/// The answers of one broker.
 #[derive(Debug)]
 pub(super) enum LookupDone {
-    Offsets(Vec<(TopicPartition, Lease, Option<Result<Position, ErrorCode>>)>),
-    Epochs(Vec<(TopicPartition, Lease, Option<Result<EpochEnd, ErrorCode>>)>),
+    Offsets(Vec<Told<Position>>),
+    Epochs(Vec<Told<EpochEnd>>),
 }
 
 /// A question about the end of an epoch.

@@ -62,6 +62,15 @@ pub enum ConsumeError {
         /// What seems to be in the way.
         cause: StallCause,
     },
+    /// The topic does not exist, or has no such partition; it is asked for again every few seconds.
+    #[error("{partition} does not exist")]
+    UnknownPartition {
+        /// Which partition.
+        partition: TopicPartition,
+    },
+    /// The consumer has ended without being closed: its thread has, or it met a defect of klamm.
+    #[error("the consumer has ended; the log says why")]
+    Ended,
     /// A broker cannot be used, and trying again will not help by itself; it is tried on.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -88,6 +97,8 @@ impl ConsumeError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ConsumeError::Stalled { .. } => ErrorKind::Retriable,
+            ConsumeError::UnknownPartition { .. } => ErrorKind::Misuse,
+            ConsumeError::Ended => ErrorKind::Closed,
             ConsumeError::Connect(error) => error.kind(),
             ConsumeError::Refused { code, .. } => kind_of(*code),
             ConsumeError::Data(_)
@@ -97,7 +108,7 @@ impl ConsumeError {
         }
     }
 
-    /// The partition it is about; `None` if it is about a broker.
+    /// The partition it is about; `None` if it is about all.
     pub fn partition(&self) -> Option<TopicPartition> {
         match self {
             ConsumeError::Data(error) => {
@@ -108,8 +119,9 @@ impl ConsumeError {
             | ConsumeError::NoOffset { partition }
             | ConsumeError::LogTruncated { partition, .. }
             | ConsumeError::Refused { partition, .. }
+            | ConsumeError::UnknownPartition { partition }
             | ConsumeError::Stalled { partition, .. } => Some(partition.clone()),
-            ConsumeError::Connect(_) => None,
+            ConsumeError::Connect(_) | ConsumeError::Ended => None,
         }
     }
 

@@ -55,6 +55,8 @@ pub(super) struct State {
     /// Partitions were added since the fetcher looked.
     pub(super) assigned_anew: bool,
     pub(super) closed: bool,
+    /// The fetcher has ended by itself.
+    broken: bool,
 }
 
 /// See the module's head.
@@ -90,6 +92,7 @@ impl Shared {
             errors: 0,
             assigned_anew: false,
             closed: false,
+            broken: false,
         };
         Self {
             state: Mutex::new(state),
@@ -114,6 +117,16 @@ impl Shared {
         drop(dropped);
         self.doorbell.ring();
         self.ready.notify_one();
+    }
+
+    /// The fetcher has ended. If nobody has closed it, that is an error from here on.
+    pub(super) fn end(&self, client_is_closed: bool) {
+        {
+            let mut state = self.lock();
+            state.broken |= !state.closed && !client_is_closed;
+        }
+        self.close();
+        self.ended.notify_one();
     }
 
     /// The next batch or error.
@@ -172,7 +185,7 @@ impl State {
 
     fn take(&mut self, now: Instant) -> Taken<Batch> {
         if self.closed {
-            return Taken::Closed;
+            return if self.broken { Taken::Error(ConsumeError::Ended) } else { Taken::Closed };
         }
         if let Some(error) = self.general.take() {
             return Taken::Error(error);

@@ -81,9 +81,9 @@ impl Fetcher {
         let mut any = false;
         while let Poll::Ready(Some(done)) = self.working.poll_join_next(cx) {
             any = true;
-            // One that panicked has taken its partition with it: the stall is noticed and healed.
-            if let Ok(done) = done {
-                self.handle_decoded(done, now);
+            match done {
+                Ok(done) => self.handle_decoded(done, now),
+                Err(error) => super::give_up(error),
             }
         }
         if self.waiting.is_empty() {

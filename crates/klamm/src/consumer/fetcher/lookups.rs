@@ -45,7 +45,7 @@ impl Fetcher {
         let mut by_node: BTreeMap<i32, (Vec<Asked>, Vec<Lease>)> = BTreeMap::new();
         for (tp, lease, target) in due {
             // Partitions are due only with a leader.
-            let Some(leader) = super::leader_of(&self.cluster, &tp) else { continue };
+            let Some(leader) = super::leaders::leader_of(&self.cluster, &tp) else { continue };
             let (asked, leases) = by_node.entry(leader.node.unwrap_or(-1)).or_default();
             let (leader_epoch, timestamp) = (leader.epoch, timestamp(target));
             asked.push(Asked { tp, leader_epoch, timestamp });
@@ -109,8 +109,7 @@ impl Fetcher {
                         self.handle_epoch(&tp, lease, answer, now.into_std());
                     }
                 }
-                // One that panicked: the stall is noticed and healed.
-                Err(_) => {}
+                Err(error) => super::give_up(error),
             }
         }
         any

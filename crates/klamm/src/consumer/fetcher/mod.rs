@@ -7,14 +7,16 @@
 mod answer;
 mod broker;
 mod decoding;
+mod leaders;
 mod lookups;
 mod settings;
 
 use self::broker::Broker;
 use self::decoding::{DecodeDone, DecodeTask};
+use self::leaders::Unknown;
 use self::lookups::LookupDone;
 use self::settings::FetchSettings;
-use super::fetch::{Budget, Leader};
+use super::fetch::Budget;
 use super::shared::Shared;
 use crate::client::{ClientInner, ConnectionClass};
 use crate::config::ConsumerConfig;
@@ -25,7 +27,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep};
 
 /// See the module's head.
@@ -37,6 +39,7 @@ pub(super) struct Fetcher {
     budget: Budget,
     cluster: Arc<Cluster>,
     brokers: BTreeMap<i32, Broker>,
+    unknown: Unknown,
     /// At most one for each partition.
     lookups: JoinSet<LookupDone>,
     /// At most [`decoding::WORKERS`].
@@ -68,6 +71,7 @@ impl Fetcher {
             cluster: Arc::default(),
             client,
             brokers: BTreeMap::new(),
+            unknown: Unknown::default(),
             lookups: JoinSet::new(),
             working: JoinSet::new(),
             waiting: VecDeque::new(),
@@ -113,7 +117,8 @@ impl Fetcher {
         let timeout = self.shared.lock().positions.next_timeout(now.into_std());
         let throttled = self.brokers.values().filter_map(|b| b.throttled_until);
         let throttled = throttled.filter(|until| *until > now).min();
-        let deadline = [timeout.map(Instant::from_std), throttled].into_iter().flatten().min();
+        let timeouts = [timeout.map(Instant::from_std), throttled, self.unknown.ask_at];
+        let deadline = timeouts.into_iter().flatten().min();
         if let Some(at) = deadline {
             self.timer.as_mut().reset(at);
             if self.timer.as_mut().poll(cx).is_ready() {
@@ -125,23 +130,14 @@ impl Fetcher {
 
     /// Newer metadata, partitions that do not move, and what has to be looked up.
     fn look_at_positions(&mut self, now: Instant) {
-        let now = now.into_std();
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        let cluster = self.client.metadata.cluster();
-        if std::mem::take(&mut state.assigned_anew) || !Arc::ptr_eq(&cluster, &self.cluster) {
-            self.cluster = cluster;
-            let assigned: Vec<_> = state.positions.assigned().cloned().collect();
-            for tp in assigned {
-                if let Some(leader) = leader_of(&self.cluster, &tp) {
-                    state.positions.leader_changed(&tp, leader, now);
-                }
-            }
-        }
+        self.look_at_metadata(&mut state, now);
+        let now = now.into_std();
         for (tp, event) in state.positions.stalled(now) {
             state.push_event(&tp, event);
             self.news = true;
-            self.client.metadata.want(&tp.topic);
+            self.client.metadata.request_refresh();
         }
         let (resets, validations) =
             (state.positions.resets_due(now), state.positions.validations_due(now));
@@ -151,18 +147,18 @@ impl Fetcher {
     }
 }
 
-fn leader_of(cluster: &Cluster, tp: &super::TopicPartition) -> Option<Leader> {
-    let topic = cluster.topics.get(&tp.topic)?;
-    let info = topic.partitions.get(usize::try_from(tp.partition).ok()?)?;
-    let node = cluster.leader(&tp.topic, tp.partition);
-    Some(Leader { node, epoch: info.leader_epoch, topic_id: topic.id })
-}
-
 /// However the fetcher ends - closed, or its thread gone - nobody waits for ever.
 impl Drop for Fetcher {
     fn drop(&mut self) {
-        self.shared.close();
-        self.shared.ended.notify_one();
+        self.shared.end(self.client.is_closed());
+    }
+}
+
+/// A task panicked, and what it was to say of its partitions is lost: the fetcher ends with it, which the
+/// application is told. One that was cancelled ends with the runtime.
+fn give_up(error: JoinError) {
+    if let Ok(panic) = error.try_into_panic() {
+        std::panic::resume_unwind(panic);
     }
 }
 

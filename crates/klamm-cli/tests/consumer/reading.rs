@@ -1,83 +1,8 @@
-//! The consumer on the embedded broker, in one process and under a paused clock: what comes, from where,
-//! and what happens when the log is not where the consumer is.
+//! What comes, and from where.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use klamm::{
-    AutoOffsetReset, Batch, Client, ClientConfig, Codec, Connecting, Connector, ConsumeError,
-    Consumer, ConsumerConfig, ProducerConfig, Record, Start, TopicPartition,
-};
-use klamm_broker::{Action, ApiKey, Broker, InProcess, Rule};
+use crate::stage::{PATIENCE, Stage, p, poll, read};
+use klamm::{Codec, ConsumerConfig, Start, TopicPartition};
 use std::time::Duration;
-
-/// The client's way to a broker of this process.
-#[derive(Debug)]
-struct ToBroker(InProcess);
-
-impl Connector for ToBroker {
-    fn connect<'a>(&'a self, host: &'a str, port: u16) -> Connecting<'a> {
-        Box::pin(async move { Ok(Box::new(self.0.connect(host, port).await?) as Box<_>) })
-    }
-}
-
-/// Of the paused clock: longer than any backoff and any long poll.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Stage {
-    broker: Broker,
-    client: Client,
-}
-
-impl Stage {
-    async fn new(nodes: i32, partitions: i32) -> Self {
-        let broker = Broker::builder().without_sockets().nodes(nodes).topic("t", partitions);
-        let broker = broker.start().await.unwrap();
-        let config =
-            ClientConfig::new(broker.bootstrap()).connector(ToBroker(broker.in_process().clone()));
-        let client = Client::connect(config).await.unwrap();
-        Self { broker, client }
-    }
-
-    /// Values `<from>`, ... of one partition, in batches of ten records.
-    async fn produce(&self, partition: i32, numbers: std::ops::Range<i64>, codec: Codec) {
-        let config = ProducerConfig::default().compression(codec);
-        let producer = self.client.producer(config).unwrap();
-        for tens in numbers.clone().step_by(10) {
-            let values: Vec<String> =
-                (tens..numbers.end.min(tens + 10)).map(|n| n.to_string()).collect();
-            let record = |value| {
-                Record::to("t").partition(partition).timestamp_ms(1_000 + tens).value(value)
-            };
-            producer.send_all(values.iter().map(record)).await.unwrap();
-        }
-        producer.close(PATIENCE).await;
-    }
-
-    fn consumer(&self, config: ConsumerConfig) -> Consumer {
-        self.client.consumer(config).unwrap()
-    }
-}
-
-async fn poll(consumer: &Consumer) -> Result<Batch, ConsumeError> {
-    let polled = tokio::time::timeout(PATIENCE, consumer.poll()).await;
-    polled.expect("something to come").map(|batch| batch.expect("not to be closed"))
-}
-
-/// Reads until `count` records have come; their values by partition.
-async fn read(consumer: &Consumer, partition: i32, count: usize) -> Vec<i64> {
-    let mut values = Vec::new();
-    while values.len() < count {
-        let batch = poll(consumer).await.unwrap();
-        assert_eq!(batch.partition(), partition);
-        let text = |value: &[u8]| std::str::from_utf8(value).unwrap().parse::<i64>().unwrap();
-        values.extend(batch.iter().map(|record| text(record.value().unwrap())));
-    }
-    values
-}
-
-fn p(partition: i32) -> TopicPartition {
-    TopicPartition::new("t", partition)
-}
 
 #[tokio::test(start_paused = true)]
 async fn every_codec_is_read_in_order_from_every_start() {
@@ -191,49 +116,6 @@ async fn records_one_by_one_and_in_batches_make_one_sequence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_offset_that_is_not_in_the_log_meets_the_policy() {
-    let stage = Stage::new(1, 1).await;
-    stage.produce(0, 0..100, Codec::None).await;
-    let policies = [
-        (AutoOffsetReset::Earliest, Some(0)),
-        (AutoOffsetReset::ByDuration(Duration::from_secs(1)), None),
-        (AutoOffsetReset::None, None),
-    ];
-    for (policy, first) in policies {
-        let consumer = stage.consumer(ConsumerConfig::default().auto_offset_reset(policy));
-        consumer.assign([("t", 0, Start::Offset(1_000))]);
-        match (first, policy) {
-            (Some(first), _) => {
-                assert_eq!(poll(&consumer).await.unwrap().first_offset(), first);
-            }
-            (None, AutoOffsetReset::None) => {
-                let error = poll(&consumer).await.unwrap_err();
-                let at = matches!(&error, ConsumeError::OffsetOutOfRange { position: 1_000, .. });
-                assert!(at && error.partition() == Some(p(0)), "{error:?}");
-                assert!(
-                    tokio::time::timeout(PATIENCE, consumer.poll()).await.is_err(),
-                    "told once"
-                );
-                consumer.seek(&p(0), 99).unwrap();
-                assert_eq!(read(&consumer, 0, 1).await, [99]);
-            }
-            _ => {
-                // Nothing is so young: the end.
-                let began = tokio::time::Instant::now();
-                while consumer.position(&p(0)) != Some(100) {
-                    assert!(began.elapsed() < PATIENCE, "{:?}", consumer.position(&p(0)));
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            }
-        }
-    }
-    let consumer =
-        stage.consumer(ConsumerConfig::default().auto_offset_reset(AutoOffsetReset::None));
-    consumer.assign([("t", 0, Start::Reset)]);
-    assert!(matches!(poll(&consumer).await, Err(ConsumeError::NoOffset { .. })));
-}
-
-#[tokio::test(start_paused = true)]
 async fn offsets_are_found_without_reading() {
     let stage = Stage::new(3, 3).await;
     for partition in 0..3 {
@@ -252,45 +134,6 @@ async fn offsets_are_found_without_reading() {
     let unknown = consumer.end_offsets([TopicPartition::new("nowhere", 0)]).await;
     assert!(unknown.unwrap_err().to_string().contains("nowhere"));
     assert!(consumer.end_offsets([p(9)]).await.is_err());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_leader_that_moves_interrupts_nothing() {
-    let stage = Stage::new(2, 2).await;
-    let consumer = stage.consumer(ConsumerConfig::default());
-    consumer.assign([("t", 0, Start::Earliest), ("t", 1, Start::Earliest)]);
-    let mut next = [0, 0];
-    for round in 0..6 {
-        for partition in 0..2 {
-            stage.produce(partition, round * 10..round * 10 + 10, Codec::Lz4).await;
-        }
-        let to = 1 + i32::try_from(round % 2).unwrap();
-        stage.broker.controls().move_leader("t", 0, to).unwrap();
-        while next != [round * 10 + 10; 2] {
-            let batch = poll(&consumer).await.unwrap();
-            let at = usize::try_from(batch.partition()).unwrap();
-            assert_eq!(batch.first_offset(), next[at], "round {round}");
-            next[at] = batch.next_offset();
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_slow_or_broken_broker_costs_time_and_no_record() {
-    let stage = Stage::new(1, 1).await;
-    stage.produce(0, 0..1_000, Codec::Zstd).await;
-    let faults = [
-        Rule::new(Action::DelayMs(5_000)).api(ApiKey::Fetch).times(1),
-        Rule::new(Action::Disconnect).api(ApiKey::Fetch).times(2),
-        Rule::new(Action::Disconnect).api(ApiKey::ListOffsets).times(1),
-    ];
-    for rule in faults {
-        stage.broker.controls().add_fault(rule).unwrap();
-    }
-    let small = ConsumerConfig::default().max_partition_fetch_bytes(200);
-    let consumer = stage.consumer(small);
-    consumer.assign([("t", 0, Start::Earliest)]);
-    assert_eq!(read(&consumer, 0, 1_000).await, (0..1_000).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,4 +156,48 @@ async fn a_small_budget_is_enough_and_is_given_back() {
             held.pop_front();
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_that_are_dropped_lose_nothing() {
+    let stage = Stage::new(1, 1).await;
+    let consumer = stage.consumer(ConsumerConfig::default().max_poll_records(10));
+    consumer.assign([("t", 0, Start::Earliest)]);
+    let (mut next, mut dropped) = (0, 0);
+    for round in 0..20 {
+        // Nothing is there yet: it waits, and is dropped.
+        let waiting =
+            tokio::time::timeout(Duration::from_millis(37 * round), consumer.poll()).await;
+        dropped += usize::from(waiting.is_err());
+        let from = i64::try_from(round).unwrap() * 30;
+        stage.produce(0, from..from + 30, Codec::Zstd).await;
+        while next < from + 30 {
+            let Ok(batch) = tokio::time::timeout(Duration::from_millis(3), consumer.poll()).await
+            else {
+                dropped += 1;
+                continue;
+            };
+            let batch = batch.unwrap().unwrap();
+            assert_eq!(batch.first_offset(), next);
+            next = batch.next_offset();
+        }
+    }
+    assert!(dropped >= 20, "{dropped}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn consumers_of_one_client_do_not_wait_for_each_other() {
+    let stage = Stage::new(1, 2).await;
+    stage.produce(1, 0..100, Codec::None).await;
+    let long = ConsumerConfig::default().fetch_max_wait(Duration::from_secs(30));
+    let idle = stage.consumer(long);
+    idle.assign([("t", 0, Start::Earliest)]);
+    assert!(tokio::time::timeout(Duration::from_secs(5), idle.poll()).await.is_err());
+    let began = tokio::time::Instant::now();
+    let consumer = stage.consumer(ConsumerConfig::default());
+    consumer.assign([("t", 1, Start::Earliest)]);
+    assert_eq!(read(&consumer, 1, 100).await.len(), 100);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    stage.client.clone().close().await;
+    assert!(consumer.poll().await.unwrap().is_none() && idle.poll().await.unwrap().is_none());
 }

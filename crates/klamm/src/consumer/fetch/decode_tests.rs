@@ -38,6 +38,45 @@ fn every_codec_and_every_format_in_one_answer() {
 }
 
 #[test]
+fn what_has_to_be_decompressed_is_known_before() {
+    let log = [
+        (message(0, 0, 0, b"old"), false),
+        (message(0, 1, 1, b"?"), true),
+        (Sample::new(0, 2).bytes(), false),
+        (Sample::new(0, 2).codec(Codec::Zstd).bytes(), true),
+        (Vec::new(), false),
+        (vec![0; 10], false),
+    ];
+    let budget = unlimited();
+    for (bytes, compressed) in log {
+        let decoder = decoder(0, bytes.clone(), &[], SETTINGS, &budget);
+        assert_eq!(decoder.is_compressed(), compressed, "{bytes:?}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_batch_is_a_batch() {
+    let log = [Sample::new(0, 3).bytes(), Sample::new(5, 2).codec(Codec::Lz4).bytes()];
+    let budget = unlimited();
+    let mut decoder = decoder(0, log.concat(), &[], SETTINGS, &budget);
+    let (batches, _) = drain(&mut decoder, &budget);
+    let [whole] = &batches[..] else { panic!("{batches:?}") };
+    let offsets = [0, 1, 2, 5, 6];
+    let mut bytes = Vec::new();
+    for taken in 0..5 {
+        let rest = whole.after(taken).unwrap();
+        let left: Vec<i64> = rest.iter().map(|record| record.offset()).collect();
+        assert_eq!(left, offsets[taken..]);
+        assert_eq!((rest.len(), rest.first_offset()), (5 - taken, offsets[taken]));
+        assert_eq!((rest.last_offset(), rest.next_offset()), (6, 7));
+        bytes.push(rest.bytes());
+    }
+    // All records are of one size.
+    assert_eq!(bytes, [5, 4, 3, 2, 1].map(|n| n * whole.bytes() / 5));
+    assert!(whole.after(5).is_none() && whole.after(6).is_none());
+}
+
+#[test]
 fn compaction_gaps_and_empty_batches_are_passed_over() {
     let mut gaps = Sample::new(10, 6);
     gaps.records.retain(|(delta, _)| delta % 2 == 1 && *delta < 5);

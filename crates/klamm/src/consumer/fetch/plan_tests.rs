@@ -69,6 +69,36 @@ fn a_partition_with_its_share_at_hand_is_not_asked_for() {
     assert!(ask(&mut positions, 1, &budget, now).is_some());
 }
 
+/// Else the partition with records would wait until the broker has waited for records of the other.
+#[test]
+fn a_request_that_would_only_wait_is_left_for_when_there_is_company() {
+    let now = Instant::now();
+    let (mut positions, budget) = (reading(4, now), Budget::new(40_000, || {}));
+    let first = ask(&mut positions, 1, &budget, now).unwrap();
+    assert_eq!(numbers(&first), [0, 2]);
+    let (busy, idle) = (first.leases[0], first.leases[1]);
+    deliver(&mut positions, 0, busy, 500, 10_000, now);
+    assert!(!positions.fetch_answered(&tp(2), idle, 1, &told(ErrorCode::NONE, 0), now).take);
+    assert!(ask(&mut positions, 1, &budget, now).is_none(), "2 is read to its end");
+    assert!(ask(&mut positions, 2, &budget, now).is_some(), "that is another broker");
+    assert!(positions.handed_out(&tp(0), busy.lease, at(400, 1), 9_000, now));
+    let second = ask(&mut positions, 1, &budget, now).unwrap();
+    assert_eq!(numbers(&second), [2, 0]);
+
+    // The same while records are being decoded; and no longer when there are more of the other.
+    let records = Told { has_records: true, ..told(ErrorCode::NONE, 1_000) };
+    let (idle, busy) = (second.leases[0], second.leases[1]);
+    assert!(positions.fetch_answered(&tp(0), busy, 1, &records, now).take);
+    positions.fetch_without_news(&tp(2), idle, now);
+    assert!(ask(&mut positions, 1, &budget, now).is_none());
+    positions.pause(&tp(0), true, now);
+    let third = ask(&mut positions, 1, &budget, now).expect("a paused one is not waited for");
+    positions.pause(&tp(0), false, now);
+    let more = told(ErrorCode::NONE, 7);
+    positions.fetch_answered(&tp(2), third.leases[0], 1, &more, now);
+    assert_eq!(numbers(&ask(&mut positions, 1, &budget, now).unwrap()), [2]);
+}
+
 #[test]
 fn no_more_is_asked_for_than_there_is_memory_for() {
     let now = Instant::now();

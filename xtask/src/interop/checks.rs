@@ -12,7 +12,7 @@ use crate::place::Place;
 use crate::process;
 use crate::test::Counts;
 
-const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+pub(super) const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /// Sends `file` line by line with each codec; every reader must put it together again, byte for byte.
 pub(crate) fn file(place: &Place, cluster: &Cluster, klamm: &Path, file: &Path) -> Result<Counts> {

@@ -8,6 +8,7 @@
 
 mod batches;
 mod checks;
+mod foreign;
 mod input;
 mod librdkafka;
 mod matrix;
@@ -36,7 +37,7 @@ use crate::test::Counts;
 const HELP: &str = "\
 cargo xtask interop [--version V] [--file FILE] [--readers-only] [--program KLAMM]
      runs the tests that need a real Kafka, then lets Java, kcat, franz-go and confluent-kafka read what
-     klamm wrote; FILE is sent line by line with every codec instead of a made-up text, KLAMM takes the
+     klamm wrote, and klamm what Java wrote; FILE is sent line by line with every codec instead of a made-up text, KLAMM takes the
      place of the program that is otherwise built
 cargo xtask interop matrix …
 cargo xtask interop suite …
@@ -95,6 +96,7 @@ pub(crate) fn readers(place: &Place, cluster: &Cluster, klamm: &Path) -> Result<
     let text = input::text(place)?;
     let mut counts = checks::file(place, cluster, klamm, &text)?;
     counts.add(checks::records(place, cluster, klamm)?);
+    counts.add(foreign::check(place, cluster)?);
     counts.add(batches::check(place)?);
     Ok(counts)
 }

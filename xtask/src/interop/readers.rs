@@ -1,4 +1,4 @@
-//! Other clients that print a topic.
+//! Clients that print a topic: klamm's and others.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::place::Place;
 use crate::process;
 use crate::test::Counts;
 
-/// A foreign client.
+/// A client.
 pub(crate) trait Reader {
     /// What the report calls it.
     fn name(&self) -> &'static str;
@@ -38,6 +38,10 @@ pub(crate) fn all(place: &Place) -> Readers {
     let mut here: Vec<Box<dyn Reader>> = vec![Box::new(Java::new(place))];
     let mut missing = Counts::default();
     let mut lacks = |name, reason: Failure| missing.add(Counts::skip(name, &reason.to_string()));
+    match Klamm::build(place) {
+        Ok(klamm) => here.push(Box::new(klamm)),
+        Err(reason) => lacks("interop-klamm", reason),
+    }
     match process::need("kcat", "kcat") {
         Ok(_) => here.push(Box::new(Kcat)),
         Err(reason) => lacks("interop-kcat", reason),
@@ -80,6 +84,33 @@ impl Reader for Java {
         let mut java = cluster.artifacts().java();
         java.arg("-Xmx512m").arg(&self.program).arg(cluster.bootstrap()).arg(topic);
         rows(process::capture(&mut java)?)
+    }
+}
+
+/// klamm's own consumer.
+#[derive(Debug)]
+pub(crate) struct Klamm {
+    program: PathBuf,
+}
+
+impl Klamm {
+    /// The example `rows` of the library.
+    pub(crate) fn build(place: &Place) -> Result<Self> {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(place.root()).args(["build", "-p", "klamm", "--example", "rows"]);
+        process::run(&mut cargo)?;
+        Ok(Self { program: place.target().join("debug/examples/rows") })
+    }
+}
+
+impl Reader for Klamm {
+    fn name(&self) -> &'static str {
+        "klamm"
+    }
+
+    fn read(&self, cluster: &Cluster, topic: &str) -> Result<Vec<Row>> {
+        let mut klamm = Command::new(&self.program);
+        rows(process::capture(klamm.arg(cluster.bootstrap()).arg(topic))?)
     }
 }
 

@@ -34,7 +34,10 @@ async fn every_codec_is_read_in_order_from_every_start() {
     };
     let (values, ()) = tokio::join!(read(&consumer, 0, 1), next);
     assert_eq!(values, [500]);
+    let began = tokio::time::Instant::now();
     consumer.close().await;
+    consumer.close().await;
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     assert!(consumer.poll().await.unwrap().is_none());
     assert!(consumer.recv().await.unwrap().is_none());
 }

@@ -75,8 +75,7 @@ impl Consumer {
             let mut state = self.shared.lock();
             let before: Vec<TopicPartition> = state.positions.assigned().cloned().collect();
             for tp in &before {
-                state.positions.unassign(tp);
-                state.forget(tp);
+                state.unassign(tp);
             }
             for (tp, start) in wanted {
                 state.assign(tp, start, now);
@@ -357,6 +356,9 @@ impl Consumer {
     /// The consumer ends even when the future is dropped after its first poll.
     pub async fn close(&self) {
         self.shared.close();
+        if self.shared.lock().ended {
+            return;
+        }
         let bounded = {
             // The caller need not be on a runtime with timers.
             let _guard = self.client.io.enter();

@@ -55,6 +55,7 @@ pub(super) struct State {
     /// Partitions were added since the fetcher looked.
     pub(super) assigned_anew: bool,
     pub(super) closed: bool,
+    pub(super) ended: bool,
     /// The fetcher has ended by itself.
     broken: bool,
 }
@@ -92,6 +93,7 @@ impl Shared {
             errors: 0,
             assigned_anew: false,
             closed: false,
+            ended: false,
             broken: false,
         };
         Self {
@@ -124,6 +126,7 @@ impl Shared {
         {
             let mut state = self.lock();
             state.broken |= !state.closed && !client_is_closed;
+            state.ended = true;
         }
         self.close();
         self.ended.notify_one();
@@ -181,6 +184,16 @@ impl State {
             Start::Ago(age) => ResetTarget::Ago(age),
         };
         self.positions.reset(&tp, target, now);
+    }
+
+    /// Lets a partition go. Returns what to commit: where the application had come to.
+    pub(super) fn unassign(&mut self, tp: &TopicPartition) -> Option<Position> {
+        let came_to = self.position(tp);
+        self.forget(tp);
+        let handed_out = self.positions.unassign(tp);
+        // Of a batch that was begun record by record only those records count.
+        let begun = came_to.filter(|offset| handed_out.is_some_and(|at| at.offset != *offset));
+        begun.map(|offset| Position { offset, leader_epoch: -1 }).or(handed_out)
     }
 
     fn take(&mut self, now: Instant) -> Taken<Batch> {

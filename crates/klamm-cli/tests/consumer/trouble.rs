@@ -234,3 +234,53 @@ async fn a_partition_that_does_not_exist_is_told_once_and_read_when_it_does() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_position_is_validated_under_a_new_leader_epoch() {
+    let stage = Stage::new(1, 1).await;
+    let consumer = stage.consumer(ConsumerConfig::default());
+    consumer.assign([("t", 0, Start::Earliest)]);
+    let asked = || {
+        let requests = stage.broker.controls().requests(|e| e.api == ApiKey::OffsetForLeaderEpoch);
+        requests.len()
+    };
+    let broken = Rule::new(Action::Disconnect).api(ApiKey::OffsetForLeaderEpoch).times(1);
+    for (round, broken) in [(0, None), (1, Some(broken)), (2, None)] {
+        stage.produce(0, round * 10..round * 10 + 10, Codec::None).await;
+        assert_eq!(read(&consumer, 0, 10).await[0], round * 10);
+        let (before, tries) = (asked(), 1 + usize::from(broken.is_some()));
+        broken.map(|rule| stage.broker.controls().add_fault(rule).unwrap());
+        stage.broker.controls().bump_leader_epoch("t", 0).unwrap();
+        let nothing = tokio::time::timeout(Duration::from_secs(5), consumer.poll()).await;
+        assert!(nothing.is_err(), "there is nothing to read");
+        assert_eq!(asked() - before, tries, "round {round}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_start_has_passed_the_position_meets_the_policy() {
+    let stage = Stage::new(1, 1).await;
+    let kept = NewTopic::new("short").partitions(1).config("retention.ms", "60000");
+    let kept = kept.config("segment.ms", "1000");
+    stage.client.admin().create_topics(vec![kept], false).await.unwrap();
+    let tp = TopicPartition::new("short", 0);
+    let producer = stage.client.producer(klamm::ProducerConfig::default()).unwrap();
+    let record = || klamm::Record::to("short").partition(0).value("v");
+    for _ in 0..10 {
+        producer.send(record()).await.unwrap();
+    }
+    let consumer =
+        stage.consumer(ConsumerConfig::default().auto_offset_reset(AutoOffsetReset::Earliest));
+    consumer.assign([("short", 0, Start::Offset(3))]);
+    assert_eq!(poll(&consumer).await.unwrap().first_offset(), 3);
+    consumer.pause([&tp]).unwrap();
+    consumer.seek(&tp, 5).unwrap();
+    stage.broker.controls().advance_clock(Duration::from_secs(3_600));
+    producer.send(record()).await.unwrap();
+    stage.broker.controls().retain();
+    let first = consumer.beginning_offsets([tp.clone()]).await.unwrap()[&tp];
+    assert!(first > 5, "{first}");
+    producer.send(record()).await.unwrap();
+    consumer.resume([&tp]).unwrap();
+    assert_eq!(poll(&consumer).await.unwrap().first_offset(), first);
+}

@@ -57,6 +57,9 @@ impl Contender {
     }
 }
 
+/// What klamm may keep in memory: the gigabyte of `replay` fits, and what `ingest-on` sends before it counts does not.
+const MEMORY: &str = "1200MB";
+
 /// The brokers named in `list`, or all.
 pub(crate) fn chosen(list: Option<&str>) -> Result<Vec<&'static Contender>> {
     let Some(list) = list else { return Ok(CONTENDERS.iter().collect()) };
@@ -107,7 +110,13 @@ impl Stable {
     /// The broker, started now or, when it [stays](Contender::stays), as it is.
     pub(crate) fn start(&self, contender: &Contender) -> Result<Server> {
         match contender.kind {
-            Kind::Klamm => self.own(contender, self.klamm.as_deref(), &["broker", "--listen"]),
+            Kind::Klamm => {
+                let arguments: &[&str] = match contender.data {
+                    true => &["broker", "--listen"],
+                    false => &["broker", "--max-disk", MEMORY, "--listen"],
+                };
+                self.own(contender, self.klamm.as_deref(), arguments)
+            }
             Kind::Kfake => self.own(contender, self.kfake.as_deref(), &["--listen"]),
             Kind::Kafka => self.kafka(|kafka| Server::of(kafka, None)),
         }

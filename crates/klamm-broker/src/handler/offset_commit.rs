@@ -3,6 +3,7 @@
 //! - 2-4: the client may say how long offsets are kept.
 //! - 7: static members (KIP-345); 9: members of KIP-848 groups; 10: topics by id.
 
+use super::left_out::LeftOut;
 use super::{Answer, Context, Handle};
 use crate::fault::{Keys, Target};
 use crate::security::Operation;
@@ -25,14 +26,12 @@ impl Handle for OffsetCommitRequest {
         if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
-        let asked = leave_out_refused(&cx, &mut self.topics);
+        let left_out = leave_out_refused(&cx, &mut self.topics);
         let (now_ms, version) = (cx.now_ms(), cx.version);
         let topics = &cx.cluster.topics;
         let done = cx.coordinate(|c| c.commit_offsets(now_ms, version, &self, topics)).await;
         let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
-        if let Some(asked) = asked {
-            put_in_refused(&cx, &asked, &mut response.topics);
-        }
+        put_in_refused(left_out, &mut response.topics);
         Ok(response)
     }
 
@@ -64,46 +63,33 @@ impl Handle for OffsetCommitRequest {
     }
 }
 
-/// Why nothing is committed for a partition: the client may not read the topic, or a fault rule wants it so.
-fn refusal(
-    cx: &Context,
-    topic: &OffsetCommitRequestTopic,
-    asked: &OffsetCommitRequestPartition,
-) -> Option<ErrorCode> {
-    let name = cx.topic_name(&topic.name, topic.topic_id);
-    cx.refusal(Operation::Read, &name, asked.partition_index)
-}
-
-/// Takes out the partitions that are refused; gives what was asked for, if there may be any.
+/// Takes out the partitions of topics that the client may not read, and those that fault rules strike; by topic.
 fn leave_out_refused(
     cx: &Context,
     topics: &mut [OffsetCommitRequestTopic],
-) -> Option<Vec<OffsetCommitRequestTopic>> {
+) -> Vec<LeftOut<OffsetCommitRequestPartition>> {
     if !cx.may_refuse() {
-        return None;
+        return Vec::new();
     }
-    let asked = topics.to_vec();
-    for (topic, whole) in topics.iter_mut().zip(&asked) {
-        topic.partitions.retain(|partition| refusal(cx, whole, partition).is_none());
-    }
-    Some(asked)
+    let left_out = topics.iter_mut().map(|topic| {
+        let name = cx.topic_name(&topic.name, topic.topic_id);
+        LeftOut::take_from(&mut topic.partitions, |asked| {
+            cx.refusal(Operation::Read, &name, asked.partition_index)
+        })
+    });
+    left_out.collect()
 }
 
-/// Answers for the partitions that were left out, each in its place.
 fn put_in_refused(
-    cx: &Context,
-    asked: &[OffsetCommitRequestTopic],
+    left_out: Vec<LeftOut<OffsetCommitRequestPartition>>,
     answers: &mut [OffsetCommitResponseTopic],
 ) {
-    for (asked, answer) in asked.iter().zip(answers) {
-        let mut others = std::mem::take(&mut answer.partitions).into_iter();
-        let partitions = asked.partitions.iter().filter_map(|it| match refusal(cx, asked, it) {
-            Some(code) => Some(OffsetCommitResponsePartition {
-                partition_index: it.partition_index,
+    for (left_out, answer) in left_out.into_iter().zip(answers) {
+        let others = std::mem::take(&mut answer.partitions);
+        answer.partitions =
+            left_out.put_into(others, |asked, code| OffsetCommitResponsePartition {
+                partition_index: asked.partition_index,
                 error_code: code.0,
-            }),
-            None => others.next(),
-        });
-        answer.partitions = partitions.collect();
+            });
     }
 }

@@ -1,5 +1,6 @@
 //! OffsetDelete (47), version 0: takes offsets away from topics that a group does not read now (KIP-496).
 
+use super::left_out::LeftOut;
 use super::{Answer, Context, Handle};
 use crate::fault::Keys;
 use crate::security::Operation;
@@ -21,13 +22,14 @@ impl Handle for OffsetDeleteRequest {
         if let Err(code) = allowed.and_then(|()| cx.check_coordinator(&self.group_id)) {
             return Ok(self.refuse(&cx, code));
         }
-        let asked = self.topics.clone();
-        self.topics.retain(|topic| cx.check_topic(Operation::Read, &topic.name).is_ok());
+        let left_out = LeftOut::take_from(&mut self.topics, |topic| {
+            cx.check_topic(Operation::Read, &topic.name).err()
+        });
         let now_ms = cx.now_ms();
         let done = cx.coordinate(|c| c.delete_offsets(now_ms, &self)).await;
         let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
         if response.error_code == 0 {
-            put_in_refused(&cx, &asked, &mut response);
+            response.topics = left_out.put_into(response.topics, refused);
         }
         Ok(response)
     }
@@ -41,25 +43,12 @@ impl Handle for OffsetDeleteRequest {
     }
 }
 
-/// Answers for the topics that the client may not read, each in its place.
-fn put_in_refused(
-    cx: &Context,
-    asked: &[OffsetDeleteRequestTopic],
-    response: &mut OffsetDeleteResponse,
-) {
-    let mut others = std::mem::take(&mut response.topics).into_iter();
-    let refused = |topic: &OffsetDeleteRequestTopic, code: ErrorCode| {
-        let partition = |asked: &OffsetDeleteRequestPartition| OffsetDeleteResponsePartition {
-            partition_index: asked.partition_index,
-            error_code: code.0,
-        };
-        let partitions = topic.partitions.iter().map(partition).collect();
-        OffsetDeleteResponseTopic { name: topic.name.clone(), partitions }
+/// The answer for a topic that the client may not read.
+fn refused(topic: OffsetDeleteRequestTopic, code: ErrorCode) -> OffsetDeleteResponseTopic {
+    let partition = |asked: &OffsetDeleteRequestPartition| OffsetDeleteResponsePartition {
+        partition_index: asked.partition_index,
+        error_code: code.0,
     };
-    let topics =
-        asked.iter().filter_map(|topic| match cx.check_topic(Operation::Read, &topic.name) {
-            Err(code) => Some(refused(topic, code)),
-            Ok(()) => others.next(),
-        });
-    response.topics = topics.collect();
+    let partitions = topic.partitions.iter().map(partition).collect();
+    OffsetDeleteResponseTopic { name: topic.name, partitions }
 }

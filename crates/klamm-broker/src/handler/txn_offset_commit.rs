@@ -3,6 +3,7 @@
 //! - 3: the member that commits, so that one that lost its partitions cannot (KIP-447).
 //! - 5: the group joins the transaction by this (KIP-890).
 
+use super::left_out::LeftOut;
 use super::{Answer, Context, Handle};
 use crate::fault::{Keys, Target};
 use crate::security::{Operation, ResourceType};
@@ -39,12 +40,10 @@ impl Handle for TxnOffsetCommitRequest {
         if let Err(code) = added.and_then(|verified| verified) {
             return Ok(self.refuse(&cx, code));
         }
-        let asked = leave_out_refused(&cx, &mut self.topics);
+        let left_out = leave_out_refused(&cx, &mut self.topics);
         let done = cx.coordinate(|c| c.add_pending_offsets(now_ms, &self, &cluster.topics)).await;
         let mut response = done.unwrap_or_else(|code| self.refuse(&cx, code));
-        if let Some(asked) = asked {
-            put_in_refused(&cx, &asked, &mut response.topics);
-        }
+        put_in_refused(left_out, &mut response.topics);
         Ok(response)
     }
 
@@ -87,46 +86,33 @@ fn refused(topic: &TxnOffsetCommitRequestTopic, code: ErrorCode) -> TxnOffsetCom
     }
 }
 
-/// Why nothing is committed for a partition: the client may not read the topic, or a fault rule wants it so.
-fn refusal(
-    cx: &Context,
-    topic: &TxnOffsetCommitRequestTopic,
-    asked: &TxnOffsetCommitRequestPartition,
-) -> Option<ErrorCode> {
-    let name = cx.topic_name(&topic.name, topic.topic_id);
-    cx.refusal(Operation::Read, &name, asked.partition_index)
-}
-
-/// Takes out the partitions that are refused; gives what was asked for, if there may be any.
+/// Takes out the partitions of topics that the client may not read, and those that fault rules strike; by topic.
 fn leave_out_refused(
     cx: &Context,
     topics: &mut [TxnOffsetCommitRequestTopic],
-) -> Option<Vec<TxnOffsetCommitRequestTopic>> {
+) -> Vec<LeftOut<TxnOffsetCommitRequestPartition>> {
     if !cx.may_refuse() {
-        return None;
+        return Vec::new();
     }
-    let asked = topics.to_vec();
-    for (topic, whole) in topics.iter_mut().zip(&asked) {
-        topic.partitions.retain(|partition| refusal(cx, whole, partition).is_none());
-    }
-    Some(asked)
+    let left_out = topics.iter_mut().map(|topic| {
+        let name = cx.topic_name(&topic.name, topic.topic_id);
+        LeftOut::take_from(&mut topic.partitions, |asked| {
+            cx.refusal(Operation::Read, &name, asked.partition_index)
+        })
+    });
+    left_out.collect()
 }
 
-/// Answers for the partitions that were left out, each in its place.
 fn put_in_refused(
-    cx: &Context,
-    asked: &[TxnOffsetCommitRequestTopic],
+    left_out: Vec<LeftOut<TxnOffsetCommitRequestPartition>>,
     answers: &mut [TxnOffsetCommitResponseTopic],
 ) {
-    for (asked, answer) in asked.iter().zip(answers) {
-        let mut others = std::mem::take(&mut answer.partitions).into_iter();
-        let partitions = asked.partitions.iter().filter_map(|it| match refusal(cx, asked, it) {
-            Some(code) => Some(TxnOffsetCommitResponsePartition {
-                partition_index: it.partition_index,
+    for (left_out, answer) in left_out.into_iter().zip(answers) {
+        let others = std::mem::take(&mut answer.partitions);
+        answer.partitions =
+            left_out.put_into(others, |asked, code| TxnOffsetCommitResponsePartition {
+                partition_index: asked.partition_index,
                 error_code: code.0,
-            }),
-            None => others.next(),
-        });
-        answer.partitions = partitions.collect();
+            });
     }
 }

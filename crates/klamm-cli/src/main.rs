@@ -12,6 +12,8 @@ mod perf;
 mod produce;
 mod secure;
 mod topics;
+#[allow(dead_code, unused_imports, reason = "what checks records lands one after the other")]
+mod verify;
 
 use args::{Args, Command, PerfCommand};
 use clap::Parser;

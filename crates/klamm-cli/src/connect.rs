@@ -2,34 +2,63 @@
 
 use crate::args::Global;
 use crate::failure::{Failure, USAGE};
-use klamm::config::{Note, parse_properties, set};
-use klamm::{Client, ClientConfig, ProducerConfig};
+use klamm::config::{Note, parse_properties, set, set_consumer};
+use klamm::{Client, ClientConfig, ConsumerConfig, ProducerConfig};
+use std::path::Path;
 
-/// Both kinds of settings, filled from file, `-X` and `-b`, the later over the earlier.
+/// What a command is set to do, of which it takes its part.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) client: ClientConfig,
+    pub(crate) producer: ProducerConfig,
+    pub(crate) consumer: ConsumerConfig,
+}
+
+/// All settings, filled from file, `-X`, `more` and `-b`, the later over the earlier.
+pub(crate) fn all_settings(global: &Global, more: &[String]) -> Result<Settings, Failure> {
+    let client = ClientConfig::new("").client_id("klamm-cli");
+    let (producer, consumer) = (ProducerConfig::default(), ConsumerConfig::default());
+    let mut settings = Settings { client, producer, consumer };
+    if let Some(path) = &global.command_config {
+        settings.apply_file(path)?;
+    }
+    for pair in global.settings.iter().chain(more) {
+        let (name, value) = split_pair(pair)?;
+        settings.apply(name, value)?;
+    }
+    if let Some(servers) = &global.bootstrap_server {
+        settings.apply("bootstrap.servers", servers)?;
+    }
+    Ok(settings)
+}
+
+/// Settings of a client and its producer.
 pub(crate) fn settings(
     global: &Global,
     more: &[String],
 ) -> Result<(ClientConfig, ProducerConfig), Failure> {
-    let mut client = ClientConfig::new("").client_id("klamm-cli");
-    let mut producer = ProducerConfig::default();
-    if let Some(path) = &global.command_config {
+    all_settings(global, more).map(|all| (all.client, all.producer))
+}
+
+impl Settings {
+    /// Applies what a properties file says.
+    pub(crate) fn apply_file(&mut self, path: &Path) -> Result<(), Failure> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Failure::new(USAGE, format!("{}: {e}", path.display())))?;
         for (name, value) in parse_properties(&text) {
-            let note = set(&mut client, &mut producer, &name, &value)?;
-            if let Note::NoEffect(why) = note {
+            if let Note::NoEffect(why) = self.apply(&name, &value)? {
                 tracing::info!(setting = %name, "has no effect: {why}");
             }
         }
+        Ok(())
     }
-    for pair in global.settings.iter().chain(more) {
-        let (name, value) = split_pair(pair)?;
-        set(&mut client, &mut producer, name, value)?;
+
+    /// Applies a setting to those it concerns.
+    pub(crate) fn apply(&mut self, name: &str, value: &str) -> Result<Note, Failure> {
+        let produced = set(&mut self.client, &mut self.producer, name, value)?;
+        let consumed = set_consumer(&mut self.client, &mut self.consumer, name, value)?;
+        Ok(if produced == Note::Applied { produced } else { consumed })
     }
-    if let Some(servers) = &global.bootstrap_server {
-        set(&mut client, &mut producer, "bootstrap.servers", servers)?;
-    }
-    Ok((client, producer))
 }
 
 /// Connects with these settings.

@@ -15,7 +15,7 @@ mod topics;
 #[allow(dead_code, unused_imports, reason = "what checks records lands one after the other")]
 mod verify;
 
-use args::{Args, Command, PerfCommand};
+use args::{Args, Command};
 use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
@@ -44,7 +44,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Topics(command) => topics::run(global, command).await,
         Command::Produce(produce) => produce::run(global, produce).await,
-        Command::Perf { command: PerfCommand::Produce(perf) } => perf::run(global, perf).await,
+        Command::Perf { command } => perf::run(global, command).await,
         Command::Broker(broker) => broker::run(global, *broker).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());

@@ -12,7 +12,7 @@ const LATENCY_MAX_US: u64 = 600_000_000;
 
 /// What batches came to; filled by the producer's callback.
 #[derive(Debug, Default)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     batches: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
@@ -20,7 +20,7 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn count(&self, report: &BatchReport<'_>) {
+    pub(crate) fn count(&self, report: &BatchReport<'_>) {
         if report.outcome.is_ok() {
             self.batches.fetch_add(1, Ordering::Relaxed);
             self.records.fetch_add(report.records as u64, Ordering::Relaxed);
@@ -32,7 +32,7 @@ impl Totals {
 
 /// Latencies and counts so far, and of the window since the last report.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     state: Mutex<State>,
     warmup: u64,
 }
@@ -81,28 +81,28 @@ impl Window {
 
 /// What a window or the whole run came to; latencies in milliseconds.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Summary {
-    pub(super) sent: u64,
-    pub(super) failed: u64,
-    pub(super) secs: f64,
-    pub(super) rate: f64,
-    pub(super) avg_ms: f64,
-    pub(super) max_ms: f64,
-    pub(super) percentiles_ms: [f64; 4],
-    pub(super) cpu_us_per_record: f64,
-    pub(super) peak_rss_bytes: u64,
-    pub(super) records_per_batch: f64,
-    pub(super) compression_ratio: f64,
-    pub(super) bytes: u64,
-    pub(super) batches: u64,
-    pub(super) first_error: Option<String>,
+pub(crate) struct Summary {
+    pub(crate) sent: u64,
+    pub(crate) failed: u64,
+    pub(crate) secs: f64,
+    pub(crate) rate: f64,
+    pub(crate) avg_ms: f64,
+    pub(crate) max_ms: f64,
+    pub(crate) percentiles_ms: [f64; 4],
+    pub(crate) cpu_us_per_record: f64,
+    pub(crate) peak_rss_bytes: u64,
+    pub(crate) records_per_batch: f64,
+    pub(crate) compression_ratio: f64,
+    pub(crate) bytes: u64,
+    pub(crate) batches: u64,
+    pub(crate) first_error: Option<String>,
 }
 
 /// The percentiles of [`Summary::percentiles_ms`].
-pub(super) const PERCENTILES: [f64; 4] = [50.0, 95.0, 99.0, 99.9];
+pub(crate) const PERCENTILES: [f64; 4] = [50.0, 95.0, 99.0, 99.9];
 
 impl Meter {
-    pub(super) fn new(warmup: u64) -> Result<Self, Failure> {
+    pub(crate) fn new(warmup: u64) -> Result<Self, Failure> {
         let now = Instant::now();
         let state = State {
             started: now,
@@ -126,7 +126,7 @@ impl Meter {
     }
 
     /// Notes outcomes of records that were due at the same moment.
-    pub(super) fn record(&self, due: Instant, now: Instant, delivered: u64, failed: u64) {
+    pub(crate) fn record(&self, due: Instant, now: Instant, delivered: u64, failed: u64) {
         let us = now.saturating_duration_since(due).as_micros().max(1);
         let us = u64::try_from(us).unwrap_or(LATENCY_MAX_US).min(LATENCY_MAX_US);
         self.with(|s| {
@@ -143,14 +143,14 @@ impl Meter {
     }
 
     /// Keeps the first error: it is the one that explains the others.
-    pub(super) fn note_error(&self, error: &DeliveryError) {
+    pub(crate) fn note_error(&self, error: &DeliveryError) {
         self.with(|s| {
             s.first_error.get_or_insert_with(|| error.to_string());
         });
     }
 
     /// The window since the last call.
-    pub(super) fn take_window(&self) -> Summary {
+    pub(crate) fn take_window(&self) -> Summary {
         self.with(|s| {
             let started = std::mem::replace(&mut s.window_started, Instant::now());
             let time = s.window_started.saturating_duration_since(started);
@@ -161,12 +161,12 @@ impl Meter {
     }
 
     /// Delivered and failed so far.
-    pub(super) fn progress(&self) -> u64 {
+    pub(crate) fn progress(&self) -> u64 {
         self.with(|s| s.seen)
     }
 
     /// The whole run after the warm-up.
-    pub(super) fn finish(&self, totals: &Totals) -> Summary {
+    pub(crate) fn finish(&self, totals: &Totals) -> Summary {
         let mut summary = self.with(|s| {
             let mut summary =
                 summarize(&s.total, s.last_outcome.saturating_duration_since(s.started));

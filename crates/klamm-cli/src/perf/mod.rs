@@ -1,68 +1,27 @@
-//! `klamm perf produce`: an open-loop load with Kafka's own option names.
+//! `klamm perf`: what producing, consuming and the whole way cost, with Kafka's own option names.
 //!
-//! Each record has an intended time; latency counts from there, so that a stall shows in the latency of
-//! everything it delayed and not only in the one record that waited.
+//! `load` sends, `content` says what, `in_flight` holds it back, `measure` counts; each command has a directory.
 
-mod load;
-mod measure;
-mod payload;
-mod print;
+#[allow(dead_code, reason = "what stamps records lands one after the other")]
+pub(crate) mod content;
+#[allow(dead_code, reason = "what stamps records lands one after the other")]
+pub(crate) mod in_flight;
+pub(crate) mod load;
+pub(crate) mod measure;
+pub(crate) mod payload;
+mod produce;
 
-use crate::args::{Global, PerfProduce};
-use crate::connect::{connect, settings};
-use crate::embedded::Embedded;
-use crate::failure::{DATA, Failure, RATE_MISSED};
-use load::Load;
-use measure::{Meter, Totals};
-use print::Printer;
-use std::sync::Arc;
+use crate::args::{Global, PerfCommand};
+use crate::failure::Failure;
 use std::time::Duration;
 
 /// A target missed by more than this share is a failure.
 const RATE_TOLERANCE: f64 = 0.01;
-/// How often progress is reported, as Kafka's tool does.
+/// How often progress is reported, as Kafka's tools do.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(global: &Global, args: PerfProduce) -> Result<(), Failure> {
-    let (mut client_config, producer_config) = settings(global, &args.producer_props)?;
-    let embedded = match client_config.has_bootstrap_servers() {
-        true => None,
-        false => Some(Embedded::start(&args.topic)?),
-    };
-    if let Some(broker) = &embedded {
-        client_config = client_config.bootstrap_servers(broker.bootstrap());
+pub(crate) async fn run(global: &Global, command: PerfCommand) -> Result<(), Failure> {
+    match command {
+        PerfCommand::Produce(args) => produce::run(global, args).await,
     }
-    let payloads = Arc::new(payload::load(&args)?);
-    let client = connect(client_config).await?;
-    let totals = Arc::new(Totals::default());
-    let counted = Arc::clone(&totals);
-    let producer_config = producer_config.on_batch(move |report| counted.count(report));
-    let settings_text = format!("{producer_config:?}");
-    let producer = client.producer(producer_config)?;
-    producer.partitions_for(&args.topic).await?;
-    let meter = Arc::new(Meter::new(args.warmup_records)?);
-    let printer = Printer::start(global.output, &args, &meter);
-    let load = Load {
-        producer: producer.clone(),
-        topic: args.topic.as_str().into(),
-        payloads,
-        meter: Arc::clone(&meter),
-        rate: u64::try_from(args.throughput).ok().filter(|r| *r > 0),
-    };
-    let sent = load.run(args.num_records, args.tasks.max(1)).await;
-    producer.close(Duration::from_secs(130)).await;
-    let summary = meter.finish(&totals);
-    printer.finish(&summary, &settings_text, args.print_metrics);
-    sent?;
-    if summary.failed > 0 {
-        let text =
-            format!("{} of {} records have no acknowledgement", summary.failed, args.num_records);
-        return Err(Failure::new(DATA, text));
-    }
-    let target = args.throughput as f64;
-    if target > 0.0 && summary.rate < target * (1.0 - RATE_TOLERANCE) {
-        let text = format!("{:.0} records/s is short of the {target:.0} asked for", summary.rate);
-        return Err(Failure::new(RATE_MISSED, text));
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::args::PerfProduce;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::produce::unescape;
+use std::ops::RangeInclusive;
 
 /// Generated payloads to choose from, so that compression does not see the same bytes every time.
 const VARIETY: usize = 1_000;
@@ -22,17 +23,22 @@ pub(super) fn load(args: &PerfProduce) -> Result<Vec<Vec<u8>>, Failure> {
             }
             Ok(payloads)
         }
-        (None, Some(size)) => {
-            let count = (VARIETY_BYTES / size.max(1)).clamp(1, VARIETY);
-            // Java's tool draws from the capital letters too.
-            let letters =
-                |_| std::iter::repeat_with(|| fastrand::u8(b'A'..=b'Z')).take(size).collect();
-            Ok((0..count).map(letters).collect())
-        }
+        (None, Some(size)) => Ok(generate(size..=size)),
         (None, None) => {
             Err(Failure::new(USAGE, "--record-size BYTES or --payload-file FILE is needed"))
         }
     }
+}
+
+/// Random letters, of sizes in this range.
+pub(crate) fn generate(sizes: RangeInclusive<usize>) -> Vec<Vec<u8>> {
+    let count = (VARIETY_BYTES / (*sizes.end()).max(1)).clamp(1, VARIETY);
+    let letters = |_| {
+        let size = fastrand::usize(sizes.clone());
+        // Java's tool draws from the capital letters too.
+        std::iter::repeat_with(|| fastrand::u8(b'A'..=b'Z')).take(size).collect()
+    };
+    (0..count).map(letters).collect()
 }
 
 fn split(bytes: &[u8], delimiter: &[u8]) -> Vec<Vec<u8>> {

@@ -1,8 +1,8 @@
 //! How results are shown: a live bar, plain lines, Kafka's own lines, or JSON.
 
-use super::REPORT_EVERY;
-use super::measure::{Meter, PERCENTILES, Summary};
 use crate::args::{Output, PerfProduce};
+use crate::perf::REPORT_EVERY;
+use crate::perf::measure::{Meter, PERCENTILES, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::IsTerminal;

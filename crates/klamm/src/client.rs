@@ -17,6 +17,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 
+mod coordinator;
+
+pub(crate) use self::coordinator::{CoordinatorType, NoCoordinator};
+
 /// A connection to a Kafka cluster, shared by everything made from it.
 ///
 /// Cloning is cheap. The I/O thread and the connections end when the last clone and the last producer
@@ -228,6 +232,15 @@ impl ClientInner {
         topics: Option<BTreeSet<Arc<str>>>,
     ) -> Result<MetadataResponse, RequestError> {
         self.fetch_metadata_from_any(topics).await.map(|(_, answer)| answer)
+    }
+
+    /// Asks for metadata of these topics, and makes none of them. Runs on the I/O thread.
+    pub(crate) async fn fetch_metadata_of_existing(
+        &self,
+        topics: BTreeSet<Arc<str>>,
+    ) -> Result<MetadataResponse, RequestError> {
+        let request = metadata::request(Some(topics), false);
+        self.ask_any(&request, METADATA_VERSIONS).await
     }
 
     /// Asks for metadata and says who answered. Runs on the I/O thread.

@@ -26,7 +26,9 @@ pub use self::connection::{
     ClientCredentials, ConnectError, ConnectStage, Connecting, Connector, Stream, Token,
     TokenError, TokenProvider,
 };
-pub use self::consumer::{Batch, ConsumeError, ConsumedRecord, Consumer, Start, TopicPartition};
+pub use self::consumer::{
+    Batch, ConsumeError, ConsumedRecord, Consumer, OffsetAndMetadata, Start, TopicPartition,
+};
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;
 pub use self::producer::{

@@ -1,15 +1,22 @@
-//! Administration: topics and their settings.
+//! Administration: topics and their settings, groups and their offsets.
 //!
-//! Every operation reports per topic, so that one refusal does not hide the others. Requests go to the
+//! Every operation reports per topic or group, so that one refusal does not hide the others. Requests go to the
 //! controller where it matters, and again to the next one when it has moved.
 
 mod configs;
+mod groups;
+mod offsets;
 mod topics;
 
 pub use self::configs::{ConfigChange, ConfigEntry};
+pub use self::groups::{
+    GroupCoordinator, GroupDescription, GroupFilter, GroupList, GroupOffsetsSpec, GroupState,
+    GroupSummary, GroupType, MemberDescription,
+};
+pub use self::offsets::{OffsetSpec, PartitionOffsets};
 pub use self::topics::{NewTopic, PartitionDescription, TopicDescription, TopicSummary};
 
-use crate::client::{Client, ClientInner};
+use crate::client::{Client, ClientInner, NoCoordinator};
 use crate::connection::RequestError;
 use crate::error::ErrorKind;
 use klamm_protocol::error_code::ErrorCode;
@@ -29,7 +36,7 @@ pub struct Admin {
     client: Arc<ClientInner>,
 }
 
-/// Why an operation, or one topic of it, failed.
+/// Why an operation, or one topic or group of it, failed.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum AdminError {
@@ -61,7 +68,9 @@ impl AdminError {
             AdminError::Broker { code, .. } if code.is_retriable() => ErrorKind::Retriable,
             AdminError::Broker {
                 code:
-                    ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+                    ErrorCode::TOPIC_AUTHORIZATION_FAILED
+                    | ErrorCode::GROUP_AUTHORIZATION_FAILED
+                    | ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
                 ..
             } => ErrorKind::Unauthorized,
             AdminError::Broker { .. } => ErrorKind::Misuse,
@@ -91,7 +100,16 @@ impl From<crate::connection::ConnectError> for AdminError {
     }
 }
 
-/// The result for one topic.
+impl From<NoCoordinator> for AdminError {
+    fn from(refused: NoCoordinator) -> Self {
+        AdminError::Broker { code: refused.code, message: refused.message }
+    }
+}
+
+/// The result for one topic or group, by its name.
+type Named<T> = (String, Result<T, AdminError>);
+
+/// The result for one topic or group.
 fn outcome(code: i16, message: Option<&Str>) -> Result<(), AdminError> {
     ErrorCode(code).check().map_err(|code| AdminError::Broker {
         code,

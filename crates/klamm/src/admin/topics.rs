@@ -1,6 +1,6 @@
 //! Topics: create, delete, list, describe, add partitions.
 
-use super::{Admin, AdminError, ask_controller, outcome};
+use super::{Admin, AdminError, Named, ask_controller, outcome};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::create_partitions_request::CreatePartitionsTopic;
 use klamm_protocol::message::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -88,9 +88,6 @@ pub struct PartitionDescription {
     /// Brokers whose copy cannot be reached.
     pub offline: Vec<i32>,
 }
-
-/// One topic's result.
-type Named<T> = (String, Result<T, AdminError>);
 
 impl Admin {
     /// Creates topics, or with `validate_only` just asks whether they could be.

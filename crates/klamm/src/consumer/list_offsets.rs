@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Stands for the first offset there is.
-pub(super) const EARLIEST: i64 = -2;
+pub(crate) const EARLIEST: i64 = -2;
 /// Stands for the end that can be read.
-pub(super) const LATEST: i64 = -1;
+pub(crate) const LATEST: i64 = -1;
 /// From version 2 on the isolation level is heeded.
 const VERSIONS: RangeInclusive<i16> = 1..=11;
 const VERSIONS_BY_ISOLATION: RangeInclusive<i16> = 2..=11;
@@ -34,24 +34,24 @@ pub struct OffsetAndTimestamp {
 
 /// One question.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) tp: TopicPartition,
-    pub(super) leader_epoch: i32,
+pub(crate) struct Asked {
+    pub(crate) tp: TopicPartition,
+    pub(crate) leader_epoch: i32,
     /// In ms since 1970, or one of the constants.
-    pub(super) timestamp: i64,
+    pub(crate) timestamp: i64,
 }
 
 /// What a leader found; an offset of -1 if nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) offset: i64,
-    pub(super) timestamp: i64,
-    pub(super) leader_epoch: i32,
+pub(crate) struct Found {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) leader_epoch: i32,
 }
 
 /// Asks one broker; the answers are in the order of the questions, `None` where there is none. Runs on
 /// the I/O thread.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     client: &ClientInner,
     node: i32,
     asked: &[Asked],

@@ -6,9 +6,9 @@ mod error;
 mod fetch;
 mod fetcher;
 #[allow(dead_code, reason = "no task drives it yet: group.id is refused")]
-mod group;
+pub(crate) mod group;
 mod handle;
-mod list_offsets;
+pub(crate) mod list_offsets;
 mod shared;
 mod start;
 mod topic_partition;
@@ -22,6 +22,7 @@ pub use self::fetch::{
     Batch, BatchRecords, ConsumedRecord, DataRange, FetchDataError, IntoRecords, RecordHeaders,
     RecordRef, StallCause, TimestampType,
 };
+pub use self::group::commits::OffsetAndMetadata;
 pub use self::handle::Consumer;
 pub use self::list_offsets::OffsetAndTimestamp;
 pub use self::start::Start;

@@ -24,13 +24,13 @@ const MAX_OPEN_COMMITS: usize = 10_000;
 
 /// How far a partition has been processed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct OffsetAndMetadata {
+pub struct OffsetAndMetadata {
     /// The offset of the next record to process.
-    pub(crate) offset: i64,
+    pub offset: i64,
     /// The leader epoch of the last record processed, if it is known.
-    pub(crate) leader_epoch: Option<i32>,
+    pub leader_epoch: Option<i32>,
     /// The application's own note.
-    pub(crate) metadata: Arc<str>,
+    pub metadata: String,
 }
 
 /// Offsets to commit, each with the lease under which its records were read.

@@ -17,7 +17,7 @@ mod consumer_protocol_tests;
 pub(crate) mod machine;
 #[cfg(test)]
 mod simulation;
-mod subscription_protocol;
+pub(crate) mod subscription_protocol;
 #[cfg(test)]
 mod tests_setup;
 mod verdict;

@@ -38,7 +38,7 @@ pub(super) fn encode_subscription(member: &GroupMember) -> Result<Bytes, EncodeE
 }
 
 /// Reads what a member says; ids are filled in by the caller.
-pub(super) fn decode_subscription(bytes: &Bytes) -> Result<GroupMember, DecodeError> {
+pub(crate) fn decode_subscription(bytes: &Bytes) -> Result<GroupMember, DecodeError> {
     let mut d = Decoder::new(bytes.clone());
     let version = d.i16()?.clamp(0, VERSION);
     let body = bytes.slice(2..);
@@ -79,7 +79,7 @@ pub(super) fn encode_assignment(assignment: &MemberAssignment) -> Result<Bytes, 
 }
 
 /// Reads what the leader assigned; nothing at all is an empty assignment.
-pub(super) fn decode_assignment(bytes: &Bytes) -> Result<MemberAssignment, DecodeError> {
+pub(crate) fn decode_assignment(bytes: &Bytes) -> Result<MemberAssignment, DecodeError> {
     if bytes.is_empty() {
         return Ok(MemberAssignment::default());
     }

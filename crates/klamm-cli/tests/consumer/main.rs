@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod long_polls;
 mod reading;
 mod stage;
 mod trouble;

@@ -1,7 +1,7 @@
 //! Pure: what brokers answer about assigned partitions, and what follows from it.
 
 use super::decision::{Verdict, decide, decide_lookup};
-use super::partition::{AssignedPartition, Busy, Phase};
+use super::partition::{AssignedPartition, Busy, Outlook, Phase};
 use super::positions::{EpochEnd, FetchLease, Lease, Position, PositionEvent, Positions};
 use super::positions::{Reaction, ResetTarget, Told};
 use crate::consumer::TopicPartition;
@@ -108,8 +108,16 @@ impl Positions {
         now: Instant,
     ) {
         if let Some(partition) = self.asked(tp, lease) {
-            partition.busy = Busy::Idle;
+            (partition.busy, partition.outlook) = (Busy::Idle, Outlook::Told);
             partition.recovered(now);
+        }
+    }
+
+    /// The answer to a fetch had no records at all: it is not for want of room that this partition has none.
+    pub(crate) fn fetch_was_dry(&mut self, tp: &TopicPartition, lease: FetchLease) {
+        let partition = self.current(tp, lease.lease);
+        if let Some(partition) = partition.filter(|p| p.outlook == Outlook::Told) {
+            partition.outlook = Outlook::Dry;
         }
     }
 
@@ -143,7 +151,7 @@ impl Positions {
                     (partition.busy, partition.turn) = (Busy::Decoding(lease.ask), number);
                 }
             }
-            Verdict::ToLeader => partition.replica = None,
+            Verdict::ToLeader => (partition.replica, partition.outlook) = (None, Outlook::Unknown),
             Verdict::OutOfRange => return self.out_of_range(tp, now),
             verdict => return refused(partition, told.error, verdict, until, now),
         }
@@ -214,8 +222,10 @@ impl AssignedPartition {
         self.high_watermark = Some(told.high_watermark).filter(|offset| *offset >= 0);
         self.last_stable_offset = told.last_stable_offset;
         self.log_start_offset = told.log_start_offset;
+        self.outlook = Outlook::Told;
         if told.preferred_read_replica >= 0 {
             self.replica = Some((told.preferred_read_replica, replica_until));
+            self.outlook = Outlook::Unknown;
         }
         self.recovered(now);
     }

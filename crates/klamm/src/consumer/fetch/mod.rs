@@ -11,6 +11,7 @@ mod decision;
 mod decode;
 #[cfg(test)]
 mod decode_tests;
+mod lanes;
 mod partition;
 mod plan;
 #[cfg(test)]
@@ -30,7 +31,8 @@ pub use self::batch::{
 pub(crate) use self::budget::{Budget, Charge};
 pub use self::decode::{DataRange, FetchDataError};
 pub(crate) use self::decode::{DecodeSettings, Decoder, FetchedData, Step};
-pub(crate) use self::plan::{Plan, PlanSettings, plan};
+pub(crate) use self::lanes::{LANES, NextLane, Unanswered, next_lane};
+pub(crate) use self::plan::{Demand, Plan, PlanSettings, plan};
 pub use self::positions::StallCause;
 pub(crate) use self::positions::{
     EpochEnd, FetchLease, Leader, Lease, Position, PositionEvent, PositionSettings, Positions,

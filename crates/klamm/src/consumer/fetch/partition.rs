@@ -31,6 +31,17 @@ pub(super) enum Busy {
     Decoding(u64),
 }
 
+/// Whether an answer is likely to have records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// Not asked for since it was moved or resumed, or under this leader.
+    Unknown,
+    /// The last answer says where the end is.
+    Told,
+    /// The last answer had no records of any partition.
+    Dry,
+}
+
 /// One assigned partition.
 #[derive(Debug)]
 pub(super) struct AssignedPartition {
@@ -38,6 +49,7 @@ pub(super) struct AssignedPartition {
     pub(super) phase: Phase,
     pub(super) paused: bool,
     pub(super) busy: Busy,
+    pub(super) outlook: Outlook,
     /// The next offset to ask for.
     pub(super) fetch_at: Position,
     /// Where the application has come to; between the two lies what is buffered.
@@ -72,6 +84,7 @@ impl AssignedPartition {
             phase: Phase::Unset,
             paused: false,
             busy: Busy::Idle,
+            outlook: Outlook::Unknown,
             fetch_at: nowhere,
             delivered: nowhere,
             buffered: 0,
@@ -110,6 +123,15 @@ impl AssignedPartition {
             || self.high_watermark.is_none_or(|end| self.fetch_at.offset < end)
     }
 
+    /// Whether records are expected when it is asked for.
+    pub(super) fn expects(&self) -> bool {
+        match self.outlook {
+            Outlook::Unknown => true,
+            Outlook::Told => self.is_behind(),
+            Outlook::Dry => false,
+        }
+    }
+
     /// Starts the clock by which a stall is noticed, or stops it.
     pub(super) fn waits(&mut self, now: Instant) {
         let waits = !self.paused && self.phase != Phase::Stopped && self.is_behind();
@@ -129,6 +151,7 @@ impl AssignedPartition {
     pub(super) fn renew(&mut self, lease: Lease, phase: Phase, now: Instant) {
         (self.lease, self.phase, self.busy, self.buffered) = (lease, phase, Busy::Idle, 0);
         (self.not_before, self.trouble, self.reported) = (None, None, None);
+        self.outlook = Outlook::Unknown;
         self.waits(now);
     }
 
@@ -156,6 +179,7 @@ impl AssignedPartition {
             (leader.node, leader.epoch, leader.topic_id);
         self.replica = None;
         self.not_before = None;
+        self.outlook = Outlook::Unknown;
         if let Busy::InFlight(_) = self.busy {
             // It was asked of another leader, or under another name.
             self.busy = Busy::Idle;

@@ -32,8 +32,19 @@ pub(crate) struct Plan {
     /// For the answers, by the same order.
     pub(crate) leases: Vec<FetchLease>,
     pub(crate) max_bytes: i32,
+    /// Whether any of them is expected to have records: if not, the broker holds the request back.
+    pub(crate) expects: bool,
     /// For the answer, to be settled by its real size.
     pub(crate) charge: Charge,
+}
+
+/// What there is to ask a broker for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demand {
+    Nothing,
+    /// Something once the application has taken what is at hand.
+    Later,
+    Now,
 }
 
 /// Which partitions to ask `node` for now, and how much; `None` if there is nothing to ask or no room.
@@ -43,7 +54,7 @@ pub(crate) struct Plan {
 /// to wait as long.
 ///
 /// They are taken to be asked for from now on, each in this request alone, until they are answered or
-/// given up. `reachable` says which brokers can be connected to: a follower that is none of them is left
+/// given up. With `only_expected` only those are asked for that should have records. `reachable` says which brokers can be connected to: a follower that is none of them is left
 /// for the leader.
 pub(crate) fn plan(
     positions: &mut Positions,
@@ -51,23 +62,12 @@ pub(crate) fn plan(
     reachable: impl Fn(i32) -> bool,
     budget: &Budget,
     settings: &PlanSettings,
+    only_expected: bool,
     now: Instant,
 ) -> Option<Plan> {
-    let share = budget.limit() / positions.partitions.len().max(1);
-    let mut due: Vec<(u64, &TopicPartition)> = Vec::new();
-    let (mut behind, mut at_hand) = (false, false);
-    for (tp, partition) in &positions.partitions {
-        if partition.source(&reachable, now) != Some(node) {
-            continue;
-        }
-        if partition.is_fetchable(share, now) {
-            due.push((partition.turn, tp));
-            behind |= partition.is_behind();
-        } else {
-            at_hand |= partition.has_data_coming();
-        }
-    }
-    if due.is_empty() || at_hand && !behind {
+    let Found { mut due, demand, expects } =
+        look(positions, node, reachable, budget, only_expected, now);
+    if demand != Demand::Now {
         return None;
     }
     due.sort_unstable();
@@ -84,10 +84,61 @@ pub(crate) fn plan(
         leases.push(partition.ask(ask));
         wanted.push((tp, partition.wanted(partition_max_bytes)));
     }
-    Some(Plan { wanted, leases, max_bytes, charge })
+    Some(Plan { wanted, leases, max_bytes, expects, charge })
+}
+
+struct Found<'a> {
+    /// By turn.
+    due: Vec<(u64, &'a TopicPartition)>,
+    demand: Demand,
+    expects: bool,
+}
+
+fn look<'a>(
+    positions: &'a Positions,
+    node: i32,
+    reachable: impl Fn(i32) -> bool,
+    budget: &Budget,
+    only_expected: bool,
+    now: Instant,
+) -> Found<'a> {
+    let share = budget.limit() / positions.partitions.len().max(1);
+    let mut due: Vec<(u64, &TopicPartition)> = Vec::new();
+    let (mut behind, mut at_hand, mut expects) = (false, false, false);
+    for (tp, partition) in &positions.partitions {
+        if partition.source(&reachable, now) != Some(node) {
+            continue;
+        }
+        if !partition.is_fetchable(share, now) {
+            at_hand |= partition.has_data_coming();
+        } else if partition.expects() || !only_expected {
+            due.push((partition.turn, tp));
+            behind |= partition.is_behind();
+            expects |= partition.expects();
+        }
+    }
+    let would_wait = at_hand && !behind && !only_expected;
+    let demand = match (due.is_empty() || would_wait, at_hand) {
+        (false, _) => Demand::Now,
+        (true, true) => Demand::Later,
+        (true, false) => Demand::Nothing,
+    };
+    Found { due, demand, expects }
 }
 
 impl Positions {
+    /// What [`plan`] would find, apart from the memory for it.
+    pub(crate) fn demand(
+        &self,
+        node: i32,
+        reachable: impl Fn(i32) -> bool,
+        budget: &Budget,
+        only_expected: bool,
+        now: Instant,
+    ) -> Demand {
+        look(self, node, reachable, budget, only_expected, now).demand
+    }
+
     /// Brokers that lead, or follow for, a partition that is being read.
     pub(crate) fn sources(&self, reachable: impl Fn(i32) -> bool, now: Instant) -> BTreeSet<i32> {
         let read = self.partitions.values().filter(|p| p.phase == Phase::Fetching && !p.paused);

@@ -1,5 +1,5 @@
 use super::budget::Budget;
-use super::plan::{Plan, PlanSettings, plan};
+use super::plan::{Demand, Plan, PlanSettings, plan};
 use super::positions::{FetchLease, Positions, Told};
 use super::positions_tests::{SETTINGS, at, leader, told, tp};
 use klamm_protocol::error_code::ErrorCode;
@@ -19,7 +19,7 @@ fn reading(partitions: i32, now: Instant) -> Positions {
 }
 
 fn ask(positions: &mut Positions, node: i32, budget: &Budget, now: Instant) -> Option<Plan> {
-    plan(positions, node, |_| true, budget, &ASK, now)
+    plan(positions, node, |_| true, budget, &ASK, false, now)
 }
 
 fn numbers(plan: &Plan) -> Vec<i32> {
@@ -97,6 +97,39 @@ fn a_request_that_would_only_wait_is_left_for_when_there_is_company() {
     let more = told(ErrorCode::NONE, 7);
     positions.fetch_answered(&tp(2), third.leases[0], 1, &more, now);
     assert_eq!(numbers(&ask(&mut positions, 1, &budget, now).unwrap()), [2]);
+}
+
+/// What is asked for without waiting must not be asked for again and again.
+#[test]
+fn only_what_should_have_records_is_asked_for_where_nothing_waits() {
+    let now = Instant::now();
+    let (mut positions, budget) = (reading(6, now), Budget::new(60_000, || {}));
+    let expected = |positions: &mut Positions| {
+        let demand = positions.demand(1, |_| true, &budget, true, now);
+        let found = plan(positions, 1, |_| true, &budget, &ASK, true, now);
+        assert_eq!(demand == Demand::Now, found.is_some());
+        found.map(|plan| (numbers(&plan), plan.leases)).unwrap_or_default()
+    };
+    let (all, leases) = expected(&mut positions);
+    assert_eq!(all, [0, 2, 4], "nothing is known of them");
+    for (partition, lease) in all.into_iter().zip(leases) {
+        // There are 10 records, and the answer has none of any.
+        positions.fetch_answered(&tp(partition), lease, 1, &told(ErrorCode::NONE, 10), now);
+        positions.fetch_was_dry(&tp(partition), lease);
+    }
+    assert_eq!(expected(&mut positions).0, [0; 0]);
+    let plan = ask(&mut positions, 1, &budget, now).expect("they are asked for where it waits");
+    assert_eq!((numbers(&plan), plan.expects), (vec![0, 2, 4], false));
+    for (partition, lease) in [0, 2, 4].into_iter().zip(&plan.leases) {
+        // There was room for records of another only, and 2 is at its end.
+        let end = if partition == 2 { 0 } else { 10 };
+        positions.fetch_answered(&tp(partition), *lease, 1, &told(ErrorCode::NONE, end), now);
+    }
+    positions.pause(&tp(0), true, now);
+    assert_eq!(expected(&mut positions).0, [4]);
+    positions.pause(&tp(0), false, now);
+    positions.seek(&tp(2), at(0, -1), now);
+    assert_eq!(expected(&mut positions).0, [0, 2], "resumed and moved");
 }
 
 #[test]

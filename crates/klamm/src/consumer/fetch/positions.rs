@@ -4,7 +4,7 @@
 //! asked about one carries a number that dies with the state it was asked for, so that an answer that
 //! comes late changes nothing.
 
-use super::partition::{AssignedPartition, Busy, Phase};
+use super::partition::{AssignedPartition, Busy, Outlook, Phase};
 use crate::consumer::TopicPartition;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Uuid;
@@ -221,6 +221,7 @@ impl Positions {
     pub(crate) fn pause(&mut self, tp: &TopicPartition, paused: bool, now: Instant) -> bool {
         let Some(partition) = self.partitions.get_mut(tp) else { return false };
         partition.paused = paused;
+        partition.outlook = Outlook::Unknown;
         partition.waits(now);
         true
     }

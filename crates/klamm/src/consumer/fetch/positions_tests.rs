@@ -61,7 +61,7 @@ fn reading(settings: PositionSettings, offset: i64, now: Instant) -> Positions {
 fn ask(positions: &mut Positions, node: i32, now: Instant) -> Option<FetchLease> {
     let budget = Budget::new(1 << 20, || {});
     let settings = PlanSettings { max_bytes: 1 << 16, partition_max_bytes: 1 << 16 };
-    let plan = plan(positions, node, |_| true, &budget, &settings, now)?;
+    let plan = plan(positions, node, |_| true, &budget, &settings, false, now)?;
     Some(plan.leases[0])
 }
 
@@ -281,7 +281,7 @@ fn a_follower_is_read_from_for_the_time_of_its_lease() {
     positions.fetch_answered(&tp(0), lease, 1, &to_follower, now);
     let budget = Budget::new(1 << 20, || {});
     let settings = PlanSettings { max_bytes: 100, partition_max_bytes: 100 };
-    let gone = plan(&mut positions, 1, |node| node != 2, &budget, &settings, now);
+    let gone = plan(&mut positions, 1, |node| node != 2, &budget, &settings, false, now);
     let gone = gone.expect("a follower that nobody can reach is left for the leader");
     positions.fetch_without_news(&tp(0), gone.leases[0], now);
     let almost = now + SETTINGS.replica_lease - Duration::from_millis(1);

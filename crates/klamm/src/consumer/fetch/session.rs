@@ -47,6 +47,8 @@ pub(crate) struct SessionRequest {
 /// The session with one broker. Has one request unanswered at most.
 #[derive(Debug, Default)]
 pub(crate) struct FetchSession {
+    /// Every request stands for itself.
+    none: bool,
     id: i32,
     /// That of the next request.
     epoch: i32,
@@ -65,6 +67,11 @@ pub(crate) fn version_for(negotiated: i16, wanted: &[(TopicPartition, Wanted)]) 
 }
 
 impl FetchSession {
+    /// For requests that stand for themselves: the broker remembers nothing of them.
+    pub(crate) fn none() -> Self {
+        Self { none: true, ..Self::default() }
+    }
+
     /// The next request for exactly these partitions, in this order as far as topics stay together.
     pub(crate) fn request(
         &mut self,
@@ -81,7 +88,7 @@ impl FetchSession {
         let before = if self.asked_in_full { BTreeMap::new() } else { before };
         let mut out =
             SessionRequest { session_id: self.id, session_epoch: self.epoch, ..Default::default() };
-        if version < FIRST_VERSION_WITH_SESSIONS {
+        if self.none || version < FIRST_VERSION_WITH_SESSIONS {
             (out.session_id, out.session_epoch) = (NO_SESSION, FINAL_EPOCH);
         }
         let mut places = BTreeMap::new();
@@ -154,7 +161,7 @@ impl FetchSession {
     fn go_on(&mut self, answered: i32, in_step: bool) {
         let opened = self.asked_in_full;
         let same = opened || answered == self.id;
-        if answered == NO_SESSION {
+        if self.none || answered == NO_SESSION {
             (self.id, self.epoch) = (NO_SESSION, INITIAL_EPOCH);
         } else if !in_step || !same {
             self.epoch = INITIAL_EPOCH;
@@ -232,6 +239,11 @@ fn partition(partition: i32, wanted: &Wanted) -> FetchPartition {
         current_leader_epoch: wanted.leader_epoch,
         fetch_offset: wanted.offset,
         partition_max_bytes: wanted.max_bytes,
+        // The epoch of the last record that was read is not sent, as in Kafka's own consumer. A log is cut
+        // only under a new leader epoch; the one above fences the request then, and the position is
+        // validated. With it, a leader that knows nothing of the epoch, because retention took it or it never
+        // wrote it down, answers OFFSET_OUT_OF_RANGE, which would move a sound position by the policy.
+        last_fetched_epoch: -1,
         ..FetchPartition::default()
     }
 }

@@ -186,6 +186,22 @@ fn old_brokers_have_no_sessions_and_topics_without_ids_are_named() {
 }
 
 #[test]
+fn without_a_session_every_request_stands_for_itself() {
+    let (mut session, mut broker) = (FetchSession::none(), Model::default());
+    for (offset, partitions) in [(0, 2), (5, 1), (7, 2)] {
+        let wanted: Vec<_> = (0..partitions).map(|p| want("a", p, offset, 1)).collect();
+        let request = session.request(BY_ID, &wanted);
+        assert_eq!((request.session_id, request.session_epoch), (0, -1));
+        assert_eq!(request.topics[0].partitions.len(), wanted.len());
+        assert!(request.forgotten.is_empty());
+        // Even if the broker names one.
+        let answer = FetchResponse { session_id: 9, ..broker.handle(&request) };
+        assert_eq!(session.answered(answer).unwrap().len(), wanted.len());
+    }
+    assert!(session.end().is_none(), "there is nothing to end");
+}
+
+#[test]
 fn the_end_is_said_once() {
     let (mut session, mut broker) = (FetchSession::default(), Model::default());
     assert_eq!(session.end(), None);

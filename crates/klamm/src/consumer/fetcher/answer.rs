@@ -5,7 +5,7 @@ use super::super::fetch::{
 };
 use super::super::shared::State;
 use super::Fetcher;
-use super::broker::InFlight;
+use super::broker::{At, InFlight};
 use super::decoding::DecodeTask;
 use crate::connection::RequestError;
 use crate::consumer::TopicPartition;
@@ -29,23 +29,25 @@ impl Fetcher {
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut answered = Vec::new();
         for (node, broker) in &mut self.brokers {
-            if let Some(in_flight) = &mut broker.in_flight
-                && let Poll::Ready(result) = Pin::new(&mut in_flight.reply).poll(cx)
-                && let Some(in_flight) = broker.in_flight.take()
-            {
-                answered.push((*node, in_flight, result));
+            for (index, lane) in broker.lanes.iter_mut().enumerate() {
+                if let Some(in_flight) = &mut lane.in_flight
+                    && let Poll::Ready(result) = Pin::new(&mut in_flight.reply).poll(cx)
+                    && let Some(in_flight) = lane.in_flight.take()
+                {
+                    answered.push((At { node: *node, lane: index }, in_flight, result));
+                }
             }
         }
         let any = !answered.is_empty();
-        for (node, in_flight, result) in answered {
-            self.handle_result(node, in_flight, result, now);
+        for (at, in_flight, result) in answered {
+            self.handle_result(at, in_flight, result, now);
         }
         any
     }
 
     pub(super) fn handle_result(
         &mut self,
-        node: i32,
+        at: At,
         in_flight: InFlight,
         result: Result<Option<FetchResponse>, RequestError>,
         now: Instant,
@@ -53,20 +55,22 @@ impl Fetcher {
         let InFlight { wanted, leases, charge, .. } = in_flight;
         let response = match result {
             Ok(response) => response.unwrap_or_default(),
-            Err(error) => return self.fetch_failed(node, &wanted, &leases, &error, now),
+            Err(error) => return self.fetch_failed(at, &wanted, &leases, &error, now),
         };
+        let node = at.node;
         let Some(broker) = self.brokers.get_mut(&node) else { return };
         if let Ok(ms @ 1..) = u64::try_from(response.throttle_time_ms) {
             broker.throttled_until = Some(now + Duration::from_millis(ms));
         }
         let endpoints = endpoints(&response.node_endpoints);
-        let answered = match broker.session.answered(response) {
+        let answered = match broker.lanes[at.lane].session.answered(response) {
             Ok(answered) => answered,
             Err(error) => return self.refused(node, &wanted, &leases, error, now),
         };
         broker.session_errors = 0;
         let mut charge = charge;
-        charge.settle(answered.iter().map(|(_, data)| size(data)).sum());
+        let bytes = answered.iter().map(|(_, data)| size(data)).sum();
+        charge.settle(bytes);
         let charge = Arc::new(charge);
         let mut answered: BTreeMap<TopicPartition, PartitionData> = answered.into_iter().collect();
         let mut taken = Vec::new();
@@ -75,10 +79,13 @@ impl Fetcher {
                 Some(data) => {
                     self.take_hint(&tp, &data, &endpoints);
                     if self.handle_partition(&tp, lease, node, &data, now) {
-                        taken.push((tp, wanted, lease, data));
+                        taken.push((tp.clone(), wanted, lease, data));
                     }
                 }
                 None => self.shared.lock().positions.fetch_without_news(&tp, lease, now.into_std()),
+            }
+            if bytes == 0 {
+                self.shared.lock().positions.fetch_was_dry(&tp, lease);
             }
         }
         for (tp, wanted, lease, data) in taken {

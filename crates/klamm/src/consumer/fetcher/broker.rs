@@ -1,7 +1,10 @@
 //! What the fetcher keeps for each broker, and its requests.
 
 use super::super::error::ConsumeError;
-use super::super::fetch::{Charge, FetchLease, FetchSession, Plan, Wanted, plan, version_for};
+use super::super::fetch::{
+    Charge, Demand, FetchLease, FetchSession, LANES, NextLane, Plan, Unanswered, Wanted, next_lane,
+    plan, version_for,
+};
 use super::Fetcher;
 use crate::connection::{ConnectError, Connection, Reply, RequestError};
 use crate::consumer::TopicPartition;
@@ -22,6 +25,13 @@ const VERSIONS: RangeInclusive<i16> = 4..=i16::MAX;
 /// How long the end of a consumer waits in the background for brokers to forget its sessions.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// A lane of a broker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    pub(super) node: i32,
+    pub(super) lane: usize,
+}
+
 /// An unanswered request.
 #[derive(Debug)]
 pub(super) struct InFlight {
@@ -29,14 +39,21 @@ pub(super) struct InFlight {
     pub(super) wanted: Vec<(TopicPartition, Wanted)>,
     pub(super) leases: Vec<FetchLease>,
     pub(super) charge: Charge,
+    unanswered: Unanswered,
 }
 
-/// One broker, its session and its unanswered request.
-pub(super) struct Broker {
+/// One connection to a broker, its session and its unanswered request.
+#[derive(Default)]
+pub(super) struct Lane {
     connection: Option<Connection>,
     connecting: Option<Connecting>,
     pub(super) session: FetchSession,
     pub(super) in_flight: Option<InFlight>,
+}
+
+/// One broker. What there is of the broker as a whole stands beside its lanes.
+pub(super) struct Broker {
+    pub(super) lanes: [Lane; LANES],
     /// The broker has asked to be left alone until then (KIP-219).
     pub(super) throttled_until: Option<Instant>,
     /// Answers in a row that refused the session.
@@ -47,11 +64,9 @@ pub(super) struct Broker {
 
 impl Broker {
     fn new() -> Self {
+        let session = |lane| if lane == 0 { FetchSession::default() } else { FetchSession::none() };
         Self {
-            connection: None,
-            connecting: None,
-            session: FetchSession::default(),
-            in_flight: None,
+            lanes: std::array::from_fn(|lane| Lane { session: session(lane), ..Lane::default() }),
             throttled_until: None,
             session_errors: 0,
             unreachable: false,
@@ -60,40 +75,74 @@ impl Broker {
 }
 
 impl Fetcher {
-    /// Asks every broker that has something to give and is not being asked; true if that has changed
-    /// anything to be looked at again.
+    /// Asks every broker that has something to give and has a lane for it; true if that has changed anything
+    /// to be looked at again.
     pub(super) fn send(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let nodes = {
             let state = self.shared.lock();
             state.positions.sources(|node| self.is_reachable(node), now.into_std())
         };
-        let (mut busy, mut hungry) = (false, !self.waiting.is_empty());
+        let mut busy = false;
+        self.lane_free_at = None;
         for node in nodes {
             let broker = self.brokers.entry(node).or_insert_with(Broker::new);
-            let throttled = broker.throttled_until.is_some_and(|until| until > now);
-            if broker.in_flight.is_some() || throttled {
+            if broker.throttled_until.is_some_and(|until| until > now) {
                 continue;
             }
-            match self.poll_connection(cx, node) {
-                Poll::Pending => continue,
-                Poll::Ready(false) => busy = true,
-                Poll::Ready(true) => {
-                    let plan = self.plan(node, now).or_else(|| {
-                        // Said first: what is let go from here on rings.
-                        self.shared.doorbell.be_hungry();
-                        self.plan(node, now)
-                    });
-                    match plan {
-                        Some(plan) => busy |= self.submit(cx, node, plan, now),
-                        None => hungry = true,
-                    }
+            let unanswered = |lane: &Lane| lane.in_flight.as_ref().map(|one| one.unanswered);
+            let unanswered = broker.lanes.each_ref().map(unanswered);
+            match next_lane(&unanswered, self.settings.max_wait, now.into_std()) {
+                NextLane::Take { lane, wait, only_expected } => {
+                    busy |= self.ask(cx, At { node, lane }, wait, only_expected, now);
                 }
+                NextLane::NotBefore(at) => {
+                    let at = Instant::from_std(at);
+                    self.lane_free_at = Some(self.lane_free_at.map_or(at, |first| first.min(at)));
+                }
+                NextLane::Busy => {}
             }
         }
-        if hungry {
+        busy
+    }
+
+    /// Sends the next request on a lane, once it is connected.
+    fn ask(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: At,
+        wait: Duration,
+        only_expected: bool,
+        now: Instant,
+    ) -> bool {
+        if at.lane > 0 && !self.is_in_demand(at.node, only_expected, now) {
+            return false;
+        }
+        match self.poll_connection(cx, at) {
+            Poll::Pending => false,
+            Poll::Ready(false) => true,
+            Poll::Ready(true) => {
+                let plan = self.plan(at.node, only_expected, now).or_else(|| {
+                    // Said first: what is let go from here on rings.
+                    self.shared.doorbell.be_hungry();
+                    self.plan(at.node, only_expected, now)
+                });
+                plan.is_some_and(|plan| self.submit(cx, at, plan, wait, now))
+            }
+        }
+    }
+
+    /// Whether there is anything to ask for on another lane than the first, which would have to be opened.
+    fn is_in_demand(&self, node: i32, only_expected: bool, now: Instant) -> bool {
+        let demand = || {
+            let (state, reachable) = (self.shared.lock(), |node| self.is_reachable(node));
+            let now = now.into_std();
+            state.positions.demand(node, reachable, &self.budget, only_expected, now)
+        };
+        if demand() == Demand::Later {
+            // Said first: what is taken from here on rings.
             self.shared.doorbell.be_hungry();
         }
-        busy
+        demand() == Demand::Now
     }
 
     fn is_reachable(&self, node: i32) -> bool {
@@ -101,32 +150,33 @@ impl Fetcher {
             && self.brokers.get(&node).is_none_or(|broker| !broker.unreachable)
     }
 
-    fn plan(&self, node: i32, now: Instant) -> Option<Plan> {
+    fn plan(&self, node: i32, only_expected: bool, now: Instant) -> Option<Plan> {
         let mut state = self.shared.lock();
         let reachable = |node| self.is_reachable(node);
         let (settings, now) = (&self.settings.plan, now.into_std());
-        plan(&mut state.positions, node, reachable, &self.budget, settings, now)
+        plan(&mut state.positions, node, reachable, &self.budget, settings, only_expected, now)
     }
 
     /// Whether there is a connection; ready and false when an attempt has failed.
-    fn poll_connection(&mut self, cx: &mut Context<'_>, node: i32) -> Poll<bool> {
-        let (client, class) = (Arc::clone(&self.client), self.class);
+    fn poll_connection(&mut self, cx: &mut Context<'_>, At { node, lane }: At) -> Poll<bool> {
+        let (client, class) = (Arc::clone(&self.client), self.classes[lane]);
         let Some(broker) = self.brokers.get_mut(&node) else { return Poll::Ready(false) };
-        if broker.connection.as_ref().is_some_and(|c| !c.is_closed()) {
+        let lane = &mut broker.lanes[lane];
+        if lane.connection.as_ref().is_some_and(|c| !c.is_closed()) {
             return Poll::Ready(true);
         }
-        broker.connection = None;
-        let connecting = broker
+        lane.connection = None;
+        let connecting = lane
             .connecting
             .get_or_insert_with(|| Box::pin(async move { client.connection(node, class).await }));
         let Poll::Ready(result) = connecting.as_mut().poll(cx) else { return Poll::Pending };
-        broker.connecting = None;
+        lane.connecting = None;
         broker.unreachable = result.is_err();
         match result {
             Ok(connection) => {
                 // Sessions outlive connections, but not always.
-                broker.session.failed();
-                broker.connection = Some(connection);
+                lane.session.failed();
+                lane.connection = Some(connection);
                 Poll::Ready(true)
             }
             Err(error) => {
@@ -146,16 +196,23 @@ impl Fetcher {
         }
     }
 
-    fn submit(&mut self, cx: &mut Context<'_>, node: i32, plan: Plan, now: Instant) -> bool {
-        let Some(broker) = self.brokers.get_mut(&node) else { return false };
-        let Some(connection) = &broker.connection else { return false };
-        let timeout = self.client.config.request_timeout
-            + Duration::from_millis(u64::try_from(self.settings.max_wait_ms).unwrap_or(0));
+    fn submit(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: At,
+        plan: Plan,
+        wait: Duration,
+        now: Instant,
+    ) -> bool {
+        let Some(broker) = self.brokers.get_mut(&at.node) else { return false };
+        let lane = &mut broker.lanes[at.lane];
+        let Some(connection) = &lane.connection else { return false };
+        let timeout = self.client.config.request_timeout + wait;
         let submitted = connection.version::<FetchRequest>(VERSIONS).and_then(|negotiated| {
             let version = version_for(negotiated, &plan.wanted);
-            let said = broker.session.request(version, &plan.wanted);
+            let said = lane.session.request(version, &plan.wanted);
             let request = FetchRequest {
-                max_wait_ms: self.settings.max_wait_ms,
+                max_wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
                 min_bytes: self.settings.min_bytes,
                 max_bytes: plan.max_bytes,
                 isolation_level: i8::from(self.settings.read_committed),
@@ -172,17 +229,18 @@ impl Fetcher {
             Ok(mut reply) => {
                 // Registers the waker: the answer wakes the fetcher.
                 let answered = Pin::new(&mut reply).poll(cx);
-                let Plan { wanted, leases, charge, .. } = plan;
-                let in_flight = InFlight { reply, wanted, leases, charge };
+                let Plan { wanted, leases, charge, expects, .. } = plan;
+                let unanswered = Unanswered::new(now.into_std(), wait, expects);
+                let in_flight = InFlight { reply, wanted, leases, charge, unanswered };
                 if let Poll::Ready(result) = answered {
-                    self.handle_result(node, in_flight, result, now);
+                    self.handle_result(at, in_flight, result, now);
                     return true;
                 }
-                broker.in_flight = Some(in_flight);
+                lane.in_flight = Some(in_flight);
                 false
             }
             Err(error) => {
-                self.fetch_failed(node, &plan.wanted, &plan.leases, &error, now);
+                self.fetch_failed(at, &plan.wanted, &plan.leases, &error, now);
                 true
             }
         }
@@ -191,7 +249,7 @@ impl Fetcher {
     /// A request came to nothing: its partitions are asked for again after a pause.
     pub(super) fn fetch_failed(
         &mut self,
-        node: i32,
+        At { node, lane }: At,
         wanted: &[(TopicPartition, Wanted)],
         leases: &[FetchLease],
         error: &RequestError,
@@ -199,7 +257,7 @@ impl Fetcher {
     ) {
         tracing::warn!(node, %error, "a fetch failed");
         if let Some(broker) = self.brokers.get_mut(&node) {
-            broker.session.failed();
+            broker.lanes[lane].session.failed();
         }
         self.client.metadata.request_refresh();
         let mut state = self.shared.lock();
@@ -211,9 +269,9 @@ impl Fetcher {
     /// Makes brokers forget the sessions and ends the connections, in the background.
     pub(super) fn end_sessions(&mut self) {
         let mut farewells = Vec::new();
-        for broker in self.brokers.values_mut() {
-            let Some(connection) = broker.connection.take() else { continue };
-            let Some(said) = broker.session.end() else { continue };
+        for lane in self.brokers.values_mut().flat_map(|broker| &mut broker.lanes) {
+            let Some(connection) = lane.connection.take() else { continue };
+            let Some(said) = lane.session.end() else { continue };
             let request = FetchRequest {
                 session_id: said.session_id,
                 session_epoch: said.session_epoch,
@@ -224,13 +282,13 @@ impl Fetcher {
                 .and_then(|version| connection.submit(&request, version, FAREWELL, true));
             farewells.extend(submitted.ok());
         }
-        let (client, class) = (Arc::clone(&self.client), self.class);
+        let (client, classes) = (Arc::clone(&self.client), self.classes);
         tokio::spawn(async move {
             for farewell in farewells {
                 // A broker that does not answer forgets by itself.
                 let _ = farewell.await;
             }
-            client.release(class);
+            classes.into_iter().for_each(|class| client.release(class));
         });
     }
 }

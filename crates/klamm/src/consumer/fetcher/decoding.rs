@@ -90,6 +90,8 @@ impl Fetcher {
             return any;
         }
         self.drop_stale();
+        // Said before it is looked at: what is let go from here on rings.
+        self.shared.doorbell.be_hungry();
         while self.working.len() < WORKERS
             && let Some(urgent) = self.may_decode()
             && let Some(task) = self.waiting.pop_front()

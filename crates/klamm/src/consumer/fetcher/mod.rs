@@ -16,7 +16,7 @@ use self::decoding::{DecodeDone, DecodeTask};
 use self::leaders::Unknown;
 use self::lookups::LookupDone;
 use self::settings::FetchSettings;
-use super::fetch::Budget;
+use super::fetch::{Budget, LANES};
 use super::shared::Shared;
 use crate::client::{ClientInner, ConnectionClass};
 use crate::config::ConsumerConfig;
@@ -35,10 +35,13 @@ pub(super) struct Fetcher {
     settings: FetchSettings,
     shared: Arc<Shared>,
     client: Arc<ClientInner>,
-    class: ConnectionClass,
+    /// By lane.
+    classes: [ConnectionClass; LANES],
     budget: Budget,
     cluster: Arc<Cluster>,
     brokers: BTreeMap<i32, Broker>,
+    /// When a request that may be answered by then is not waited for any more.
+    lane_free_at: Option<Instant>,
     unknown: Unknown,
     /// At most one for each partition.
     lookups: JoinSet<LookupDone>,
@@ -66,11 +69,12 @@ impl Fetcher {
             budget: Budget::new(config.fetch_buffer_memory, move || bell.ring_if_hungry()),
             settings,
             shared,
-            class: client.new_fetch_class(),
+            classes: std::array::from_fn(|_| client.new_fetch_class()),
             // Looked at in the first round.
             cluster: Arc::default(),
             client,
             brokers: BTreeMap::new(),
+            lane_free_at: None,
             unknown: Unknown::default(),
             lookups: JoinSet::new(),
             working: JoinSet::new(),
@@ -117,7 +121,8 @@ impl Fetcher {
         let timeout = self.shared.lock().positions.next_timeout(now.into_std());
         let throttled = self.brokers.values().filter_map(|b| b.throttled_until);
         let throttled = throttled.filter(|until| *until > now).min();
-        let timeouts = [timeout.map(Instant::from_std), throttled, self.unknown.ask_at];
+        let timeout = timeout.map(Instant::from_std);
+        let timeouts = [timeout, throttled, self.lane_free_at, self.unknown.ask_at];
         let deadline = timeouts.into_iter().flatten().min();
         if let Some(at) = deadline {
             self.timer.as_mut().reset(at);

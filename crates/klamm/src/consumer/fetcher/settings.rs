@@ -2,6 +2,7 @@
 
 use super::super::fetch::{DecodeSettings, PlanSettings, PositionSettings, ResetTarget};
 use crate::config::{AutoOffsetReset, ClientConfig, ConsumerConfig, IsolationLevel};
+use std::time::Duration;
 
 /// What the fetcher needs of the settings.
 #[derive(Debug)]
@@ -9,7 +10,7 @@ pub(super) struct FetchSettings {
     pub(super) positions: PositionSettings,
     pub(super) plan: PlanSettings,
     pub(super) decode: DecodeSettings,
-    pub(super) max_wait_ms: i32,
+    pub(super) max_wait: Duration,
     pub(super) min_bytes: i32,
     pub(super) read_committed: bool,
     pub(super) rack: String,
@@ -45,7 +46,7 @@ impl FetchSettings {
             positions,
             plan,
             decode,
-            max_wait_ms: i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX),
+            max_wait: config.fetch_max_wait,
             min_bytes: config.fetch_min_bytes,
             read_committed,
             rack: config.client_rack.clone().unwrap_or_default(),

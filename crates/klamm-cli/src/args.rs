@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 const EXIT_STATUS: &str = "Exit status: 0 done; 1 failed; 2 wrong arguments or settings; 3 no broker reached; \
 4 credentials or permissions refused; 5 the topic does not exist or exists already; 6 bad input or records not delivered; \
-7 the target rate was not held.";
+7 the target rate was not held, or records came out other than they went in.";
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
@@ -146,6 +146,8 @@ pub(crate) enum Topics {
 pub(crate) enum PerfCommand {
     /// Send generated records and report rate and latency
     Produce(PerfProduce),
+    /// Send records, read them again, and report latency and whether all came through
+    E2e(crate::perf::PerfE2e),
 }
 
 /// Options of `perf produce`; the names are those of Kafka's own tool.

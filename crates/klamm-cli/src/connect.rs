@@ -14,11 +14,25 @@ pub(crate) struct Settings {
     pub(crate) consumer: ConsumerConfig,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        let client = ClientConfig::new("").client_id("klamm-cli");
+        let (producer, consumer) = (ProducerConfig::default(), ConsumerConfig::default());
+        Self { client, producer, consumer }
+    }
+}
+
 /// All settings, filled from file, `-X`, `more` and `-b`, the later over the earlier.
 pub(crate) fn all_settings(global: &Global, more: &[String]) -> Result<Settings, Failure> {
-    let client = ClientConfig::new("").client_id("klamm-cli");
-    let (producer, consumer) = (ProducerConfig::default(), ConsumerConfig::default());
-    let mut settings = Settings { client, producer, consumer };
+    settings_over(Settings::default(), global, more)
+}
+
+/// As [`all_settings`], over what a command has for defaults.
+pub(crate) fn settings_over(
+    mut settings: Settings,
+    global: &Global,
+    more: &[String],
+) -> Result<Settings, Failure> {
     if let Some(path) = &global.command_config {
         settings.apply_file(path)?;
     }

@@ -1,5 +1,6 @@
 //! How the command fails: a message that says what to do next, and a documented exit status.
 
+use klamm::consumer::OffsetsError;
 use klamm::{AdminError, ClientError, ConfigError, EnqueueError, ErrorCode, ErrorKind};
 use std::fmt;
 
@@ -76,6 +77,16 @@ impl From<EnqueueError> for Failure {
             EnqueueError::Topic(e) if e.kind() == ErrorKind::Misuse => TOPIC,
             EnqueueError::RecordTooLarge { .. } => DATA,
             other => status_of(other.kind()),
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+impl From<OffsetsError> for Failure {
+    fn from(error: OffsetsError) -> Self {
+        let status = match error.kind() {
+            ErrorKind::Misuse => TOPIC,
+            kind => status_of(kind),
         };
         Failure::new(status, error.to_string())
     }

@@ -2,7 +2,8 @@
 
 use crate::failure::{Failure, INTERNAL};
 use hdrhistogram::Histogram;
-use klamm::{BatchReport, DeliveryError};
+use klamm::BatchReport;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -58,6 +59,20 @@ struct Window {
     latencies: Histogram<u64>,
 }
 
+impl State {
+    fn record(&mut self, warmup: u64, us: u64, now: Instant, delivered: u64, failed: u64) {
+        self.window.record(us, delivered, failed);
+        self.last_outcome = self.last_outcome.max(now);
+        let warm = self.seen >= warmup;
+        self.seen += delivered + failed;
+        if warm {
+            self.total.record(us, delivered, failed);
+        } else if self.seen >= warmup {
+            (self.started, self.cpu_at_start) = (now, cpu());
+        }
+    }
+}
+
 impl Window {
     fn new() -> Result<Self, Failure> {
         // Three significant digits up to ten minutes.
@@ -98,6 +113,24 @@ pub(crate) struct Summary {
     pub(crate) first_error: Option<String>,
 }
 
+impl Summary {
+    /// The latencies in a line.
+    pub(crate) fn latency_text(&self) -> String {
+        let [p50, p95, p99, p999] = self.percentiles_ms;
+        format!(
+            "avg {:.2}   p50 {p50:.2}   p95 {p95:.2}   p99 {p99:.2}   p99.9 {p999:.2}   max {:.2}",
+            self.avg_ms, self.max_ms
+        )
+    }
+
+    /// The latencies in milliseconds.
+    pub(crate) fn latency_json(&self) -> serde_json::Value {
+        let [p50, p95, p99, p999] = self.percentiles_ms;
+        let (avg, max) = (self.avg_ms, self.max_ms);
+        serde_json::json!({"avg": avg, "max": max, "p50": p50, "p95": p95, "p99": p99, "p999": p999})
+    }
+}
+
 /// The percentiles of [`Summary::percentiles_ms`].
 pub(crate) const PERCENTILES: [f64; 4] = [50.0, 95.0, 99.0, 99.9];
 
@@ -129,21 +162,23 @@ impl Meter {
     pub(crate) fn record(&self, due: Instant, now: Instant, delivered: u64, failed: u64) {
         let us = now.saturating_duration_since(due).as_micros().max(1);
         let us = u64::try_from(us).unwrap_or(LATENCY_MAX_US).min(LATENCY_MAX_US);
+        self.with(|s| s.record(self.warmup, us, now, delivered, failed));
+    }
+
+    /// Notes records that were read now; each pair is when they were due, in nanoseconds since
+    /// `began`, and how many.
+    pub(crate) fn record_read(&self, began: Instant, now: Instant, read: &[(u64, u64)]) {
+        let now_ns = now.saturating_duration_since(began).as_nanos() as u64;
         self.with(|s| {
-            s.window.record(us, delivered, failed);
-            s.last_outcome = s.last_outcome.max(now);
-            let warm = s.seen >= self.warmup;
-            s.seen += delivered + failed;
-            if warm {
-                s.total.record(us, delivered, failed);
-            } else if s.seen >= self.warmup {
-                (s.started, s.cpu_at_start) = (now, cpu());
+            for (due, count) in read {
+                let us = (now_ns.saturating_sub(*due) / 1_000).clamp(1, LATENCY_MAX_US);
+                s.record(self.warmup, us, now, *count, 0);
             }
         });
     }
 
     /// Keeps the first error: it is the one that explains the others.
-    pub(crate) fn note_error(&self, error: &DeliveryError) {
+    pub(crate) fn note_error(&self, error: &dyn fmt::Display) {
         self.with(|s| {
             s.first_error.get_or_insert_with(|| error.to_string());
         });
@@ -202,14 +237,14 @@ fn summarize(window: &Window, time: Duration) -> Summary {
 }
 
 /// CPU time of this process.
-fn cpu() -> Duration {
+pub(crate) fn cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
 }
 
 /// The most memory this process ever had, where the system tells.
-fn peak_rss_bytes() -> u64 {
+pub(crate) fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     let kib = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());

@@ -1,18 +1,21 @@
 //! `klamm perf`: what producing, consuming and the whole way cost, with Kafka's own option names.
 //!
-//! `load` sends, `content` says what, `in_flight` holds it back, `measure` counts; each command has a directory.
+//! `stage` connects, `load` sends, `content` says what, `in_flight` holds it back, `measure` counts, `progress` shows how far it is;
+//! each command has a directory.
 
-#[allow(dead_code, reason = "what stamps records lands one after the other")]
 pub(crate) mod content;
-#[allow(dead_code, reason = "what stamps records lands one after the other")]
+mod e2e;
 pub(crate) mod in_flight;
 pub(crate) mod load;
 pub(crate) mod measure;
 pub(crate) mod payload;
 mod produce;
+mod progress;
+mod stage;
 
 use crate::args::{Global, PerfCommand};
 use crate::failure::Failure;
+pub(crate) use e2e::PerfE2e;
 use std::time::Duration;
 
 /// A target missed by more than this share is a failure.
@@ -23,5 +26,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn run(global: &Global, command: PerfCommand) -> Result<(), Failure> {
     match command {
         PerfCommand::Produce(args) => produce::run(global, args).await,
+        PerfCommand::E2e(args) => e2e::run(global, args).await,
     }
 }

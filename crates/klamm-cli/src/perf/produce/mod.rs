@@ -6,29 +6,23 @@
 mod print;
 
 use crate::args::{Global, PerfProduce};
-use crate::connect::{connect, settings};
-use crate::embedded::Embedded;
+use crate::connect::settings;
 use crate::failure::{DATA, Failure, RATE_MISSED};
 use crate::perf::RATE_TOLERANCE;
 use crate::perf::content::Content;
 use crate::perf::load::Load;
 use crate::perf::measure::{Meter, Totals};
 use crate::perf::payload;
+use crate::perf::stage::Stage;
 use print::Printer;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) async fn run(global: &Global, args: PerfProduce) -> Result<(), Failure> {
-    let (mut client_config, producer_config) = settings(global, &args.producer_props)?;
-    let embedded = match client_config.has_bootstrap_servers() {
-        true => None,
-        false => Some(Embedded::start(&args.topic)?),
-    };
-    if let Some(broker) = &embedded {
-        client_config = client_config.bootstrap_servers(broker.bootstrap());
-    }
+    let (client_config, producer_config) = settings(global, &args.producer_props)?;
     let payloads = Arc::new(payload::load(&args)?);
-    let client = connect(client_config).await?;
+    let stage = Stage::set(client_config, &args.topic)?;
+    let client = stage.client().await?;
     let totals = Arc::new(Totals::default());
     let counted = Arc::clone(&totals);
     let producer_config = producer_config.on_batch(move |report| counted.count(report));

@@ -3,12 +3,9 @@
 use crate::args::{Output, PerfProduce};
 use crate::perf::REPORT_EVERY;
 use crate::perf::measure::{Meter, PERCENTILES, Summary};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::perf::progress::{Look, Progress};
 use serde_json::json;
-use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::JoinHandle;
 
 /// Reports while the load runs, and at its end.
 pub(super) struct Printer {
@@ -16,44 +13,25 @@ pub(super) struct Printer {
     compat: bool,
     record_bytes: f64,
     target: i64,
-    progress: JoinHandle<()>,
-    bar: Option<ProgressBar>,
+    progress: Progress,
 }
 
 impl Printer {
     pub(super) fn start(output: Output, args: &PerfProduce, meter: &Arc<Meter>) -> Self {
         let record_bytes = args.record_size.unwrap_or(0) as f64;
-        let live = output == Output::Text && !args.compat && std::io::stderr().is_terminal();
-        let bar = live.then(|| bar(args.num_records));
-        let (meter, compat, shown) = (Arc::clone(meter), args.compat, bar.clone());
-        let target = args.throughput;
-        let progress = tokio::spawn(async move {
-            let every = if shown.is_some() { Duration::from_millis(200) } else { REPORT_EVERY };
-            let mut ticks = tokio::time::interval(every);
-            ticks.tick().await;
-            loop {
-                ticks.tick().await;
-                let window = meter.take_window();
-                match &shown {
-                    Some(bar) => {
-                        bar.set_position(meter.progress());
-                        bar.set_message(live_text(&window, target));
-                    }
-                    None if output == Output::Json => {
-                        eprintln!("{}", line(&window, record_bytes, compat))
-                    }
-                    None => println!("{}", line(&window, record_bytes, compat)),
-                }
-            }
-        });
-        Self { output, compat: args.compat, record_bytes, target, progress, bar }
+        let (compat, target) = (args.compat, args.throughput);
+        let progress = Progress::start(
+            Look::of(output, compat),
+            REPORT_EVERY,
+            (meter, args.num_records),
+            move |window| line(window, record_bytes, compat),
+            move |window| live_text(window, target),
+        );
+        Self { output, compat, record_bytes, target, progress }
     }
 
     pub(super) fn finish(self, summary: &Summary, settings: &str, print_metrics: bool) {
-        self.progress.abort();
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.progress.finish();
         match (self.output, self.compat) {
             (Output::Json, _) => println!("{}", self.as_json(summary, settings)),
             (Output::Text, true) => println!("{}", self.kafkas_last_line(summary)),
@@ -95,11 +73,7 @@ impl Printer {
             s.rate,
             self.mib_per_second(s)
         );
-        let [p50, p95, p99, p999] = s.percentiles_ms;
-        println!(
-            "latency ms       avg {:.2}   p50 {p50:.2}   p95 {p95:.2}   p99 {p99:.2}   p99.9 {p999:.2}   max {:.2}",
-            s.avg_ms, s.max_ms
-        );
+        println!("latency ms       {}", s.latency_text());
         println!(
             "records/batch    {:>12.0}   compression {:.2}",
             s.records_per_batch, s.compression_ratio
@@ -112,7 +86,6 @@ impl Printer {
     }
 
     fn as_json(&self, s: &Summary, settings: &str) -> serde_json::Value {
-        let [p50, p95, p99, p999] = s.percentiles_ms;
         json!({
             "records_sent": s.sent,
             "records_failed": s.failed,
@@ -120,7 +93,7 @@ impl Printer {
             "records_per_second": s.rate,
             "mib_per_second": self.mib_per_second(s),
             "target_records_per_second": self.target,
-            "latency_ms": {"avg": s.avg_ms, "max": s.max_ms, "p50": p50, "p95": p95, "p99": p99, "p999": p999},
+            "latency_ms": s.latency_json(),
             "cpu_us_per_record": s.cpu_us_per_record,
             "peak_rss_bytes": s.peak_rss_bytes,
             "records_per_batch": s.records_per_batch,
@@ -128,14 +101,6 @@ impl Printer {
             "settings": settings,
         })
     }
-}
-
-fn bar(records: u64) -> ProgressBar {
-    let bar = ProgressBar::new(records);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn live_text(s: &Summary, target: i64) -> String {

@@ -64,6 +64,10 @@ pub(crate) enum ConnectionClass {
     Produce,
     /// One consumer's: the broker may take long to answer, and answers in order.
     Fetch(u64),
+    /// One consumer's to its group's coordinator, for what is answered at once: heartbeats, commits.
+    Group(u64),
+    /// The same, for what is answered when all members have come.
+    Rebalance(u64),
 }
 
 #[derive(Debug)]
@@ -197,6 +201,13 @@ impl ClientInner {
         ConnectionClass::Fetch(self.consumers.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Classes for the connections of one more consumer to its group's coordinator: for what is answered at
+    /// once, and for what waits for other members.
+    pub(crate) fn new_group_classes(&self) -> (ConnectionClass, ConnectionClass) {
+        let number = self.consumers.fetch_add(1, Ordering::Relaxed);
+        (ConnectionClass::Group(number), ConnectionClass::Rebalance(number))
+    }
+
     /// Ends the connections of a class that nobody uses any more.
     pub(crate) fn release(&self, class: ConnectionClass) {
         let mut released = Vec::new();
@@ -268,7 +279,7 @@ impl ClientInner {
 
     /// A connection to any broker: a known one, or a bootstrap server when none of those answers
     /// (KIP-899).
-    async fn any_connection(&self) -> Result<Connection, ConnectError> {
+    pub(crate) async fn any_connection(&self) -> Result<Connection, ConnectError> {
         self.check_open()?;
         if self.start_over.load(Ordering::Relaxed) {
             let connection = self.bootstrap_connection().await?;

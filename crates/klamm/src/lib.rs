@@ -27,7 +27,8 @@ pub use self::connection::{
     TokenError, TokenProvider,
 };
 pub use self::consumer::{
-    Batch, ConsumeError, ConsumedRecord, Consumer, OffsetAndMetadata, Start, TopicPartition,
+    Batch, CommitError, CommitHandle, ConsumeError, ConsumedRecord, Consumer, OffsetAndMetadata,
+    RebalanceListener, Start, TopicPartition,
 };
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;

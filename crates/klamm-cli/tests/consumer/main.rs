@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod long_polls;
+mod group;
 mod reading;
 mod stage;
 mod trouble;

@@ -4,7 +4,7 @@ use klamm::{
     Batch, Client, ClientConfig, Codec, Connecting, Connector, ConsumeError, Consumer,
     ConsumerConfig, ProducerConfig, Record, TopicPartition,
 };
-use klamm_broker::{Broker, InProcess};
+use klamm_broker::{Broker, Builder, InProcess, Release};
 use std::time::Duration;
 
 /// The client's way to a broker of this process.
@@ -27,8 +27,17 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new(nodes: i32, partitions: i32) -> Self {
-        let broker = Broker::builder().without_sockets().nodes(nodes).topic("t", partitions);
-        let broker = broker.start().await.unwrap();
+        Self::with(Broker::builder().nodes(nodes).topic("t", partitions)).await
+    }
+
+    /// A broker of a release that knows groups of the classic protocol only.
+    pub(crate) async fn old(nodes: i32, partitions: i32) -> Self {
+        let builder = Broker::builder().nodes(nodes).topic("t", partitions);
+        Self::with(builder.release(Release::V2_8)).await
+    }
+
+    async fn with(builder: Builder) -> Self {
+        let broker = builder.without_sockets().start().await.unwrap();
         let config =
             ClientConfig::new(broker.bootstrap()).connector(ToBroker(broker.in_process().clone()));
         let client = Client::connect(config).await.unwrap();

@@ -1,6 +1,8 @@
 //! Settings of a consumer.
 
 use super::ConfigError;
+use crate::consumer::{Assignor, RebalanceListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of a consumer.
@@ -34,7 +36,32 @@ pub struct ConsumerConfig {
     pub(crate) max_poll_interval: Duration,
     pub(crate) max_poll_records: usize,
     pub(crate) exclude_internal_topics: bool,
+    pub(crate) assignors: Same<Vec<Arc<dyn Assignor>>>,
+    pub(crate) rebalance_listener: Same<Option<Arc<dyn RebalanceListener>>>,
 }
+
+/// Something of the application's, equal to nothing but itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Same<T>(pub(crate) T);
+
+impl PartialEq for Same<Vec<Arc<dyn Assignor>>> {
+    fn eq(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        self.0.len() == other.0.len() && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+}
+
+impl PartialEq for Same<Option<Arc<dyn RebalanceListener>>> {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+}
+
+impl Eq for Same<Vec<Arc<dyn Assignor>>> {}
+impl Eq for Same<Option<Arc<dyn RebalanceListener>>> {}
 
 /// Where to begin when there is no committed offset, or the one there is exists no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,6 +131,8 @@ impl Default for ConsumerConfig {
             max_poll_interval: Duration::from_secs(300),
             max_poll_records: 500,
             exclude_internal_topics: true,
+            assignors: Same::default(),
+            rebalance_listener: Same::default(),
         }
     }
 }
@@ -151,6 +180,19 @@ impl ConsumerConfig {
         names: impl IntoIterator<Item = T>,
     ) -> Self {
         self.partition_assignment_strategy = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds an assignor of the application's own; these take the place of the named ones, the preferred one
+    /// first, and the group is then of the classic protocol unless it is to be the other.
+    pub fn assignor(mut self, assignor: Arc<dyn Assignor>) -> Self {
+        self.assignors.0.push(assignor);
+        self
+    }
+
+    /// Sets who is told what a rebalance gives and takes.
+    pub fn rebalance_listener(mut self, listener: Arc<dyn RebalanceListener>) -> Self {
+        self.rebalance_listener.0 = Some(listener);
         self
     }
 

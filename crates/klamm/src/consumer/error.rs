@@ -2,6 +2,7 @@
 
 use super::TopicPartition;
 use super::fetch::{FetchDataError, PositionEvent, StallCause};
+pub use super::group::machine::GroupError;
 use crate::connection::ConnectError;
 use crate::error::ErrorKind;
 use crate::metadata::MetadataError;
@@ -71,6 +72,9 @@ pub enum ConsumeError {
     /// The consumer has ended without being closed: its thread has, or it met a defect of klamm.
     #[error("the consumer has ended; the log says why")]
     Ended,
+    /// The consumer is out of its group until it subscribes again.
+    #[error("out of the group: {0}")]
+    Group(#[from] GroupError),
     /// A broker cannot be used, and trying again will not help by itself; it is tried on.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -100,6 +104,7 @@ impl ConsumeError {
             ConsumeError::UnknownPartition { .. } => ErrorKind::Misuse,
             ConsumeError::Ended => ErrorKind::Closed,
             ConsumeError::Connect(error) => error.kind(),
+            ConsumeError::Group(error) => error.kind(),
             ConsumeError::Refused { code, .. } => kind_of(*code),
             ConsumeError::Data(_)
             | ConsumeError::OffsetOutOfRange { .. }
@@ -121,7 +126,7 @@ impl ConsumeError {
             | ConsumeError::Refused { partition, .. }
             | ConsumeError::UnknownPartition { partition }
             | ConsumeError::Stalled { partition, .. } => Some(partition.clone()),
-            ConsumeError::Connect(_) | ConsumeError::Ended => None,
+            ConsumeError::Connect(_) | ConsumeError::Group(_) | ConsumeError::Ended => None,
         }
     }
 
@@ -133,6 +138,28 @@ impl ConsumeError {
                 | ConsumeError::Connect(_)
                 | ConsumeError::Refused { stopped: false, .. }
         )
+    }
+}
+
+impl GroupError {
+    /// What to branch on.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            GroupError::Refused {
+                code: ErrorCode::FENCED_INSTANCE_ID | ErrorCode::UNRELEASED_INSTANCE_ID,
+                ..
+            } => ErrorKind::Fenced,
+            GroupError::Refused { code, .. } => kind_of(*code),
+            GroupError::UnknownAssignor(_) => ErrorKind::Misuse,
+            GroupError::BadAssignment(_) => ErrorKind::Fatal,
+        }
+    }
+
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            GroupError::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
     }
 }
 
@@ -202,6 +229,9 @@ pub enum OffsetsError {
         /// What happened last.
         reason: Arc<str>,
     },
+    /// There is no `group.id` whose offsets could be looked up.
+    #[error("there is no group.id whose offsets could be looked up")]
+    NoGroup,
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
@@ -214,6 +244,7 @@ impl OffsetsError {
             OffsetsError::Topic(error) => error.kind(),
             OffsetsError::Broker { code, .. } => kind_of(*code),
             OffsetsError::Request { .. } => ErrorKind::Retriable,
+            OffsetsError::NoGroup => ErrorKind::Misuse,
             OffsetsError::Closed => ErrorKind::Closed,
         }
     }

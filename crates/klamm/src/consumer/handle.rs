@@ -4,57 +4,99 @@ use super::error::{ConsumeError, OffsetsError, PositionError};
 use super::fetch::{Batch, ConsumedRecord, Position, ResetTarget};
 use super::fetcher::{Fetcher, follow_metadata};
 use super::list_offsets::{self, EARLIEST, LATEST, OffsetAndTimestamp};
+use super::membership::{GroupShared, GroupTask, Subscribed, assignors_of};
 use super::shared::{Shared, Taken};
 use super::{Start, TopicPartition};
 use crate::client::{Client, ClientInner};
 use crate::config::{ConfigError, ConsumerConfig, IsolationLevel};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long [`Consumer::close`] waits for the fetcher.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long it waits for the last commit and for the group to know that it has left.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for a consumer that was only dropped.
+const BACKGROUND_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads partitions.
+/// Reads partitions: those of topics it subscribes to that fall to it in its group, or those that it
+/// assigns itself.
 ///
 /// Records of a partition come in the order of their offsets, each once, from where it was assigned or
 /// moved to; nothing is skipped without an error that says so. Fetching goes on in the background, within
 /// `fetch.buffer.memory`. All methods take `&self`: put it into an [`Arc`] to share it.
 ///
-/// Dropping it ends it; [`Consumer::close`] also waits for the end.
+/// With a `group.id` and automatic commits, what was handed out counts as processed with the next poll;
+/// several tasks that poll the same consumer had better commit by hand.
+///
+/// Dropping it ends it: in the background it commits what was processed and leaves its group.
+/// [`Consumer::close`] also waits for the end.
 #[derive(Debug)]
 pub struct Consumer {
-    shared: Arc<Shared>,
-    client: Arc<ClientInner>,
-    read_committed: bool,
+    pub(super) shared: Arc<Shared>,
+    pub(super) client: Arc<ClientInner>,
+    /// With a `group.id`.
+    pub(super) group: Option<Arc<GroupShared>>,
+    pub(super) read_committed: bool,
+    /// It is another's, lent to a listener.
+    pub(super) is_view: bool,
 }
 
 impl Client {
-    /// Makes a consumer. It reads nothing until partitions are assigned.
+    /// Makes a consumer. It joins its group at once if it subscribes to something, else it reads nothing
+    /// until partitions are assigned.
     ///
     /// # Errors
     /// [`ConfigError`] when settings contradict each other.
     pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer, ConfigError> {
         config.validate()?;
-        if config.group_id.is_some() || !config.topics.is_empty() || config.topic_pattern.is_some()
-        {
-            let reason = "this version reads by assign() only: set no group.id and no topics";
+        let subscribed = subscription(&config);
+        if subscribed != Subscribed::Nothing && config.group_id.is_none() {
+            let reason = "subscribing needs a group.id; without one, assign partitions";
             return Err(ConfigError::Conflict(reason.to_owned()));
         }
+        if let Subscribed::Pattern(_) = subscribed {
+            let reason = "this version subscribes to topics by name only";
+            return Err(ConfigError::Conflict(reason.to_owned()));
+        }
+        let assignors = assignors_of(&config)?;
         let client = Arc::clone(self.inner());
         let fetcher = Fetcher::new(&config, Arc::clone(&client));
         let shared = Arc::clone(fetcher.shared());
+        let group = config.group_id.as_deref().map(|id| {
+            let task =
+                GroupTask::new(&config, assignors, id, Arc::clone(&client), Arc::clone(&shared));
+            let group = Arc::clone(task.group());
+            if subscribed != Subscribed::Nothing {
+                group.lock().subscribe(subscribed);
+            }
+            client.io.spawn(task.run());
+            group
+        });
         client.io.spawn(fetcher.run());
         client.io.spawn(follow_metadata(Arc::downgrade(&shared), Arc::downgrade(&client)));
         let read_committed = config.isolation_level == IsolationLevel::ReadCommitted;
-        Ok(Consumer { shared, client, read_committed })
+        Ok(Consumer { shared, client, group, read_committed, is_view: false })
+    }
+}
+
+fn subscription(config: &ConsumerConfig) -> Subscribed {
+    match &config.topic_pattern {
+        Some(pattern) => Subscribed::Pattern(pattern.as_str().into()),
+        None if config.topics.is_empty() => Subscribed::Nothing,
+        None => Subscribed::Topics(config.topics.iter().map(|t| t.as_str().into()).collect()),
     }
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.shared.close();
+        if !self.is_view {
+            self.begin_close(BACKGROUND_CLOSE_TIMEOUT);
+        }
     }
 }
 
@@ -62,7 +104,9 @@ impl Consumer {
     /// Reads exactly these partitions from now on; those that were read before and are not among them
     /// are let go, and what was fetched of any is too.
     ///
-    /// A topic that does not exist is waited for, and reported when it takes too long.
+    /// A topic that does not exist is waited for, and reported when it takes too long. With a `group.id`
+    /// offsets of these partitions can be committed, for as long as the group has no members; a consumer
+    /// that subscribes to something leaves its group.
     pub fn assign<T: Into<Arc<str>>>(&self, partitions: impl IntoIterator<Item = (T, i32, Start)>) {
         let now = Instant::now().into_std();
         let wanted: BTreeMap<TopicPartition, Start> = partitions
@@ -71,18 +115,70 @@ impl Consumer {
             .collect();
         let mut topics: Vec<Arc<str>> = wanted.keys().map(|tp| Arc::clone(&tp.topic)).collect();
         topics.dedup();
-        {
-            let mut state = self.shared.lock();
-            let before: Vec<TopicPartition> = state.positions.assigned().cloned().collect();
-            for tp in &before {
-                state.unassign(tp);
-            }
-            for (tp, start) in wanted {
+        self.replace_assignment(wanted, now);
+        topics.iter().for_each(|topic| self.client.metadata.want(topic));
+        self.shared.doorbell.ring();
+    }
+
+    fn replace_assignment(&self, wanted: BTreeMap<TopicPartition, Start>, now: std::time::Instant) {
+        let partitions: Vec<TopicPartition> = wanted.keys().cloned().collect();
+        let committed = |start| matches!(start, &Start::Committed);
+        let mut at_committed: BTreeSet<TopicPartition> = BTreeSet::new();
+        let mut group = self.group.as_ref().map(|group| group.lock());
+        let mut state = self.shared.lock();
+        let before: Vec<TopicPartition> = state.positions.assigned().cloned().collect();
+        for tp in &before {
+            state.unassign(tp);
+        }
+        if let Some(group) = &mut group {
+            at_committed
+                .extend(wanted.iter().filter(|(_, s)| committed(s)).map(|(tp, _)| tp.clone()));
+            let lease = group.assign(&before, &partitions);
+            partitions.iter().for_each(|tp| state.lease_out(tp, lease));
+        }
+        let mut leases = BTreeMap::new();
+        for (tp, start) in wanted {
+            if at_committed.contains(&tp) {
+                let lease = state.take_on(&tp, now);
+                leases.insert(tp, lease);
+            } else {
                 state.assign(tp, start, now);
             }
         }
-        topics.iter().for_each(|topic| self.client.metadata.want(topic));
-        self.shared.doorbell.ring();
+        if let Some(group) = &mut group {
+            group.start_at_committed(leases);
+            self.shared.group.notify_one();
+        }
+    }
+
+    /// Reads what falls to this member of the group of these topics, in place of what it subscribed to or
+    /// assigned before.
+    ///
+    /// # Errors
+    /// [`ConfigError`] without a `group.id`.
+    pub fn subscribe<T: Into<Arc<str>>>(
+        &self,
+        topics: impl IntoIterator<Item = T>,
+    ) -> Result<(), ConfigError> {
+        self.subscribe_to(Subscribed::Topics(topics.into_iter().map(Into::into).collect()))
+    }
+
+    /// Leaves the group, and reads nothing.
+    pub fn unsubscribe(&self) {
+        self.assign([] as [(Arc<str>, i32, Start); 0]);
+    }
+
+    fn subscribe_to(&self, to: Subscribed) -> Result<(), ConfigError> {
+        let Some(group) = &self.group else {
+            return Err(ConfigError::Conflict("subscribing needs a group.id".to_owned()));
+        };
+        let now = Instant::now().into_std();
+        if group.lock().is_standalone() {
+            self.replace_assignment(BTreeMap::new(), now);
+        }
+        group.lock().subscribe(to);
+        self.shared.group.notify_one();
+        Ok(())
     }
 
     /// The partitions that are read, in order.
@@ -117,10 +213,12 @@ impl Consumer {
 
     async fn wait<T>(
         &self,
-        take: impl Fn(&Shared, std::time::Instant) -> Taken<T>,
+        take: impl Fn(&Shared, Option<std::time::Instant>, std::time::Instant) -> Taken<T>,
     ) -> Result<Option<T>, ConsumeError> {
+        let now = Instant::now().into_std();
+        let (mut polled, mut now) = (Some(now), now);
         loop {
-            let taken = take(&self.shared, Instant::now().into_std());
+            let taken = take(&self.shared, polled.take(), now);
             if !matches!(taken, Taken::Nothing) {
                 // There may be more for somebody else who waits.
                 self.shared.ready.notify_one();
@@ -129,8 +227,12 @@ impl Consumer {
                 Taken::Some(what) => return Ok(Some(what)),
                 Taken::Error(error) => return Err(error),
                 Taken::Closed => return Ok(None),
-                Taken::Nothing => self.shared.ready.notified().await,
+                Taken::Nothing => {
+                    let _waiting = Waiting::new(&self.shared.waiting);
+                    self.shared.ready.notified().await;
+                }
             }
+            now = Instant::now().into_std();
         }
     }
 
@@ -205,6 +307,13 @@ impl Consumer {
                 return Err(PositionError::NotAssigned(tp.clone()));
             }
             state.forget(tp);
+            if state.in_hand.is_going(tp) {
+                // Its position counts, but nothing more of it is handed out.
+                state.positions.stop(tp);
+            }
+        }
+        if let Some(group) = &self.group {
+            group.lock().commits.rewound(tp);
         }
         self.shared.doorbell.ring();
         Ok(())
@@ -350,20 +459,56 @@ impl Consumer {
         self.client.io.run(asking).await.unwrap_or(Err(OffsetsError::Closed))
     }
 
-    /// Ends the consumer: polls return `None` from now on, and brokers forget its fetch sessions.
+    /// Ends the consumer: polls return `None` from now on, what was handed out is committed if commits
+    /// are automatic, the group learns that it has left, and brokers forget its fetch sessions.
+    ///
+    /// Waits for that for at most half a minute.
     ///
     /// # Cancel safety
     /// The consumer ends even when the future is dropped after its first poll.
     pub async fn close(&self) {
-        self.shared.close();
-        if self.shared.lock().ended {
-            return;
+        self.shared.lock().all_processed();
+        self.begin_close(LEAVE_TIMEOUT);
+        if let Some(group) = &self.group {
+            let left = group.ended.notified();
+            if !group.lock().has_ended() {
+                self.bounded(LEAVE_TIMEOUT, left).await;
+            }
         }
+        if !self.shared.lock().ended {
+            self.bounded(CLOSE_TIMEOUT, self.shared.ended.notified()).await;
+        }
+    }
+
+    fn begin_close(&self, timeout: Duration) {
+        if let Some(group) = &self.group {
+            group.lock().close(Instant::now().into_std() + timeout);
+        }
+        self.shared.close();
+    }
+
+    async fn bounded(&self, timeout: Duration, waiting: impl Future<Output = ()>) {
         let bounded = {
             // The caller need not be on a runtime with timers.
             let _guard = self.client.io.enter();
-            tokio::time::timeout(CLOSE_TIMEOUT, self.shared.ended.notified())
+            tokio::time::timeout(timeout, waiting)
         };
         let _ = bounded.await;
+    }
+}
+
+/// A poll that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

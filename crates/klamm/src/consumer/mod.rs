@@ -1,14 +1,15 @@
 //! Out of Kafka: who reads what, and how far it has been read.
 
 mod assignor;
+mod commit;
 mod doorbell;
 mod error;
 mod fetch;
 mod fetcher;
-#[allow(dead_code, reason = "no task drives it yet: group.id is refused")]
 pub(crate) mod group;
 mod handle;
 pub(crate) mod list_offsets;
+mod membership;
 mod shared;
 mod start;
 mod topic_partition;
@@ -17,13 +18,15 @@ pub use self::assignor::{
     AssignableTopic, Assignor, CooperativeStickyAssignor, GroupMember, MemberAssignment,
     RangeAssignor, RebalanceProtocol, RoundRobinAssignor, StickyAssignor, Subscribing,
 };
-pub use self::error::{ConsumeError, OffsetsError, PositionError};
+pub use self::commit::{CommitError, CommitHandle};
+pub use self::error::{ConsumeError, GroupError, OffsetsError, PositionError};
 pub use self::fetch::{
     Batch, BatchRecords, ConsumedRecord, DataRange, FetchDataError, IntoRecords, RecordHeaders,
     RecordRef, StallCause, TimestampType,
 };
-pub use self::group::commits::OffsetAndMetadata;
+pub use self::group::commits::{NotCommitted, OffsetAndMetadata};
 pub use self::handle::Consumer;
 pub use self::list_offsets::OffsetAndTimestamp;
+pub use self::membership::{ListenerFuture, RebalanceListener};
 pub use self::start::Start;
 pub use self::topic_partition::TopicPartition;

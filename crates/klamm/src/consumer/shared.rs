@@ -1,5 +1,8 @@
 //! What the application's side and the fetcher share: positions, and what is ready to be taken.
 
+mod in_hand;
+
+use self::in_hand::InHand;
 use super::doorbell::Doorbell;
 use super::error::ConsumeError;
 use super::fetch::{Batch, ConsumedRecord, IntoRecords};
@@ -8,6 +11,7 @@ use super::{Start, TopicPartition};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 use tokio::sync::Notify;
 
@@ -29,6 +33,8 @@ struct Current {
     batch: Batch,
     records: IntoRecords,
     next_offset: i64,
+    /// What was handed out before this has been followed by a poll.
+    processed: i64,
 }
 
 impl Current {
@@ -52,6 +58,7 @@ pub(super) struct State {
     rests: VecDeque<(TopicPartition, Batch)>,
     paused_rests: BTreeMap<TopicPartition, Batch>,
     errors: usize,
+    pub(super) in_hand: InHand,
     /// Partitions were added since the fetcher looked.
     pub(super) assigned_anew: bool,
     pub(super) closed: bool,
@@ -67,6 +74,10 @@ pub(super) struct Shared {
     pub(super) doorbell: Arc<Doorbell>,
     /// Something is ready.
     pub(super) ready: Notify,
+    /// How many polls wait for that.
+    pub(super) waiting: AtomicUsize,
+    /// There is something to do for the task of the group.
+    pub(super) group: Notify,
     /// The fetcher has ended.
     pub(super) ended: Notify,
 }
@@ -91,6 +102,7 @@ impl Shared {
             rests: VecDeque::new(),
             paused_rests: BTreeMap::new(),
             errors: 0,
+            in_hand: InHand::default(),
             assigned_anew: false,
             closed: false,
             ended: false,
@@ -100,6 +112,8 @@ impl Shared {
             state: Mutex::new(state),
             doorbell: Arc::default(),
             ready: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            group: Notify::new(),
             ended: Notify::new(),
         }
     }
@@ -119,6 +133,7 @@ impl Shared {
         drop(dropped);
         self.doorbell.ring();
         self.ready.notify_one();
+        self.group.notify_one();
     }
 
     /// The fetcher has ended. If nobody has closed it, that is an error from here on.
@@ -132,20 +147,26 @@ impl Shared {
         self.ended.notify_one();
     }
 
-    /// The next batch or error.
-    pub(super) fn take_batch(&self, now: Instant) -> Taken<Batch> {
+    /// The next batch or error. `polled` tells when the application began to ask, once for each time.
+    pub(super) fn take_batch(&self, polled: Option<Instant>, now: Instant) -> Taken<Batch> {
         let taken = {
             let mut state = self.lock();
             state.end_current();
+            self.note_poll(&mut state, polled);
             state.take(now)
         };
         self.doorbell.ring_if_hungry();
         taken
     }
 
-    /// The next record or error.
-    pub(super) fn take_record(&self, now: Instant) -> Taken<ConsumedRecord> {
+    /// The next record or error, as [`Shared::take_batch`].
+    pub(super) fn take_record(
+        &self,
+        polled: Option<Instant>,
+        now: Instant,
+    ) -> Taken<ConsumedRecord> {
         let mut state = self.lock();
+        self.note_poll(&mut state, polled);
         loop {
             if let Some(record) = state.next_of_current() {
                 return Taken::Some(record);
@@ -165,14 +186,13 @@ impl Shared {
 impl State {
     /// Takes a partition on.
     pub(super) fn assign(&mut self, tp: TopicPartition, start: Start, now: Instant) {
-        let lease = self.positions.assign(tp.clone(), now);
-        self.assigned_anew = true;
+        let lease = self.take_on(&tp, now);
         let target = match start {
             Start::Offset(offset) => {
                 self.positions.seek(&tp, Position { offset: offset.max(0), leader_epoch: -1 }, now);
                 return;
             }
-            Start::Reset => {
+            Start::Reset | Start::Committed => {
                 if let Some(event) = self.positions.start(&tp, lease, None, now) {
                     self.push_event(&tp, event);
                 }
@@ -190,6 +210,7 @@ impl State {
     pub(super) fn unassign(&mut self, tp: &TopicPartition) -> Option<Position> {
         let came_to = self.position(tp);
         self.forget(tp);
+        self.in_hand.released(tp);
         let handed_out = self.positions.unassign(tp);
         // Of a batch that was begun record by record only those records count.
         let begun = came_to.filter(|offset| handed_out.is_some_and(|at| at.offset != *offset));
@@ -203,13 +224,22 @@ impl State {
         if let Some(error) = self.general.take() {
             return Taken::Error(error);
         }
-        if let Some((_, rest)) = self.rests.pop_front() {
+        if let Some((tp, rest)) = self.rests.pop_front() {
+            let from = Position { offset: rest.first_offset(), leader_epoch: -1 };
+            self.in_hand.begins(tp, from, rest.next_offset());
             return Taken::Some(rest);
         }
         while let Some(Item { tp, lease, what }) = self.ready.pop_front() {
             match what {
-                Ok(batch) => {
+                Ok(mut batch) => {
+                    let before = self.positions.position(&tp);
                     if self.hand_out(&tp, lease, &batch, now) {
+                        if let Some(lease) = self.in_hand.lease(&tp) {
+                            batch.set_lease(lease);
+                        }
+                        if let Some(before) = before {
+                            self.in_hand.begins(tp, before, batch.next_offset());
+                        }
                         return Taken::Some(batch);
                     }
                 }
@@ -235,7 +265,10 @@ impl State {
         let tp = TopicPartition { topic, partition: batch.partition() };
         let next_offset = batch.first_offset();
         let records = batch.clone().into_records();
-        self.current = Some(Current { tp, batch, records, next_offset });
+        // From here on it counts by the record.
+        self.in_hand.is_processed();
+        let processed = next_offset;
+        self.current = Some(Current { tp, batch, records, next_offset, processed });
     }
 
     fn next_of_current(&mut self) -> Option<ConsumedRecord> {
@@ -253,10 +286,11 @@ impl State {
 
     /// Makes the rest of a batch that was begun record by record a batch of its own.
     fn end_current(&mut self) {
-        if let Some(current) = self.current.take()
-            && let Some(rest) = current.rest()
-        {
-            self.rests.push_front((current.tp, rest));
+        if let Some(current) = self.current.take() {
+            current.leaves_in_hand(&mut self.in_hand);
+            if let Some(rest) = current.rest() {
+                self.rests.push_front((current.tp, rest));
+            }
         }
     }
 
@@ -312,6 +346,7 @@ impl State {
     /// Lets go of what is at hand of a partition that was moved or let go.
     pub(super) fn forget(&mut self, tp: &TopicPartition) {
         self.current.take_if(|current| current.tp == *tp);
+        self.in_hand.forget(tp);
         self.rests.retain(|(of, _)| of != tp);
         self.paused_rests.remove(tp);
         self.paused.remove(tp);

@@ -18,4 +18,7 @@ pub enum Start {
     Ago(Duration),
     /// What `auto.offset.reset` says.
     Reset,
+    /// What the group has committed, or what `auto.offset.reset` says if that is nothing. Without a
+    /// `group.id` nothing is committed.
+    Committed,
 }

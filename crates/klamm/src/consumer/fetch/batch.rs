@@ -21,6 +21,8 @@ pub struct Batch {
     last_offset: i64,
     next_offset: i64,
     next_epoch: i32,
+    /// The assignment under which it was handed out; 0 without a group.
+    lease: u64,
 }
 
 /// The data that batches of one answer share.
@@ -72,7 +74,17 @@ impl Batch {
     pub(super) fn new(chunk: Arc<Chunk>, extent: Extent) -> Self {
         let Extent { start, len, bytes, first_offset, last_offset, next_offset, next_epoch } =
             extent;
-        Self { chunk, start, len, bytes, first_offset, last_offset, next_offset, next_epoch }
+        let lease = 0;
+        Self { chunk, start, len, bytes, first_offset, last_offset, next_offset, next_epoch, lease }
+    }
+
+    /// The lease of its partition when it was handed out.
+    pub(crate) fn lease(&self) -> u64 {
+        self.lease
+    }
+
+    pub(crate) fn set_lease(&mut self, lease: u64) {
+        self.lease = lease;
     }
 
     /// The topic.

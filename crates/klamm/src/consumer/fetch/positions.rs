@@ -6,6 +6,7 @@
 
 use super::partition::{AssignedPartition, Busy, Outlook, Phase};
 use crate::consumer::TopicPartition;
+use crate::consumer::group::commits::OffsetAndMetadata;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::primitives::Uuid;
 use std::collections::BTreeMap;
@@ -159,6 +160,13 @@ pub(crate) struct Positions {
     pub(super) settings: PositionSettings,
     /// Leases, asks and turns count on from here.
     pub(super) last_number: u64,
+}
+
+impl From<Position> for OffsetAndMetadata {
+    fn from(at: Position) -> Self {
+        let leader_epoch = Some(at.leader_epoch).filter(|epoch| *epoch >= 0);
+        Self { offset: at.offset, leader_epoch, metadata: String::new() }
+    }
 }
 
 impl Positions {

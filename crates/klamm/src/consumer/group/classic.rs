@@ -143,6 +143,7 @@ impl ClassicMember {
     }
 
     /// What this member owns, including what it is letting go of.
+    #[cfg(test)]
     pub(crate) fn owned(&self) -> &BTreeSet<TopicPartition> {
         &self.owned
     }

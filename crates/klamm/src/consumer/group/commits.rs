@@ -29,8 +29,15 @@ pub struct OffsetAndMetadata {
     pub offset: i64,
     /// The leader epoch of the last record processed, if it is known.
     pub leader_epoch: Option<i32>,
-    /// The application's own note.
+    /// The application's own note; brokers take 4 KiB unless they are told otherwise.
     pub metadata: String,
+}
+
+impl OffsetAndMetadata {
+    /// All before `offset` has been processed.
+    pub fn new(offset: i64) -> Self {
+        Self { offset, leader_epoch: None, metadata: String::new() }
+    }
 }
 
 /// Offsets to commit, each with the lease under which its records were read.
@@ -39,9 +46,10 @@ pub(crate) struct Commit {
     pub(crate) offsets: BTreeMap<TopicPartition, (u64, OffsetAndMetadata)>,
 }
 
-/// Why an offset was not committed.
+/// Why the offset of a partition was not committed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CommitError {
+#[non_exhaustive]
+pub enum NotCommitted {
     /// The partition has been revoked, lost or assigned anew since its records were read.
     #[error("the partition has moved since its records were read")]
     LeaseGone,
@@ -65,7 +73,7 @@ pub(crate) struct CommitResult {
     /// What [`Commits::commit`] returned.
     pub(crate) id: u64,
     /// The partitions whose offsets were not committed; empty when all went well.
-    pub(crate) failed: BTreeMap<TopicPartition, CommitError>,
+    pub(crate) failed: BTreeMap<TopicPartition, NotCommitted>,
 }
 
 /// What the member has to hear about an answer.
@@ -96,7 +104,7 @@ struct Pending {
 #[derive(Debug)]
 struct Open {
     left: BTreeSet<TopicPartition>,
-    failed: BTreeMap<TopicPartition, CommitError>,
+    failed: BTreeMap<TopicPartition, NotCommitted>,
     deadline: Instant,
 }
 
@@ -177,9 +185,9 @@ impl Commits {
         }
         for (partition, (lease, offset)) in commit.offsets {
             if full {
-                self.resolve(&partition, &[id].into(), Some(&CommitError::TooMany));
+                self.resolve(&partition, &[id].into(), Some(&NotCommitted::TooMany));
             } else if self.leases.get(&partition) != Some(&lease) {
-                self.resolve(&partition, &[id].into(), Some(&CommitError::LeaseGone));
+                self.resolve(&partition, &[id].into(), Some(&NotCommitted::LeaseGone));
             } else {
                 self.wait(partition, Pending { lease, offset, commits: [id].into() });
             }
@@ -263,8 +271,8 @@ impl Commits {
                     self.resolve(&partition, &pending.commits, None);
                     continue;
                 }
-                CommitVerdict::Fenced if !moved_on => CommitError::Fenced(code),
-                CommitVerdict::Refused => CommitError::Refused(code),
+                CommitVerdict::Fenced if !moved_on => NotCommitted::Fenced(code),
+                CommitVerdict::Refused => NotCommitted::Refused(code),
                 verdict => {
                     news.coordinator_lost |= verdict == CommitVerdict::FindCoordinator;
                     news.rejoin |= verdict == CommitVerdict::Rejoin;
@@ -289,12 +297,25 @@ impl Commits {
     /// Back to waiting, unless a newer offset waits or the lease is gone.
     fn wait_again(&mut self, partition: TopicPartition, pending: Pending) {
         if self.leases.get(&partition) != Some(&pending.lease) {
-            self.resolve(&partition, &pending.commits, Some(&CommitError::LeaseGone));
+            self.resolve(&partition, &pending.commits, Some(&NotCommitted::LeaseGone));
         } else if let Some(waiting) = self.waiting.get_mut(&partition) {
             waiting.commits.extend(pending.commits);
         } else {
             self.waiting.insert(partition, pending);
         }
+    }
+
+    /// No coordinator will take them: what waits is refused.
+    pub(crate) fn refuse_all(&mut self, code: ErrorCode) {
+        for (partition, pending) in std::mem::take(&mut self.waiting) {
+            self.floors.remove(&partition);
+            self.resolve(&partition, &pending.commits, Some(&NotCommitted::Refused(code)));
+        }
+    }
+
+    /// Whether something waits or is in flight.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.is_some() || !self.waiting.is_empty()
     }
 
     /// How the next commit ended.
@@ -316,7 +337,7 @@ impl Commits {
         for id in &expired {
             let Some(open) = self.open.get(id) else { continue };
             for partition in open.left.clone() {
-                self.resolve(&partition, &[*id].into(), Some(&CommitError::TimedOut));
+                self.resolve(&partition, &[*id].into(), Some(&NotCommitted::TimedOut));
             }
         }
         // What nobody waits for any more is not sent.
@@ -336,7 +357,7 @@ impl Commits {
         let stale: Vec<TopicPartition> = stale.map(|(partition, _)| partition.clone()).collect();
         for partition in stale {
             if let Some(waiting) = self.waiting.remove(&partition) {
-                self.resolve(&partition, &waiting.commits, Some(&CommitError::LeaseGone));
+                self.resolve(&partition, &waiting.commits, Some(&NotCommitted::LeaseGone));
             }
         }
     }
@@ -345,7 +366,7 @@ impl Commits {
         &mut self,
         partition: &TopicPartition,
         commits: &BTreeSet<u64>,
-        error: Option<&CommitError>,
+        error: Option<&NotCommitted>,
     ) {
         for id in commits {
             let Some(open) = self.open.get_mut(id) else { continue };

@@ -51,7 +51,7 @@ impl Bench {
         self.commits.handle_response(self.now, &self.config, id, response, generation)
     }
 
-    fn result(&mut self) -> Option<(u64, Vec<CommitError>)> {
+    fn result(&mut self) -> Option<(u64, Vec<NotCommitted>)> {
         let result = self.commits.poll_result()?;
         Some((result.id, result.failed.into_values().collect()))
     }
@@ -119,13 +119,13 @@ fn a_late_commit_of_a_partition_that_has_moved_is_refused() {
     let old = bench.commits.assigned(&[part(0)]);
     let waiting = bench.commit(old, &[(0, 4)]);
     bench.commits.released(&[part(0)]);
-    assert_eq!(bench.result(), Some((waiting, vec![CommitError::LeaseGone])));
+    assert_eq!(bench.result(), Some((waiting, vec![NotCommitted::LeaseGone])));
     let late = bench.commit(old, &[(0, 5)]);
-    assert_eq!(bench.result(), Some((late, vec![CommitError::LeaseGone])));
+    assert_eq!(bench.result(), Some((late, vec![NotCommitted::LeaseGone])));
     // Even when it has come back meanwhile.
     let new = bench.commits.assigned(&[part(0)]);
     let late = bench.commit(old, &[(0, 6)]);
-    assert_eq!(bench.result(), Some((late, vec![CommitError::LeaseGone])));
+    assert_eq!(bench.result(), Some((late, vec![NotCommitted::LeaseGone])));
     assert_eq!(bench.request(), None);
     bench.commit(new, &[(0, 2)]);
     assert_eq!(offsets(&bench.request().unwrap()), [(0, 2)]);
@@ -195,7 +195,7 @@ fn a_fenced_member_commits_nothing_unless_it_has_moved_on() {
     let id = bench.commit(lease, &[(0, 5)]);
     let request = bench.request().unwrap();
     bench.answer(&request, ErrorCode::ILLEGAL_GENERATION);
-    let fenced = CommitError::Fenced(ErrorCode::ILLEGAL_GENERATION);
+    let fenced = NotCommitted::Fenced(ErrorCode::ILLEGAL_GENERATION);
     assert_eq!(bench.result(), Some((id, vec![fenced])));
     // A rebalance that kept the partition ended while the request was under way.
     let id = bench.commit(lease, &[(0, 6)]);
@@ -225,7 +225,7 @@ fn no_answer_is_tried_again_until_the_deadline() {
     bench.now += Duration::from_secs(60);
     assert!(bench.commits.poll_timeout().unwrap() <= bench.now);
     bench.commits.handle_timeout(bench.now);
-    assert_eq!(bench.result(), Some((id, vec![CommitError::TimedOut])));
+    assert_eq!(bench.result(), Some((id, vec![NotCommitted::TimedOut])));
     assert_eq!(bench.request(), None);
     assert_eq!(bench.commits.poll_timeout(), None);
 }
@@ -251,7 +251,7 @@ fn refusals_of_one_partition_leave_the_others() {
     response.topics[0].partitions[1].error_code = ErrorCode::OFFSET_METADATA_TOO_LARGE.0;
     bench.handle(request.id, Some(&response));
     let failed: BTreeMap<_, _> = bench.commits.poll_result().unwrap().failed;
-    let refused = CommitError::Refused(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    let refused = NotCommitted::Refused(ErrorCode::OFFSET_METADATA_TOO_LARGE);
     assert_eq!(failed, [(part(1), refused)].into());
     assert_eq!(id, 1);
 }

@@ -153,6 +153,7 @@ impl ConsumerMember {
     }
 
     /// What this member owns, including what it is letting go of.
+    #[cfg(test)]
     pub(crate) fn owned(&self) -> BTreeSet<TopicPartition> {
         self.named(&self.owned)
     }

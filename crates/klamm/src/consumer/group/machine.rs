@@ -127,10 +127,18 @@ pub(crate) enum Event {
 
 /// Why a member is out of its group for good.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum GroupError {
-    /// The coordinator's answer to `api` leaves no way on.
-    #[error("{api}: {code}")]
-    Refused { api: &'static str, code: ErrorCode, message: Option<String> },
+#[non_exhaustive]
+pub enum GroupError {
+    /// The coordinator's answer leaves no way on.
+    #[error("{api}: {code}{}", message.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
+    Refused {
+        /// What was asked.
+        api: &'static str,
+        /// The answer.
+        code: ErrorCode,
+        /// What the coordinator says to it.
+        message: Option<String>,
+    },
     /// The group's leader chose an assignor that this member did not offer.
     #[error("the group uses the assignor {0:?}, which this member does not have")]
     UnknownAssignor(String),

@@ -14,9 +14,11 @@ mod commits_tests;
 pub(crate) mod consumer_protocol;
 #[cfg(test)]
 mod consumer_protocol_tests;
+pub(crate) mod lookups;
 pub(crate) mod machine;
 #[cfg(test)]
 mod simulation;
+pub(crate) mod standalone;
 pub(crate) mod subscription_protocol;
 #[cfg(test)]
 mod tests_setup;

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod long_polls;
 mod group;
+mod long_polls;
 mod reading;
 mod stage;
 mod trouble;

@@ -146,6 +146,8 @@ pub(crate) enum Topics {
 pub(crate) enum PerfCommand {
     /// Send generated records and report rate and latency
     Produce(PerfProduce),
+    /// Read a topic and report rate and cost
+    Consume(crate::perf::PerfConsume),
     /// Send records, read them again, and report latency and whether all came through
     E2e(crate::perf::PerfE2e),
 }

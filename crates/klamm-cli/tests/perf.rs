@@ -51,3 +51,34 @@ fn a_rate_that_nobody_can_hold_ends_with_seven() {
     assert_eq!(output.status.code(), Some(7), "{told}");
     assert!(told.contains("is short of the 1000000000 asked for"), "{told}");
 }
+
+#[test]
+fn consume_reads_what_it_filled_the_broker_with() {
+    let options = ["consume", "--topic", "t", "--num-records", "20000", "--record-size", "50"];
+    let result = json(&perf(&[&options[..], &["-O", "json"]].concat()));
+    assert_eq!((&result["records"], &result["bytes"]), (&20_000.into(), &1_000_000.into()));
+    assert_eq!((&result["timed_out"], &result["trouble"]), (&false.into(), &Value::Null));
+    assert!(result["records_per_second"].as_f64().unwrap() > 0.0, "{result}");
+}
+
+#[test]
+fn consume_prints_kafkas_columns() {
+    let options = ["consume", "--topic", "t", "--num-records", "1000", "--compat"];
+    let output = perf(&options);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(", ").collect()).collect();
+    assert_eq!((lines.len(), lines[0].len(), lines[1].len()), (2, 10, 10), "{text}");
+    let column = |name| lines[0].iter().position(|n| *n == name).map(|at| lines[1][at]);
+    assert_eq!(column("start.time").map(str::len), Some("2026-03-07 09:05:04:021".len()));
+    assert_eq!(column("data.consumed.in.nMsg"), Some("1000"), "{text}");
+    assert_eq!(column("data.consumed.in.MB"), Some("0.0954"), "{text}");
+}
+
+#[test]
+fn consume_ends_when_nothing_comes() {
+    let options = ["consume", "--topic", "t", "--num-records", "10", "--from-latest"];
+    let output = perf(&[&options[..], &["--timeout", "200"]].concat());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("0 of 10 records: nothing came for 200 ms"), "{told}");
+}

@@ -3,6 +3,7 @@
 //! `stage` connects, `load` sends, `content` says what, `in_flight` holds it back, `measure` counts, `progress` shows how far it is;
 //! each command has a directory.
 
+mod consume;
 pub(crate) mod content;
 mod e2e;
 pub(crate) mod in_flight;
@@ -15,6 +16,7 @@ mod stage;
 
 use crate::args::{Global, PerfCommand};
 use crate::failure::Failure;
+pub(crate) use consume::PerfConsume;
 pub(crate) use e2e::PerfE2e;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn run(global: &Global, command: PerfCommand) -> Result<(), Failure> {
     match command {
         PerfCommand::Produce(args) => produce::run(global, args).await,
+        PerfCommand::Consume(args) => consume::run(global, args).await,
         PerfCommand::E2e(args) => e2e::run(global, args).await,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How often a bar is drawn.
-const DRAW_EVERY: Duration = Duration::from_millis(200);
+pub(super) const DRAW_EVERY: Duration = Duration::from_millis(200);
 
 /// Where progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,8 @@ impl Progress {
     }
 }
 
-fn bar(records: u64) -> ProgressBar {
+/// A bar up to a number of records.
+pub(super) fn bar(records: u64) -> ProgressBar {
     let bar = ProgressBar::new(records);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {eta} left") {
         bar.set_style(style);

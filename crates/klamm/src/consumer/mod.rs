@@ -10,6 +10,8 @@ pub(crate) mod group;
 mod handle;
 pub(crate) mod list_offsets;
 mod membership;
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "the tasks around it come with run")]
+mod processing;
 mod shared;
 mod start;
 mod topic_partition;

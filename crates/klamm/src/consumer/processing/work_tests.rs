@@ -1,0 +1,533 @@
+//! Every order of starts and endings of a few records; and random histories held against a model.
+
+use super::options::{OnError, ProcessingOrder, RunOptions};
+use super::work::{Counts, Ending, Job, News, Offered, Work};
+use crate::consumer::TopicPartition;
+use crate::consumer::fetch::Position;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+const BACKOFF: Duration = Duration::from_millis(10);
+/// Most records of one offer.
+const BATCH: usize = 5;
+
+fn tp(partition: usize) -> TopicPartition {
+    TopicPartition::new("t", i32::try_from(partition).unwrap())
+}
+
+fn at(offset: i64) -> Position {
+    Position { offset, leader_epoch: 3 }
+}
+
+fn record<T>(offset: i64, key: Option<u64>, what: T) -> Offered<T> {
+    Offered { offset, end: at(offset + 1), records: 1, bytes: 10, key, what }
+}
+
+fn options() -> RunOptions {
+    RunOptions::default().workers(3).retry_backoff(BACKOFF, BACKOFF)
+}
+
+/// Four records of two keys, in every order in which they can end, each well or not.
+#[test]
+fn all_orders_of_four_records() {
+    fn explore(
+        work: &Work<i64>,
+        begun: &[(i64, Job<i64>)],
+        done: &BTreeSet<i64>,
+        seen: &mut usize,
+    ) {
+        let now = Instant::now() + Duration::from_secs(1);
+        let mut work = work.clone();
+        let copy = |jobs: &[(i64, Job<i64>)]| -> Vec<(i64, Job<i64>)> {
+            let copy = |(at, job): &(i64, Job<i64>)| (*at, Job { lane: job.lane, what: job.what });
+            jobs.iter().map(copy).collect()
+        };
+        let mut running = copy(begun);
+        while let Some(job) = work.poll_start(now) {
+            let before = (job.what - 2).max(-1);
+            assert!(before < 0 || done.contains(&before), "{} before {before}", job.what);
+            running.push((job.what, job));
+        }
+        let open = (0..4).find(|offset| !done.contains(offset)).unwrap_or(4);
+        let watermark = work.watermark(&tp(0)).unwrap().offset;
+        assert_eq!(watermark, open);
+        if running.is_empty() {
+            assert_eq!(done.len(), 4);
+            *seen += 1;
+        }
+        for pick in 0..running.len() {
+            for well in [true, false] {
+                let (mut work, mut left, mut done) = (work.clone(), copy(&running), done.clone());
+                let (offset, job) = left.remove(pick);
+                match work.finished(job.lane, well, now - BACKOFF) {
+                    Ending::Done => assert!(well && done.insert(offset)),
+                    Ending::Skipped => assert!(!well && done.insert(offset)),
+                    ending => assert_eq!((ending, well), (Ending::Retry, false)),
+                }
+                explore(&work, &left, &done, seen);
+            }
+        }
+    }
+    let mut work = Work::new(options().retries(1).on_error(OnError::Skip));
+    let records = (0..4).map(|offset| record(offset, Some(offset as u64 % 2), offset));
+    assert!(!work.offer(&tp(0), records, at(4)));
+    let mut seen = 0;
+    explore(&work, &[], &BTreeSet::new(), &mut seen);
+    // Each record takes one or two tries and then is done or skipped: 3 ways; tries of two lanes mix freely.
+    assert_eq!(seen, mixes());
+}
+
+/// Counted another way: both lanes have two records of one or two tries, of which the last of two may
+/// end in two ways; the tries of the lanes are shuffled into each other.
+fn mixes() -> usize {
+    let binomial = |n: usize, k: usize| (0..k).fold(1, |product, i| product * (n - i) / (i + 1));
+    // How many ways a lane has to take two, three or four tries.
+    let ways = [(2, 1), (3, 4), (4, 4)];
+    let pairs = ways.iter().flat_map(|a| ways.iter().map(move |b| (a, b)));
+    pairs.map(|((a, ways_a), (b, ways_b))| ways_a * ways_b * binomial(a + b, *a)).sum()
+}
+
+#[test]
+fn what_a_failure_comes_to() {
+    let now = Instant::now();
+    let tries = |options: RunOptions| -> (Vec<Ending>, Work<()>) {
+        let mut work = Work::new(options);
+        assert!(!work.offer(&tp(0), [record(5, None, ()), record(6, None, ())], at(7)));
+        let (mut endings, mut later) = (Vec::new(), now);
+        let other = loop {
+            let Some(job) = work.poll_start(later) else { panic!("{endings:?}") };
+            let first = endings.is_empty();
+            endings.push(work.finished(job.lane, false, later));
+            if *endings.last().unwrap() != Ending::Retry {
+                break work.poll_start(later);
+            }
+            if first {
+                // The other record is not held up.
+                let other = work.poll_start(later).unwrap();
+                assert_eq!(work.finished(other.lane, true, later), Ending::Done);
+            }
+            assert!(work.poll_start(later).is_none(), "it waits");
+            later = work.poll_timeout(later).unwrap();
+        };
+        assert_eq!(other.is_some(), endings.len() == 1 && !work.is_stopped());
+        (endings, work)
+    };
+    let (endings, work) = tries(options());
+    assert_eq!((endings, work.is_drained()), (vec![Ending::Stop], true));
+    assert_eq!(work.watermark(&tp(0)).unwrap().offset, 5);
+    let (endings, work) = tries(options().retries(2));
+    assert_eq!(endings, [Ending::Retry, Ending::Retry, Ending::Stop]);
+    assert_eq!(work.counts(), Counts { handled: 1, retried: 2, skipped: 0 });
+    assert_eq!(work.watermark(&tp(0)).unwrap().offset, 5);
+    let (endings, work) = tries(options().retries(1).on_error(OnError::Skip));
+    assert_eq!(endings, [Ending::Retry, Ending::Skipped]);
+    assert_eq!(work.counts(), Counts { handled: 1, retried: 1, skipped: 1 });
+    assert_eq!(work.watermark(&tp(0)).unwrap(), at(7));
+}
+
+#[test]
+fn a_slow_key_holds_up_its_partition_at_the_bound_and_no_other() {
+    let now = Instant::now();
+    let mut work = Work::new(options().max_partition_records(4).max_records(100));
+    let keyed = |offset| record(offset, Some(u64::from(offset > 0)), offset);
+    assert!(work.offer(&tp(0), (0..4).map(keyed), at(4)), "it is to pause");
+    assert!(work.has_room(), "other partitions are read on");
+    let slow = work.poll_start(now).unwrap();
+    assert_eq!(slow.what, 0);
+    for offset in 1..4 {
+        let job = work.poll_start(now).unwrap();
+        assert_eq!((job.what, work.finished(job.lane, true, now)), (offset, Ending::Done));
+    }
+    assert_eq!((work.poll_resume(), work.take_news()), (None, News::default()));
+    assert!(!work.offer(&tp(1), [record(0, Some(0), 10)], at(1)));
+    let other = work.poll_start(now).unwrap();
+    assert_eq!(other.what, 10);
+    work.finished(other.lane, true, now);
+    assert_eq!((work.watermark(&tp(0)).unwrap().offset, work.watermark(&tp(1))), (0, Some(at(1))));
+    work.finished(slow.lane, true, now);
+    assert_eq!(work.take_news(), News { reader: true, left: false });
+    assert_eq!((work.poll_resume(), work.poll_resume()), (Some(tp(0)), None));
+    assert_eq!(work.watermark(&tp(0)), Some(at(4)));
+}
+
+#[test]
+fn reading_stops_at_either_bound_and_goes_on_at_half_of_it() {
+    let now = Instant::now();
+    for options in [options().max_records(4), options().max_bytes(40)] {
+        let mut work = Work::new(options);
+        for offset in 0..4 {
+            assert!(work.has_room());
+            assert!(!work.offer(&tp(0), [record(offset, None, ())], at(offset + 1)));
+        }
+        for left in [3, 2] {
+            assert_eq!((work.has_room(), work.take_news()), (false, News::default()), "{left}");
+            let job = work.poll_start(now).unwrap();
+            work.finished(job.lane, true, now);
+        }
+        assert_eq!((work.has_room(), work.take_news().reader), (true, true));
+    }
+}
+
+#[test]
+fn a_partition_that_leaves_ends_what_is_in_work_and_begins_nothing() {
+    let now = Instant::now();
+    let mut work = Work::new(options().retries(9));
+    let keyed = |offset| record(offset, Some(offset as u64 % 3), offset);
+    assert!(!work.offer(&tp(0), (0..6).map(keyed), at(6)));
+    let jobs: Vec<_> = std::iter::from_fn(|| work.poll_start(now)).collect();
+    assert_eq!(jobs.iter().map(|job| job.what).collect::<Vec<_>>(), [0, 1, 2]);
+    work.revoke(&tp(0));
+    assert!(!work.offer(&tp(0), [record(6, None, 6)], at(7)));
+    assert!(!work.is_idle(&tp(0)));
+    assert_eq!(work.finished(jobs[2].lane, false, now), Ending::Left, "it is not tried again here");
+    assert_eq!(work.finished(jobs[0].lane, true, now), Ending::Done);
+    assert!(!work.is_idle(&tp(0)) && !work.take_news().left);
+    assert_eq!(work.finished(jobs[1].lane, true, now), Ending::Done);
+    assert!(work.is_idle(&tp(0)) && work.take_news().left);
+    assert!(work.poll_start(now).is_none());
+    assert_eq!(work.release(&tp(0)), Some(at(2)));
+    assert_eq!(work.watermark(&tp(0)), None);
+}
+
+#[test]
+fn what_ends_after_its_partition_was_lost_counts_for_nothing_there() {
+    let now = Instant::now();
+    let mut work = Work::new(options());
+    let two = [record(0, Some(1), "old"), record(1, Some(1), "queued")];
+    assert!(!work.offer(&tp(0), two, at(2)));
+    let old = work.poll_start(now).unwrap();
+    let start = Position { offset: 0, leader_epoch: -1 };
+    assert_eq!(work.release(&tp(0)), Some(start));
+    assert!(!work.offer(&tp(0), [record(0, Some(1), "new")], at(1)));
+    assert_eq!(work.finished(old.lane, true, now), Ending::Done);
+    assert_eq!(work.watermark(&tp(0)), Some(start));
+    let new = work.poll_start(now).unwrap();
+    assert_eq!(new.what, "new");
+    assert_eq!(work.finished(new.lane, true, now), Ending::Done);
+    assert_eq!(work.watermark(&tp(0)), Some(at(1)));
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Offer { partition: usize, keys: Vec<Option<u64>>, gap: i64 },
+    Start,
+    Finish { pick: usize, well: bool },
+    Wait,
+    Revoke(usize),
+    Release(usize),
+    Back(usize),
+    Stop,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let keys = proptest::collection::vec(proptest::option::weighted(0.8, 0..3u64), 1..=BATCH);
+    prop_oneof![
+        6 => (0..3usize, keys, 0..3i64)
+            .prop_map(|(partition, keys, gap)| Op::Offer { partition, keys, gap }),
+        12 => Just(Op::Start),
+        10 => (any::<usize>(), proptest::bool::weighted(0.7))
+            .prop_map(|(pick, well)| Op::Finish { pick, well }),
+        3 => Just(Op::Wait),
+        1 => (0..3usize).prop_map(Op::Revoke),
+        1 => (0..3usize).prop_map(Op::Release),
+        1 => (0..3usize).prop_map(Op::Back),
+        1 => proptest::bool::weighted(0.05).prop_map(|stop| if stop { Op::Stop } else { Op::Start }),
+    ]
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Queued,
+    Running,
+    /// It failed, at this time.
+    Failed(Instant),
+    Done,
+    Dropped,
+}
+
+/// A record as the model has it: partition, tenure, offset, key.
+type Id = (usize, u64, i64);
+
+#[derive(Debug, Default)]
+struct Model {
+    records: BTreeMap<Id, (Option<u64>, State)>,
+    /// The present tenure of each partition, and where it is read on.
+    tenure: [u64; 3],
+    next: [i64; 3],
+    /// Behind what was taken.
+    end: [i64; 3],
+    leaving: [bool; 3],
+    paused: [bool; 3],
+    /// Where the watermark was last.
+    mark: [i64; 3],
+    stopped: bool,
+}
+
+impl Model {
+    fn of(&self, partition: usize) -> impl Iterator<Item = (Id, Option<u64>, State)> {
+        let tenure = self.tenure[partition];
+        let range = (partition, tenure, i64::MIN)..=(partition, tenure, i64::MAX);
+        self.records.range(range).map(|(id, (key, state))| (*id, *key, *state))
+    }
+
+    /// What is neither done nor dropped, of whatever tenure.
+    fn unfinished(&self) -> usize {
+        let open = |state: &State| !matches!(state, State::Done | State::Dropped);
+        self.records.values().filter(|(_, state)| open(state)).count()
+    }
+
+    fn running(&self) -> Vec<Id> {
+        let running = self.records.iter().filter(|(_, (_, state))| *state == State::Running);
+        running.map(|(id, _)| *id).collect()
+    }
+
+    fn drop_queued(&mut self, ends: impl Fn(Id) -> bool) {
+        for (id, (_, state)) in &mut self.records {
+            if ends(*id) && matches!(state, State::Queued | State::Failed(_)) {
+                *state = State::Dropped;
+            }
+        }
+    }
+
+    /// The first that is not done, or what is behind all.
+    fn watermark(&self, partition: usize) -> i64 {
+        let open = self.of(partition).find(|(_, _, state)| *state != State::Done);
+        open.map_or(self.end[partition], |((_, _, offset), ..)| offset)
+    }
+
+    /// A tenure ends, and with it what is not in work.
+    fn end(&mut self, partition: usize) {
+        let tenure = self.tenure[partition];
+        self.drop_queued(|id| (id.0, id.1) == (partition, tenure));
+        self.tenure[partition] += 1;
+        self.leaving[partition] = false;
+        self.paused[partition] = false;
+    }
+}
+
+/// The machine and the model side by side.
+struct Pair {
+    work: Work<Id>,
+    model: Model,
+    jobs: Vec<Job<Id>>,
+    options: RunOptions,
+    now: Instant,
+}
+
+impl Pair {
+    fn new(options: RunOptions) -> Self {
+        let (work, model) = (Work::new(options.clone()), Model::default());
+        let jobs = Vec::new();
+        Self { work, model, jobs, options, now: Instant::now() }
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Offer { partition, keys, gap } => self.offer(partition, keys, gap),
+            Op::Start => {
+                self.start();
+            }
+            Op::Finish { pick, well } if !self.jobs.is_empty() => {
+                let job = self.jobs.swap_remove(pick % self.jobs.len());
+                self.finish(&job, well);
+            }
+            Op::Finish { .. } => {}
+            Op::Wait => self.now += BACKOFF,
+            Op::Revoke(partition) if self.model.of(partition).next().is_some() => {
+                self.work.revoke(&tp(partition));
+                let tenure = self.model.tenure[partition];
+                self.model.drop_queued(|id| (id.0, id.1) == (partition, tenure));
+                self.model.leaving[partition] = true;
+            }
+            Op::Revoke(_) => {}
+            Op::Release(partition) => {
+                let known = self.model.of(partition).next().is_some();
+                let watermark = known.then(|| self.model.watermark(partition));
+                let released = self.work.release(&tp(partition));
+                assert_eq!(released.map(|at| at.offset), watermark);
+                self.model.end(partition);
+            }
+            Op::Back(partition) => {
+                self.model.next[partition] = (self.model.next[partition] - 4).max(0);
+            }
+            Op::Stop => {
+                self.work.stop();
+                self.model.drop_queued(|_| true);
+                self.model.stopped = true;
+            }
+        }
+        self.look();
+    }
+
+    /// As the reader does it: nothing of a paused partition, nothing while there is no room.
+    fn offer(&mut self, partition: usize, keys: Vec<Option<u64>>, gap: i64) {
+        let model = &mut self.model;
+        if model.paused[partition] || !self.work.has_room() {
+            return;
+        }
+        let first = model.next[partition] + gap;
+        let taken = !model.stopped && !model.leaving[partition];
+        let last = model.of(partition).last().map(|((.., offset), ..)| offset);
+        if taken && last.is_some_and(|last| first <= last) {
+            model.end(partition);
+        }
+        let id = |offset| (partition, model.tenure[partition], offset);
+        let offsets = first..first + keys.len() as i64;
+        let new: Vec<_> = offsets.clone().map(id).zip(keys.iter().copied()).collect();
+        if taken {
+            if model.of(partition).next().is_none() {
+                model.mark[partition] = first;
+            }
+            model.records.extend(new.iter().map(|(id, key)| (*id, (*key, State::Queued))));
+            model.next[partition] = offsets.end;
+            model.end[partition] = offsets.end;
+        }
+        let offered = new.into_iter().map(|(id, key)| record(id.2, key, id));
+        let paused = self.work.offer(&tp(partition), offered, at(offsets.end));
+        assert!(taken || !paused);
+        self.model.paused[partition] = paused;
+    }
+
+    fn start(&mut self) -> bool {
+        let can = self.work.can_start(self.now);
+        let Some(job) = self.work.poll_start(self.now) else {
+            assert!(!can);
+            let full = self.jobs.len() >= self.options.workers;
+            let waits = |(_, state): &(Option<u64>, State)| *state == State::Queued;
+            let waiting = self.model.records.values().any(waits);
+            assert!(
+                full || !waiting
+                    || !self.jobs.is_empty()
+                    || self.work.poll_timeout(self.now).is_some()
+            );
+            return false;
+        };
+        assert!(can && self.jobs.len() < self.options.workers);
+        let id @ (partition, tenure, offset) = job.what;
+        let (key, state) = self.model.records[&id];
+        match state {
+            State::Queued => {}
+            State::Failed(when) => assert!(self.now >= when + BACKOFF, "it was to wait"),
+            state => panic!("{id:?} was started while {state:?}"),
+        }
+        assert!(!self.model.stopped && !self.model.leaving[partition]);
+        assert_eq!(tenure, self.model.tenure[partition], "nothing of old tenures is begun");
+        let in_the_way = |(at, k, s): &(Id, Option<u64>, State)| {
+            at.2 < offset && key.is_some() && *k == key && *s != State::Done
+        };
+        assert_eq!(self.model.of(partition).find(in_the_way), None, "before {id:?}");
+        self.model.records.insert(id, (key, State::Running));
+        self.jobs.push(job);
+        true
+    }
+
+    fn finish(&mut self, job: &Job<Id>, well: bool) {
+        let had_room = self.work.has_room();
+        self.work.take_news();
+        let retry_before = self.work.poll_timeout(self.now);
+        let ending = self.work.finished(job.lane, well, self.now);
+        let id @ (partition, tenure, _) = job.what;
+        let model = &mut self.model;
+        let current = tenure == model.tenure[partition];
+        let goes_on = current && !model.leaving[partition] && !model.stopped;
+        let state = match ending {
+            Ending::Done => State::Done,
+            Ending::Skipped => State::Done,
+            Ending::Retry => State::Failed(self.now),
+            Ending::Left | Ending::Stop => State::Dropped,
+        };
+        assert_eq!(well, ending == Ending::Done);
+        assert!(goes_on || !matches!(ending, Ending::Retry | Ending::Stop), "{ending:?}");
+        assert!(ending != Ending::Left || !goes_on);
+        model.records.get_mut(&id).unwrap().1 = state;
+        if ending == Ending::Stop {
+            model.stopped = true;
+            model.drop_queued(|_| true);
+        }
+        let idle = model.leaving[partition] && current && self.work.is_idle(&tp(partition));
+        let sooner = self
+            .work
+            .poll_timeout(self.now)
+            .is_some_and(|due| retry_before.is_none_or(|at| due < at));
+        let News { reader: told, left } = self.work.take_news();
+        assert!(told || had_room || !self.work.has_room(), "there is room");
+        assert!(left || !idle, "it is idle");
+        assert!(told || !self.work.is_drained(), "all is drained");
+        assert!(told || !sooner, "a retry is due earlier");
+    }
+
+    /// What holds after every step.
+    fn look(&mut self) {
+        while let Some(name) = self.work.poll_resume() {
+            self.model.paused[name.partition as usize] = false;
+        }
+        let unfinished = self.model.unfinished();
+        assert!(unfinished < self.options.max_records + BATCH, "{unfinished} in work");
+        assert!(unfinished < self.options.max_records || !self.work.has_room());
+        assert_eq!(self.model.running().len(), self.jobs.len());
+        for (name, watermark, _) in self.work.partitions() {
+            let partition = name.partition as usize;
+            assert_eq!(watermark.offset, self.model.watermark(partition), "{name}");
+            assert_eq!(self.work.watermark(name), Some(watermark));
+            assert!(watermark.offset >= self.model.mark[partition], "{name} goes back");
+            self.model.mark[partition] = watermark.offset;
+            let ahead =
+                self.model.of(partition).filter(|(id, ..)| id.2 >= watermark.offset).count();
+            assert!(ahead < self.options.max_partition_records + BATCH, "{ahead} of {name}");
+        }
+    }
+
+    /// Lets all that can end well do so.
+    fn drain(mut self) {
+        loop {
+            while self.start() {}
+            self.now += BACKOFF;
+            let Some(job) = self.jobs.pop() else {
+                if self.work.poll_timeout(self.now - BACKOFF).is_none() {
+                    break;
+                }
+                continue;
+            };
+            self.finish(&job, true);
+            self.look();
+        }
+        let over =
+            |(_, state): &(Option<u64>, State)| matches!(state, State::Done | State::Dropped);
+        assert!(
+            self.model.records.values().all(over),
+            "each record is done, or its partition left"
+        );
+        assert!(self.model.stopped == self.work.is_drained());
+        assert!(self.work.has_room() != self.model.stopped);
+        for partition in 0..3 {
+            assert!(self.work.is_idle(&tp(partition)));
+            let free = !self.model.leaving[partition] && !self.model.stopped;
+            assert!(!self.model.paused[partition] || !free, "it is read on");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn order_watermarks_and_bounds_hold(
+        ops in proptest::collection::vec(op(), 0..150),
+        retries in 0..3u32,
+        skip in any::<bool>(),
+        workers in 1..4usize,
+    ) {
+        let on_error = if skip { OnError::Skip } else { OnError::Stop };
+        let options = options()
+            .order(ProcessingOrder::Key)
+            .workers(workers)
+            .retries(if retries == 2 { u32::MAX } else { retries })
+            .on_error(on_error)
+            .max_records(12)
+            .max_partition_records(7);
+        let mut pair = Pair::new(options);
+        for op in ops {
+            pair.apply(op);
+        }
+        pair.drain();
+    }
+}

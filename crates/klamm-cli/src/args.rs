@@ -52,6 +52,7 @@ pub(crate) struct Global {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     Text,
+    #[value(alias = "jsonl")]
     Json,
 }
 
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Topics(Topics),
     /// Send lines or JSON records from files or standard input
     Produce(Produce),
+    /// Print records of topics as lines, as JSON or in a format of your own
+    Consume(Box<crate::consume::Consume>),
     /// Measure
     Perf {
         #[command(subcommand)]
@@ -212,9 +215,12 @@ pub(crate) struct Produce {
     /// The key of every record
     #[arg(short = 'k', long)]
     pub(crate) key: Option<String>,
-    /// The partition of every record
-    #[arg(short = 'p', long)]
+    /// The partition of records that name none; -1 leaves the choice of all to the partitioner
+    #[arg(short = 'p', long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1..))]
     pub(crate) partition: Option<i32>,
+    /// Send JSON records to the topic they name, not to TOPIC
+    #[arg(long)]
+    pub(crate) own_topics: bool,
     /// none, gzip, snappy, lz4 or zstd
     #[arg(short = 'z', long, value_name = "CODEC")]
     pub(crate) compression: Option<String>,

@@ -37,7 +37,7 @@ impl fmt::Display for Failure {
     }
 }
 
-fn status_of(kind: ErrorKind) -> u8 {
+pub(crate) fn status_of(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Unauthorized => UNAUTHORIZED,
         ErrorKind::Misuse => USAGE,

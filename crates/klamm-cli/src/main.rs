@@ -4,6 +4,7 @@ mod act;
 mod args;
 mod broker;
 mod connect;
+mod consume;
 mod embedded;
 mod failure;
 mod fault;
@@ -44,6 +45,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Topics(command) => topics::run(global, command).await,
         Command::Produce(produce) => produce::run(global, produce).await,
+        Command::Consume(consume) => consume::run(global, *consume).await,
         Command::Perf { command } => perf::run(global, command).await,
         Command::Broker(broker) => broker::run(global, *broker).await,
         Command::Settings => {

@@ -3,7 +3,7 @@
 mod input;
 mod parse;
 
-pub(crate) use self::parse::unescape;
+pub(crate) use self::parse::{Parser, unescape};
 
 use crate::args::{Global, Produce};
 use crate::connect::{connect, settings};
@@ -11,7 +11,6 @@ use crate::failure::{DATA, Failure};
 use indicatif::{ProgressBar, ProgressStyle};
 use input::Input;
 use klamm::{Delivery, DeliveryError, Producer};
-use parse::Parser;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

@@ -9,10 +9,15 @@ use klamm::Record;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+/// Leaves the choice of a partition to the partitioner, whatever a record says.
+const ANY_PARTITION: i32 = -1;
+
 /// What the command line says about every record.
 #[derive(Debug)]
-pub(super) struct Parser {
+pub(crate) struct Parser {
     topic: String,
+    /// Whether records go to the topic they name.
+    own_topics: bool,
     form: InputForm,
     key_delimiter: Option<Vec<u8>>,
     delimiter: Vec<u8>,
@@ -23,7 +28,7 @@ pub(super) struct Parser {
 
 /// A record that still owns or borrows its pieces.
 #[derive(Debug)]
-pub(super) struct Parsed<'a> {
+pub(crate) struct Parsed<'a> {
     topic: Cow<'a, str>,
     partition: Option<i32>,
     timestamp_ms: Option<i64>,
@@ -34,7 +39,7 @@ pub(super) struct Parsed<'a> {
 
 impl Parsed<'_> {
     /// The record to send.
-    pub(super) fn record(&self) -> Record<'_> {
+    pub(crate) fn record(&self) -> Record<'_> {
         let mut record = Record::to(&self.topic);
         if let Some(partition) = self.partition {
             record = record.partition(partition);
@@ -59,7 +64,7 @@ impl Parsed<'_> {
 }
 
 impl Parser {
-    pub(super) fn new(args: &Produce) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &Produce) -> Result<Self, Failure> {
         let mut headers = Vec::new();
         for pair in &args.header {
             let (name, value) = split_pair(pair)?;
@@ -71,6 +76,7 @@ impl Parser {
         }
         Ok(Self {
             topic: args.topic.clone(),
+            own_topics: args.own_topics,
             form: args.input,
             key_delimiter: args.key_delimiter.as_deref().map(unescape).transpose()?,
             delimiter,
@@ -85,7 +91,7 @@ impl Parser {
     }
 
     /// Reads one piece of input.
-    pub(super) fn parse<'a>(&'a self, input: &'a [u8]) -> Result<Parsed<'a>, Failure> {
+    pub(crate) fn parse<'a>(&'a self, input: &'a [u8]) -> Result<Parsed<'a>, Failure> {
         let mut parsed = match self.form {
             InputForm::Lines => self.line(input)?,
             InputForm::Jsonl => self.json(input)?,
@@ -93,7 +99,10 @@ impl Parser {
         if parsed.key.is_none() {
             parsed.key = self.key.as_deref().map(Cow::Borrowed);
         }
-        parsed.partition = parsed.partition.or(self.partition);
+        parsed.partition = match self.partition {
+            Some(ANY_PARTITION) => None,
+            of_all => parsed.partition.or(of_all),
+        };
         let of_all = self.headers.iter();
         parsed
             .headers
@@ -128,8 +137,9 @@ impl Parser {
             serde_json::from_slice(line).map_err(|e| bad(format!("not a JSON object: {e}")))?;
         let mut take = |name: &str| object.remove(name).filter(|v| !v.is_null());
         let topic = match take("topic") {
-            None => Cow::Borrowed(self.topic.as_str()),
-            Some(Value::String(topic)) => Cow::Owned(topic),
+            Some(Value::String(topic)) if self.own_topics => Cow::Owned(topic),
+            // Where a record came from, as its offset is.
+            None | Some(Value::String(_)) => Cow::Borrowed(self.topic.as_str()),
             Some(_) => return Err(bad("\"topic\" is not a string".to_owned())),
         };
         let partition = take("partition").map(|v| {
@@ -240,6 +250,7 @@ mod tests {
     fn parser(form: InputForm, key_delimiter: Option<&str>) -> Parser {
         Parser {
             topic: "t".into(),
+            own_topics: false,
             form,
             key_delimiter: key_delimiter.map(|d| d.as_bytes().to_vec()),
             delimiter: b"\n".to_vec(),
@@ -261,8 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn records_go_where_the_command_says_unless_they_are_to_choose() {
+        let line = br#"{"topic":"o","partition":3}"#;
+        let to = |own_topics, partition| {
+            let parser = Parser { own_topics, partition, ..parser(InputForm::Jsonl, None) };
+            let parsed = parser.parse(line).unwrap();
+            (parsed.topic.into_owned(), parsed.partition)
+        };
+        assert_eq!(to(false, None), ("t".to_owned(), Some(3)));
+        assert_eq!(to(true, Some(5)), ("o".to_owned(), Some(3)));
+        assert_eq!(to(false, Some(ANY_PARTITION)), ("t".to_owned(), None));
+    }
+
+    #[test]
     fn json_envelope() {
-        let parser = parser(InputForm::Jsonl, None);
+        let parser = Parser { own_topics: true, ..parser(InputForm::Jsonl, None) };
         let line = br#"{"topic":"o","partition":3,"key":{"base64":"/w=="},"value":null,"headers":[["a","1"],["a",null]],"timestamp":7,"offset":9}"#;
         let parsed = parser.parse(line).unwrap();
         assert_eq!(

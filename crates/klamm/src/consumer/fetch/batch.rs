@@ -255,6 +255,21 @@ impl<'a> RecordRef<'a> {
     pub fn leader_epoch(&self) -> Option<i32> {
         leader_epoch(self.part)
     }
+
+    /// Id of the idempotent or transactional producer that wrote it; `None` of others.
+    pub fn producer_id(&self) -> Option<i64> {
+        Some(self.part.header().producer_id).filter(|id| *id >= 0)
+    }
+
+    /// Epoch of that producer; `None` where there is no id.
+    pub fn producer_epoch(&self) -> Option<i16> {
+        Some(self.part.header().producer_epoch).filter(|epoch| *epoch >= 0)
+    }
+
+    /// Whether it is part of a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.part.attributes().is_transactional()
+    }
 }
 
 impl fmt::Debug for RecordRef<'_> {

@@ -14,8 +14,8 @@ pub(crate) struct Args {
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 done; 1 failed; 2 wrong arguments or settings; 3 no broker reached; \
-4 credentials or permissions refused; 5 the topic does not exist or exists already; 6 bad input or records not delivered; \
-7 the target rate was not held, or records came out other than they went in.";
+4 credentials or permissions refused; 5 the topic or group does not exist, or exists already; 6 bad input or records not delivered; \
+7 the target rate was not held, a limit was passed, or records came out other than they went in.";
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     /// List, create, change and delete topics
     #[command(subcommand)]
     Topics(Topics),
+    /// List, describe, reset and delete consumer groups; show their lag and their members
+    Groups(crate::groups::GroupsArgs),
     /// Send lines or JSON records from files or standard input
     Produce(Produce),
     /// Print records of topics as lines, as JSON or in a format of your own

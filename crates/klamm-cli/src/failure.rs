@@ -64,7 +64,12 @@ impl From<ClientError> for Failure {
 impl From<AdminError> for Failure {
     fn from(error: AdminError) -> Self {
         let status = match error.code() {
-            Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::TOPIC_ALREADY_EXISTS) => TOPIC,
+            Some(
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                | ErrorCode::TOPIC_ALREADY_EXISTS
+                | ErrorCode::GROUP_ID_NOT_FOUND,
+            ) => TOPIC,
+            Some(ErrorCode::NON_EMPTY_GROUP | ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC) => FAILED,
             _ => status_of(error.kind()),
         };
         Failure::new(status, error.to_string())

@@ -3,11 +3,13 @@
 mod act;
 mod args;
 mod broker;
+mod confirm;
 mod connect;
 mod consume;
 mod embedded;
 mod failure;
 mod fault;
+mod groups;
 mod http;
 mod perf;
 mod produce;
@@ -44,6 +46,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     let global = &args.global;
     match args.command {
         Command::Topics(command) => topics::run(global, command).await,
+        Command::Groups(groups) => groups::run(global, groups).await,
         Command::Produce(produce) => produce::run(global, produce).await,
         Command::Consume(consume) => consume::run(global, *consume).await,
         Command::Perf { command } => perf::run(global, command).await,

@@ -1,17 +1,17 @@
 //! `klamm topics`.
 
 use crate::args::{Global, Output, Topics};
+use crate::confirm::confirm;
 use crate::connect::{connect, settings, split_pair};
-use crate::failure::{FAILED, Failure, TOPIC, USAGE};
+use crate::failure::{Failure, TOPIC};
 use klamm::admin::{ConfigChange, NewTopic, TopicDescription};
 use klamm::{Admin, AdminError, ErrorCode};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
 
 pub(crate) async fn run(global: &Global, command: Topics) -> Result<(), Failure> {
     let (config, _) = settings(global, &[])?;
     if let Topics::Delete { topics, yes } = &command {
-        confirm(topics, *yes)?;
+        confirm(&format!("delete {} and everything in it?", topics.join(", ")), *yes)?;
     }
     let admin = connect(config).await?.admin();
     let json = global.output == Output::Json;
@@ -139,23 +139,6 @@ async fn show_config(admin: &Admin, topic: &str, all: bool, json: bool) -> Resul
         println!("{}={}", e.name, e.value.as_deref().unwrap_or("(secret)"));
     }
     Ok(())
-}
-
-fn confirm(topics: &[String], yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(USAGE, "deleting topics without a terminal takes --yes"));
-    }
-    eprint!("delete {} and everything in it? [y/N] ", topics.join(", "));
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    match read {
-        Ok(_) if answer.trim().eq_ignore_ascii_case("y") => Ok(()),
-        _ => Err(Failure::new(FAILED, "nothing was deleted")),
-    }
 }
 
 /// Prints one line per topic and fails if one failed.

@@ -7,17 +7,17 @@ use crate::controls::Controls;
 use crate::disk;
 use crate::groups::Groups;
 use crate::in_process::InProcess;
-use crate::nodes::{Node, Nodes};
+use crate::listeners::{ListenerInfo, ListenerSettings, contradiction, step};
+use crate::nodes::{Endpoint, Nodes};
 use crate::release::Release;
 use crate::request_log::{DEFAULT_CAPACITY, RequestLog};
 use crate::security::{
     AclSettings, SaslSettings, Security, SecurityError, SecuritySettings, TlsSettings,
 };
-use crate::server::{ConnectionLimits, Listener};
+use crate::server::{Acceptor, ConnectionLimits};
 use crate::transactions::Transactions;
 use klamm_log::Durability;
 use klamm_log::storage::{FileStorage, MemoryStorage, OpenError, Storage};
-use klamm_protocol::primitives::Str;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -77,9 +77,10 @@ impl From<OpenFailed> for StartError {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing before start()"]
 pub struct Builder {
-    /// None: connections inside the process only.
-    listen: Option<SocketAddr>,
-    advertised: Option<(String, u16)>,
+    /// Whether there are sockets, or connections inside the process only.
+    sockets: bool,
+    first: ListenerSettings,
+    more: Vec<ListenerSettings>,
     nodes: i32,
     release: Release,
     config: BrokerConfig,
@@ -94,8 +95,9 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-            advertised: None,
+            sockets: true,
+            first: ListenerSettings::new("", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            more: Vec::new(),
             nodes: 1,
             release: Release::default(),
             config: BrokerConfig::default(),
@@ -112,26 +114,40 @@ impl Default for Builder {
 impl Builder {
     /// Where to listen; port 0 takes any that is free. Default 127.0.0.1:0.
     ///
-    /// With several nodes the first gets this port and the others the ones behind it, or any when it is 0.
+    /// With several nodes the first gets this port and the others the ones behind it, or any when it is 0. Where ports of
+    /// several listeners would meet, the others' are further apart.
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = Some(address);
+        (self.first.address, self.sockets) = (address, true);
+        self
+    }
+
+    /// One more listener, beside the one that [`Builder::listen`], [`Builder::advertised`], [`Builder::tls`] and
+    /// [`Builder::sasl`] describe, which comes first. Up to 16 are possible, of different names.
+    pub fn listener(mut self, listener: ListenerSettings) -> Self {
+        self.more.push(listener);
+        self
+    }
+
+    /// The listener that comes first, in place of the one there is.
+    pub(crate) fn first_listener(mut self, listener: ListenerSettings) -> Self {
+        (self.first, self.sockets) = (listener, true);
         self
     }
 
     /// Listens on no socket: only [`Broker::in_process`] leads to it. Its nodes are called `node-1:9092`, `node-2:9092`
-    /// and so on, unless [`Builder::advertised`] says otherwise.
+    /// and so on by the first listener, with port 9093 by the second, unless they advertise something else.
     pub fn without_sockets(mut self) -> Self {
-        self.listen = None;
+        self.sockets = false;
         self
     }
 
     /// What clients are told to connect to, when it is not the address listened on; port 0 stands for the real one.
     pub fn advertised(mut self, host: &str, port: u16) -> Self {
-        self.advertised = Some((host.to_owned(), port));
+        self.first = self.first.advertised(host, port);
         self
     }
 
-    /// How many nodes clients see, each with a listener. Default 1, at most 64.
+    /// How many nodes clients see, each with all listeners. Default 1, at most 64.
     pub fn nodes(mut self, nodes: i32) -> Self {
         self.nodes = nodes;
         self
@@ -168,15 +184,15 @@ impl Builder {
         self
     }
 
-    /// Encrypts every listener. Default: plain text.
+    /// Encrypts the first listener, which is the only one unless [`Builder::listener`] adds others. Default: plain text.
     pub fn tls(mut self, tls: TlsSettings) -> Self {
-        self.security.tls = Some(tls);
+        self.first = self.first.tls(tls);
         self
     }
 
-    /// Asks every client to log in. Default: nobody is asked.
+    /// Asks clients of the first listener to log in. Default: nobody is asked.
     pub fn sasl(mut self, sasl: SaslSettings) -> Self {
-        self.security.sasl = Some(sasl);
+        self.first = self.first.sasl(sasl);
         self
     }
 
@@ -193,9 +209,15 @@ impl Builder {
         self
     }
 
-    /// What clients have to set as their `security.protocol`: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+    /// What clients of the first listener have to set as their `security.protocol`: PLAINTEXT, SSL, SASL_PLAINTEXT or
+    /// SASL_SSL.
     pub fn security_protocol(&self) -> &'static str {
-        self.security.protocol()
+        self.first.security_protocol()
+    }
+
+    /// The listeners, the first one first.
+    pub fn listeners(&self) -> impl Iterator<Item = &ListenerSettings> {
+        std::iter::once(&self.first).chain(&self.more)
     }
 
     /// What connections may take of time and memory.
@@ -263,17 +285,15 @@ impl Builder {
                 self.nodes
             )));
         }
-        if let Some(address) = self.listen {
-            self.security.check_public(address)?;
-        }
-        let security = Security::new(&self.security)?;
-        let mut listeners = Vec::new();
-        for node_id in 1..=self.nodes {
-            listeners.push(self.bind(node_id).await?);
-        }
-        let nodes = Nodes::default();
-        for (listener, id) in listeners.iter().zip(1..) {
-            nodes.add(self.node(id, listener));
+        let listeners = self.checked_listeners()?;
+        let security =
+            Security::new(&self.security, listeners.iter().map(|listener| &listener.protocol))?;
+        let step = step(&listeners, self.nodes);
+        let (mut acceptors, nodes) = (Vec::new(), Nodes::default());
+        for (id, nth) in (1..=self.nodes).zip(0..) {
+            let acceptor = self.bind(&listeners, id, step.saturating_mul(nth)).await?;
+            nodes.add(id, endpoints(&listeners, &acceptor, step.saturating_mul(nth)));
+            acceptors.push(acceptor);
         }
         let (storage, durability) = self.open_storage()?;
         let mut config = self.config.clone();
@@ -298,36 +318,62 @@ impl Builder {
                     .map_err(|e| StartError::Config(e.to_string()))?;
             }
         }
-        Ok(Broker::run(cluster, listeners, self.data))
+        let listeners = self.listeners().cloned().collect();
+        Ok(Broker::run(cluster, listeners, acceptors, self.data))
     }
 
-    async fn bind(&self, node_id: i32) -> Result<Listener, StartError> {
-        let Some(mut address) = self.listen else { return Ok(Listener::in_process(node_id)) };
-        if address.port() != 0 {
-            let port = i32::from(address.port()) + node_id - 1;
-            let port =
-                u16::try_from(port).map_err(|_| StartError::Config(format!("no port {port}")))?;
-            address.set_port(port);
+    /// The listeners, when there can be such a broker.
+    fn checked_listeners(&self) -> Result<Vec<ListenerSettings>, StartError> {
+        let listeners: Vec<ListenerSettings> = self.listeners().cloned().collect();
+        if let Some(contradiction) = contradiction(&listeners) {
+            return Err(StartError::Config(contradiction));
         }
-        let bound = Listener::bind(address, node_id).await;
-        bound.map_err(|source| StartError::Listen { address, source })
+        if !self.sockets {
+            return Ok(listeners);
+        }
+        for listener in &listeners {
+            self.security.check_public(listener.address, &listener.protocol)?;
+        }
+        Ok(listeners)
     }
 
-    fn node(&self, id: i32, listener: &Listener) -> Node {
-        let (bound_host, bound_port) = match listener.address() {
-            Some(bound) => (bound.ip().to_string(), bound.port()),
-            None => (format!("node-{id}"), IN_PROCESS_PORT),
-        };
-        let (host, port) = match &self.advertised {
-            Some((host, 0)) => (host.clone(), bound_port),
-            // Several nodes cannot share a port: the others take those behind it.
-            Some((host, port)) => {
-                (host.clone(), port.saturating_add(u16::try_from(id - 1).unwrap_or(0)))
+    /// Opens the sockets of a node, whose ports are so far behind the first node's.
+    async fn bind(
+        &self,
+        listeners: &[ListenerSettings],
+        node_id: i32,
+        offset: u16,
+    ) -> Result<Acceptor, StartError> {
+        let mut acceptor = Acceptor::new(node_id);
+        for listener in listeners.iter().filter(|_| self.sockets) {
+            let mut address = listener.address;
+            if address.port() != 0 {
+                let port = address.port().checked_add(offset);
+                let none = || StartError::Config(format!("no port is left for node {node_id}"));
+                address.set_port(port.ok_or_else(none)?);
             }
-            None => (bound_host, bound_port),
-        };
-        Node { id, host: Str::from(host), port: i32::from(port), rack: None }
+            let bound = acceptor.bind(address).await;
+            bound.map_err(|source| StartError::Listen { address, source })?;
+        }
+        Ok(acceptor)
     }
+}
+
+/// Where clients of each listener are told to reach a node.
+fn endpoints(listeners: &[ListenerSettings], acceptor: &Acceptor, offset: u16) -> Vec<Endpoint> {
+    let endpoint = |(listener, settings): (usize, &ListenerSettings)| {
+        let bound = match acceptor.address(listener) {
+            Some(bound) => (bound.ip().to_string(), bound.port()),
+            None => (format!("node-{}", acceptor.node_id()), in_process_port(listener)),
+        };
+        settings.endpoint(bound, offset)
+    };
+    listeners.iter().enumerate().map(endpoint).collect()
+}
+
+/// What stands for the port of a node without a socket: Kafka's own for the first listener, those behind it for others.
+fn in_process_port(listener: usize) -> u16 {
+    u16::try_from(listener).map_or(IN_PROCESS_PORT, |nth| IN_PROCESS_PORT.saturating_add(nth))
 }
 
 /// A running broker; dropping it ends it without ceremony, [`Broker::stop`] ends it cleanly.
@@ -336,7 +382,7 @@ pub struct Broker {
     cluster: Arc<Cluster>,
     controls: Controls,
     in_process: InProcess,
-    addresses: Vec<SocketAddr>,
+    listeners: Vec<ListenerInfo>,
     dir: Option<PathBuf>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -348,10 +394,21 @@ impl Broker {
         Builder::default()
     }
 
-    fn run(cluster: Arc<Cluster>, listeners: Vec<Listener>, dir: Option<PathBuf>) -> Self {
+    fn run(
+        cluster: Arc<Cluster>,
+        listeners: Vec<ListenerSettings>,
+        acceptors: Vec<Acceptor>,
+        dir: Option<PathBuf>,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let addresses = listeners.iter().filter_map(Listener::address).collect();
+        let info = |(listener, settings): (usize, &ListenerSettings)| ListenerInfo {
+            name: settings.name().to_owned(),
+            security_protocol: settings.security_protocol(),
+            addresses: acceptors.iter().filter_map(|node| node.address(listener)).collect(),
+            bootstrap: String::new(),
+        };
+        let listeners = listeners.iter().enumerate().map(info).collect();
         tasks.spawn(disk::flush(cluster.clone(), stopped.clone()));
         tasks.spawn(Transactions::run(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
@@ -359,21 +416,21 @@ impl Broker {
         tasks.spawn(Groups::run(cluster.clone(), stopped.clone()));
         tasks.spawn(Cluster::run_shares(cluster.clone(), stopped.clone()));
         let mut orders = Vec::new();
-        for listener in listeners {
+        for acceptor in acceptors {
             let (order, ordered) = mpsc::channel(1);
             orders.push(order);
-            tasks.spawn(listener.run(cluster.clone(), stopped.clone(), ordered));
+            tasks.spawn(acceptor.run(cluster.clone(), stopped.clone(), ordered));
         }
         let orders: Arc<[_]> = orders.into();
         let controls = Controls::new(cluster.clone(), orders.clone());
         let in_process = InProcess::new(cluster.clone(), orders);
-        Self { cluster, controls, in_process, addresses, dir, stop, tasks }
+        Self { cluster, controls, in_process, listeners, dir, stop, tasks }
     }
 
-    /// Where the first node listens; 0.0.0.0:0 when it listens on no socket.
+    /// Where the first listener of the first node is; 0.0.0.0:0 when it listens on no socket.
     pub fn address(&self) -> SocketAddr {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        self.addresses.first().copied().unwrap_or(nowhere)
+        self.addresses().first().copied().unwrap_or(nowhere)
     }
 
     /// A way to the broker without a socket.
@@ -389,15 +446,33 @@ impl Broker {
         self.in_process.connect_to_node(1).await
     }
 
-    /// Where every node listens, by node id; empty without sockets.
+    /// Where the first listener of every node is, by node id; empty without sockets.
     pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+        self.listeners.first().map_or(&[], |listener| &listener.addresses)
     }
 
-    /// `host:port` of all nodes, comma separated, for `bootstrap.servers`.
+    /// `host:port` of all nodes as clients of the first listener are told them, comma separated, for `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
-        let nodes = self.cluster.nodes.up().into_iter();
+        self.bootstrap_by(0)
+    }
+
+    fn bootstrap_by(&self, listener: usize) -> String {
+        let nodes = self.cluster.nodes.up(listener).into_iter();
         nodes.map(|node| format!("{}:{}", &*node.host, node.port)).collect::<Vec<_>>().join(",")
+    }
+
+    /// All listeners, the first one first.
+    pub fn listeners(&self) -> Vec<ListenerInfo> {
+        let told = |(listener, info): (usize, &ListenerInfo)| ListenerInfo {
+            bootstrap: self.bootstrap_by(listener),
+            ..info.clone()
+        };
+        self.listeners.iter().enumerate().map(told).collect()
+    }
+
+    /// The listener of a name, in upper or lower case.
+    pub fn listener(&self, name: &str) -> Option<ListenerInfo> {
+        self.listeners().into_iter().find(|listener| listener.name.eq_ignore_ascii_case(name))
     }
 
     /// What is durable and what would be lost, in a sentence for people.

@@ -55,7 +55,7 @@ pub enum ControlError {
 #[derive(Debug, Clone)]
 pub struct Controls {
     cluster: Arc<Cluster>,
-    /// To the listener of each node, by node id less one.
+    /// To the listeners of each node, by node id less one.
     listeners: Arc<[mpsc::Sender<Order>]>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, InternalTopic};
 use crate::handler::Context;
-use crate::nodes::{Node, Nodes};
+use crate::nodes::Nodes;
 use klamm_protocol::error_code::ErrorCode;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -105,9 +105,9 @@ impl Coordinators {
 
 impl Cluster {
     /// The node that coordinates a group or a transactional id; when it is down, the next that is up.
-    pub(crate) fn coordinator(&self, keeper: InternalTopic, key: &str) -> Option<Node> {
+    pub(crate) fn coordinator(&self, keeper: InternalTopic, key: &str) -> Option<i32> {
         let moved = self.coordinators.moved(keeper.into(), key);
-        let there = moved.and_then(|moved| self.nodes.up_one(moved.node));
+        let there = moved.map(|moved| moved.node).filter(|&node| self.nodes.is_up(node));
         there.or_else(|| {
             let made = self.topics.get(keeper.name()).map(|topic| topic.partition_count());
             let configured = || usize::try_from(keeper.partitions(&self.config())).ok();
@@ -117,12 +117,11 @@ impl Cluster {
 }
 
 /// The node that leads the partition which `key` belongs to, of a topic whose partitions the nodes lead in turn.
-fn in_ring(nodes: &Nodes, partitions: usize, key: &str) -> Option<Node> {
+fn in_ring(nodes: &Nodes, partitions: usize, key: &str) -> Option<i32> {
     let ids = nodes.ids();
-    let up = nodes.up();
     let first = usize::try_from(java_hash(key)).unwrap_or(0).checked_rem(partitions)?;
-    let ring = ids.iter().cycle().skip(first.checked_rem(ids.len())?).take(ids.len());
-    ring.filter_map(|id| up.iter().find(|node| node.id == *id)).next().cloned()
+    let mut ring = ids.iter().copied().cycle().skip(first.checked_rem(ids.len())?).take(ids.len());
+    ring.find(|&id| nodes.is_up(id))
 }
 
 /// Java's hash of a string, without its sign, which decides in which partition Kafka keeps a group.
@@ -151,8 +150,7 @@ impl Context {
 
     fn check_keeper(&self, keeper: InternalTopic, key: &str) -> Result<(), ErrorCode> {
         let cluster = &self.cluster;
-        let ours = cluster.coordinator(keeper, key).map(|node| node.id);
-        if ours != Some(self.node_id()) {
+        if cluster.coordinator(keeper, key) != Some(self.node_id()) {
             return Err(ErrorCode::NOT_COORDINATOR);
         }
         match cluster.coordinators.moved(keeper.into(), key) {
@@ -197,7 +195,6 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use klamm_protocol::primitives::Str;
 
     const GROUP: CoordinatorType = CoordinatorType::Group;
 
@@ -217,14 +214,14 @@ mod tests {
         let nodes = Nodes::default();
         assert_eq!(in_ring(&nodes, 50, "g"), None);
         for id in 1..=3 {
-            nodes.add(Node { id, host: Str::from_static("h"), port: 1, rack: None });
+            nodes.add(id, Vec::new());
         }
-        let first = in_ring(&nodes, 50, "g").unwrap().id;
+        let first = in_ring(&nodes, 50, "g").unwrap();
         nodes.set_up(first, false);
-        let second = in_ring(&nodes, 50, "g").unwrap().id;
+        let second = in_ring(&nodes, 50, "g").unwrap();
         assert_eq!(second, first % 3 + 1);
         nodes.set_up(first, true);
-        assert_eq!(in_ring(&nodes, 50, "g").unwrap().id, first);
+        assert_eq!(in_ring(&nodes, 50, "g"), Some(first));
     }
 
     #[test]

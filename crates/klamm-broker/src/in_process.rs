@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Debug, Clone)]
 pub struct InProcess {
     cluster: Arc<Cluster>,
-    /// To the listener of each node, by node id less one.
+    /// To the listeners of each node, by node id less one.
     listeners: Arc<[mpsc::Sender<Order>]>,
 }
 
@@ -23,7 +23,7 @@ impl InProcess {
         Self { cluster, listeners }
     }
 
-    /// Connects to the node that is advertised under this host and port.
+    /// Connects to the node, and the listener of it, that is advertised under this host and port.
     ///
     /// The stream holds 256 KiB in each direction; beyond that a writer waits for the reader. Restarts, nodes that go
     /// down and fault rules treat it as any other connection.
@@ -34,23 +34,26 @@ impl InProcess {
     /// # Cancel safety
     /// Safe: a connection that nobody takes is closed.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<DuplexStream> {
-        let nodes = self.cluster.nodes.all();
-        let node = nodes.iter().find(|node| &*node.host == host && node.port == i32::from(port));
         let none = || io::Error::new(io::ErrorKind::NotFound, format!("no node is {host}:{port}"));
-        self.connect_to_node(node.ok_or_else(none)?.id).await
+        let (node, listener) = self.cluster.nodes.at(host, port).ok_or_else(none)?;
+        self.connect_by(node, listener).await
     }
 
-    /// Connects to a node by its number, from 1 on; otherwise as [`InProcess::connect`].
+    /// Connects to a node by its number, from 1 on, and by its first listener; otherwise as [`InProcess::connect`].
     ///
     /// # Errors
     /// As [`InProcess::connect`].
     pub async fn connect_to_node(&self, node: i32) -> io::Result<DuplexStream> {
+        self.connect_by(node, 0).await
+    }
+
+    async fn connect_by(&self, node: i32, entrance: usize) -> io::Result<DuplexStream> {
         let index = usize::try_from(node.wrapping_sub(1)).ok();
         let listener = index.and_then(|index| self.listeners.get(index));
         let listener = listener.ok_or(io::ErrorKind::NotFound)?;
         let (done, connected) = oneshot::channel();
         let stopped = |_| io::Error::from(io::ErrorKind::ConnectionRefused);
-        listener.send(Order::Connect(done)).await.map_err(|_| stopped(()))?;
+        listener.send(Order::Connect(entrance, done)).await.map_err(|_| stopped(()))?;
         connected.await.map_err(|_| stopped(()))?
     }
 }

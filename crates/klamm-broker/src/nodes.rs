@@ -1,13 +1,13 @@
 //! The nodes that the cluster consists of, as clients see them.
 //!
-//! They live in one process and share all data; what makes them several is that each has a listener, that partitions
+//! They live in one process and share all data; what makes them several is that each has listeners, that partitions
 //! and coordinators belong to one of them, and that one can be taken down.
 
 use klamm_protocol::primitives::Str;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 
-/// Where clients reach a node.
+/// A node, and where clients of one listener reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) id: i32,
@@ -16,10 +16,26 @@ pub(crate) struct Node {
     pub(crate) rack: Option<Str>,
 }
 
+/// What clients of a listener are told to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) host: Str,
+    pub(crate) port: i32,
+}
+
 #[derive(Debug)]
 struct Entry {
-    node: Node,
+    /// By listener.
+    endpoints: Vec<Endpoint>,
     up: bool,
+}
+
+impl Entry {
+    /// The node as clients of a listener see it; none when it has no such listener.
+    fn seen(&self, id: i32, listener: usize) -> Option<Node> {
+        let Endpoint { host, port } = self.endpoints.get(listener)?.clone();
+        Some(Node { id, host, port, rack: None })
+    }
 }
 
 /// All nodes by id.
@@ -29,9 +45,9 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Adds a node, or changes where it is reached.
-    pub(crate) fn add(&self, node: Node) {
-        self.entries.write().insert(node.id, Entry { node, up: true });
+    /// Adds a node with its endpoints, one of each listener, or changes where it is reached.
+    pub(crate) fn add(&self, id: i32, endpoints: Vec<Endpoint>) {
+        self.entries.write().insert(id, Entry { endpoints, up: true });
     }
 
     /// Takes a node down or up; false when there is none of that id.
@@ -39,21 +55,37 @@ impl Nodes {
         self.entries.write().get_mut(&id).map(|entry| entry.up = up).is_some()
     }
 
-    /// The nodes that are up, by id.
-    pub(crate) fn up(&self) -> Vec<Node> {
+    /// The nodes that are up, by id, as clients of a listener see them.
+    pub(crate) fn up(&self, listener: usize) -> Vec<Node> {
         let entries = self.entries.read();
-        entries.values().filter(|entry| entry.up).map(|entry| entry.node.clone()).collect()
+        let up = entries.iter().filter(|(_, entry)| entry.up);
+        up.filter_map(|(&id, entry)| entry.seen(id, listener)).collect()
     }
 
-    /// The node, if it is up.
-    pub(crate) fn up_one(&self, id: i32) -> Option<Node> {
+    /// The node as clients of a listener see it, if it is up.
+    pub(crate) fn up_one(&self, id: i32, listener: usize) -> Option<Node> {
         let entries = self.entries.read();
-        entries.get(&id).filter(|entry| entry.up).map(|entry| entry.node.clone())
+        entries.get(&id).filter(|entry| entry.up)?.seen(id, listener)
     }
 
-    /// All nodes, up or down.
-    pub(crate) fn all(&self) -> Vec<Node> {
-        self.entries.read().values().map(|entry| entry.node.clone()).collect()
+    /// All nodes, up or down, as clients of a listener see them.
+    pub(crate) fn all(&self, listener: usize) -> Vec<Node> {
+        let entries = self.entries.read();
+        entries.iter().filter_map(|(&id, entry)| entry.seen(id, listener)).collect()
+    }
+
+    /// The node, up or down, and the listener that clients are told to reach under this host and port.
+    pub(crate) fn at(&self, host: &str, port: u16) -> Option<(i32, usize)> {
+        let entries = self.entries.read();
+        entries.iter().find_map(|(&id, entry)| {
+            let here = |at: &Endpoint| &*at.host == host && at.port == i32::from(port);
+            entry.endpoints.iter().position(here).map(|listener| (id, listener))
+        })
+    }
+
+    /// How many listeners each node has.
+    pub(crate) fn listeners(&self) -> usize {
+        self.entries.read().values().map(|entry| entry.endpoints.len()).max().unwrap_or(0)
     }
 
     /// Ids of all nodes, up or down.
@@ -68,6 +100,33 @@ impl Nodes {
 
     /// The controller: the first node that is up; -1 when none is.
     pub(crate) fn controller(&self) -> i32 {
-        self.entries.read().values().find(|entry| entry.up).map_or(-1, |entry| entry.node.id)
+        self.entries.read().iter().find(|(_, entry)| entry.up).map_or(-1, |(&id, _)| id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, Nodes};
+    use klamm_protocol::primitives::Str;
+
+    #[test]
+    fn who_comes_in_by_a_listener_sees_its_addresses() {
+        let nodes = Nodes::default();
+        let endpoint = |host: &str, port| Endpoint { host: Str::from(host.to_owned()), port };
+        for id in 1..=2 {
+            nodes.add(id, vec![endpoint("inside", 9000 + id), endpoint("outside", 19000 + id)]);
+        }
+        let seen = |listener| {
+            let up = nodes.up(listener).into_iter();
+            up.map(|node| format!("{}:{}", &*node.host, node.port)).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(0), ["inside:9001", "inside:9002"]);
+        assert_eq!(seen(1), ["outside:19001", "outside:19002"]);
+        assert_eq!(seen(2), [""; 0]);
+        assert_eq!((nodes.at("outside", 19002), nodes.at("outside", 9001)), (Some((2, 1)), None));
+        nodes.set_up(1, false);
+        assert_eq!(seen(1), ["outside:19002"]);
+        assert_eq!((nodes.all(1).len(), nodes.up_one(1, 1)), (2, None));
+        assert_eq!((nodes.controller(), nodes.listeners()), (2, 2));
     }
 }

@@ -15,7 +15,11 @@ pub(crate) struct StaleMetadata {
 
 /// All brokers and topics as they were.
 #[derive(Debug)]
-pub(crate) struct Snapshot(MetadataResponse);
+pub(crate) struct Snapshot {
+    /// By listener: the answer without its topics.
+    frames: Vec<MetadataResponse>,
+    topics: Vec<MetadataResponseTopic>,
+}
 
 impl StaleMetadata {
     /// Has a node answer with this from now on.
@@ -35,18 +39,18 @@ impl StaleMetadata {
 }
 
 impl Snapshot {
-    /// `all` names every broker and topic.
-    pub(crate) fn new(all: MetadataResponse) -> Self {
-        Self(all)
+    /// `frames` names every broker, for each listener; `topics` every topic.
+    pub(crate) fn new(frames: Vec<MetadataResponse>, topics: Vec<MetadataResponseTopic>) -> Self {
+        Self { frames, topics }
     }
 
-    /// The answer without its topics.
-    pub(crate) fn frame(&self) -> MetadataResponse {
-        MetadataResponse { topics: Vec::new(), ..self.0.clone() }
+    /// The answer without its topics, for clients of a listener.
+    pub(crate) fn frame(&self, listener: usize) -> MetadataResponse {
+        self.frames.get(listener).cloned().unwrap_or_default()
     }
 
     pub(crate) fn topics(&self) -> &[MetadataResponseTopic] {
-        &self.0.topics
+        &self.topics
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&MetadataResponseTopic> {

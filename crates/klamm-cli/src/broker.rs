@@ -4,11 +4,12 @@ use crate::args::Global;
 use crate::connect::split_pair;
 use crate::failure::{FAILED, Failure, USAGE};
 use crate::fault::{self, Control};
+use crate::places::{Place, Places};
 use crate::secure::SecurityArgs;
 use klamm::config::parse_properties;
 use klamm_broker::{
-    Admin, Broker, Builder, Durability, Effect, PropertiesError, Release, ServerProperties,
-    SettingError,
+    Admin, Broker, Builder, Durability, Effect, ListenerInfo, PropertiesError, Release,
+    ServerProperties, SettingError,
 };
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,12 +26,13 @@ pub(crate) struct BrokerArgs {
     /// Control a broker that runs
     #[command(subcommand)]
     control: Option<Control>,
-    /// Where to listen, if not at 127.0.0.1:9092; port 0 takes any that is free
-    #[arg(short, long, value_name = "HOST:PORT")]
-    listen: Option<SocketAddr>,
-    /// What clients are told to connect to
-    #[arg(long, value_name = "HOST:PORT")]
-    advertised: Option<String>,
+    /// Where to listen, if not at 127.0.0.1:9092; port 0 takes any that is free. May be given several times, as in
+    /// --listen 127.0.0.1:9092 --listen sasl_plaintext://127.0.0.1:9093
+    #[arg(short, long, value_name = "[NAME://]HOST:PORT", value_parser = Place::<SocketAddr>::listen)]
+    listen: Vec<Place<SocketAddr>>,
+    /// What clients are told to connect to; without a name, those of the first listener
+    #[arg(long, value_name = "[NAME://]HOST:PORT", value_parser = Place::<String>::advertised)]
+    advertised: Vec<Place<String>>,
     /// Keep everything in this directory; without it, in memory
     #[arg(short, long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -46,7 +48,7 @@ pub(crate) struct BrokerArgs {
     /// Topics that shall exist, as name:partitions:replicas:cleanup.policy, separated by commas
     #[arg(short, long, value_delimiter = ',', value_name = "NAME[:PARTITIONS]")]
     topics: Vec<String>,
-    /// Nodes that clients see, each on a port of its own
+    /// Nodes that clients see, each on ports of its own
     #[arg(long, default_value_t = 1)]
     nodes: i32,
     /// Act as this release of Kafka: 2.8, 3.9, 4.0 or 4.3
@@ -68,7 +70,10 @@ pub(crate) async fn run(global: &Global, mut args: BrokerArgs) -> Result<(), Fai
 
 async fn serve(global: &Global, args: BrokerArgs) -> Result<(), Failure> {
     let admin = args.admin;
-    let properties = properties(global, &args)?;
+    let mut properties = properties(global, &args)?;
+    args.security.give(&mut properties)?;
+    let places = Places::new(&args.listen, &args.advertised);
+    places.name(&mut properties)?;
     let builder = builder(args, properties)?;
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|e| Failure::new(FAILED, format!("cannot wait for SIGTERM: {e}")))?;
@@ -98,14 +103,8 @@ async fn admin_address(broker: &Broker, address: SocketAddr) -> Result<Admin, Fa
 fn builder(args: BrokerArgs, properties: ServerProperties) -> Result<Builder, Failure> {
     let builder = Broker::builder().listen(DEFAULT_ADDRESS).nodes(args.nodes);
     let wrong = |error: PropertiesError| Failure::new(USAGE, error.to_string());
-    let mut builder = args.security.apply(properties.apply(builder).map_err(wrong)?)?;
-    if let Some(address) = args.listen {
-        builder = builder.listen(address);
-    }
-    if let Some(advertised) = &args.advertised {
-        let (host, port) = host_port(advertised)?;
-        builder = builder.advertised(host, port);
-    }
+    let builder = args.security.apply(properties.apply(builder).map_err(wrong)?);
+    let mut builder = Places::new(&args.listen, &args.advertised).apply(builder);
     if args.admin.is_none() {
         // Nobody could ask for them.
         builder = builder.request_log(0);
@@ -166,19 +165,20 @@ fn tell(name: &str, effect: Result<Effect, SettingError>) -> Result<(), Failure>
     Ok(())
 }
 
-/// The first line is for programs: it says where to connect.
+/// The first line is for programs: it says where to connect. Other listeners have a line each, with name and protocol.
 fn announce(broker: &Broker) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on {}", broker.bootstrap())?;
+    for ListenerInfo { name, security_protocol, bootstrap, .. } in broker.listeners().iter().skip(1)
+    {
+        match name == security_protocol {
+            true => writeln!(out, "listening on {bootstrap} ({name})")?,
+            false => writeln!(out, "listening on {bootstrap} ({name}, {security_protocol})")?,
+        }
+    }
     out.flush()?;
     eprintln!("{}", broker.safety());
     Ok(())
-}
-
-fn host_port(text: &str) -> Result<(&str, u16), Failure> {
-    let wrong = || Failure::new(USAGE, format!("--advertised {text:?} is not HOST:PORT"));
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    Ok((host, port.parse().map_err(|_| wrong())?))
 }
 
 /// Reads `200MB`, `2GiB` or a number of bytes.

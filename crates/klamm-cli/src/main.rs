@@ -12,6 +12,7 @@ mod fault;
 mod groups;
 mod http;
 mod perf;
+mod places;
 mod produce;
 mod secure;
 mod topics;

@@ -1,7 +1,9 @@
 //! Who may use a broker, from the command line.
 
 use crate::failure::{Failure, USAGE};
-use klamm_broker::{AclSettings, Builder, ClientAuth, SaslSettings, SecurityError, TlsSettings};
+use klamm_broker::{
+    AclSettings, Builder, ClientAuth, SaslSettings, SecurityError, ServerProperties, TlsSettings,
+};
 use std::path::PathBuf;
 
 /// Options of `broker` about security.
@@ -29,19 +31,24 @@ pub(crate) struct SecurityArgs {
 }
 
 impl SecurityArgs {
-    /// The same broker, as safe as was asked for.
-    pub(crate) fn apply(&self, mut builder: Builder) -> Result<Builder, Failure> {
+    /// Hands over the certificate and the users, for the listeners that have a use for them.
+    pub(crate) fn give(&self, properties: &mut ServerProperties) -> Result<(), Failure> {
         let wrong = |error: SecurityError| Failure::new(USAGE, error.to_string());
         if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
             let mut tls = TlsSettings::from_files(cert, key).map_err(wrong)?;
             if let Some(ca) = &self.tls_client_ca {
                 tls = tls.client_certificates_file(ca, ClientAuth::Required).map_err(wrong)?;
             }
-            builder = builder.tls(tls);
+            properties.tls(tls);
         }
         if let Some(users) = &self.users {
-            builder = builder.sasl(SaslSettings::new().users_file(users).map_err(wrong)?);
+            properties.sasl(SaslSettings::new().users_file(users).map_err(wrong)?);
         }
+        Ok(())
+    }
+
+    /// The same broker with the rights that were asked for.
+    pub(crate) fn apply(&self, mut builder: Builder) -> Builder {
         if !self.super_user.is_empty() {
             let acls = AclSettings::new();
             builder =
@@ -50,6 +57,6 @@ impl SecurityArgs {
         if self.allow_insecure_public {
             builder = builder.allow_insecure_public();
         }
-        Ok(builder)
+        builder
     }
 }

@@ -65,6 +65,40 @@ fn a_broker_listens_where_its_properties_say() {
     assert!(said.contains("num.io.threads: accepted, without effect"), "{said}");
 }
 
+/// What a broker with two listeners says first, as it is started by `command`.
+fn two_lines(command: &mut Command) -> Vec<String> {
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("klamm runs");
+    let stdout = child.stdout.take().expect("it is piped");
+    let lines = BufReader::new(stdout).lines().take(2).map(|line| line.expect("text")).collect();
+    child.kill().expect("it ends");
+    child.wait().expect("it ended");
+    lines
+}
+
+#[test]
+fn every_listener_has_a_line() {
+    let dir = Dir::new("properties-listeners");
+    let nothing = dir.file("server.properties", b"");
+    let mut container = klamm(&nothing);
+    container.envs([
+        ("KAFKA_LISTENERS", "INTERNAL://127.0.0.1:0,EXTERNAL://127.0.0.1:0,CONTROLLER://:9093"),
+        ("KAFKA_ADVERTISED_LISTENERS", "INTERNAL://kafka:29092,EXTERNAL://localhost:9092"),
+        ("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT"),
+        ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
+        ("KAFKA_INTER_BROKER_LISTENER_NAME", "INTERNAL"),
+    ]);
+    let expected =
+        ["listening on kafka:29092", "listening on localhost:9092 (EXTERNAL, PLAINTEXT)"];
+    assert_eq!(two_lines(&mut container), expected);
+    let users = dir.file("users", b"ann:secret\n");
+    let mut options = klamm(&nothing);
+    options.args(["--listen", "127.0.0.1:0", "--listen", "sasl_plaintext://127.0.0.1:0"]);
+    options.args(["--advertised", "inside:1", "--advertised", "sasl_plaintext://outside:2"]);
+    let expected = ["listening on inside:1", "listening on outside:2 (SASL_PLAINTEXT)"];
+    assert_eq!(two_lines(options.arg("--users").arg(users)), expected);
+}
+
 #[test]
 fn what_cannot_be_used_is_refused_with_a_way_out() {
     let dir = Dir::new("properties-refused");
@@ -73,7 +107,7 @@ fn what_cannot_be_used_is_refused_with_a_way_out() {
     for (properties, says) in [
         ("num.partition=3\n", "did you mean num.partitions?"),
         (&*jks, "openssl pkcs12 -in"),
-        ("listeners=PLAINTEXT://127.0.0.1:0,SSL://127.0.0.1:0\n", "this broker has one"),
+        ("listeners=A://127.0.0.1:0,B://127.0.0.1:0\n", "listener.security.protocol.map"),
         ("ssl.client.auth=maybe\n", "none, requested, required"),
     ] {
         let (status, said) = refused(&dir, properties);

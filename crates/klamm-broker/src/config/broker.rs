@@ -45,7 +45,7 @@ pub struct BrokerConfig {
     pub socket_request_max_bytes: i32,
     /// `fetch.max.bytes`: the largest answer to a fetch, in bytes. Default 57,671,680.
     pub fetch_max_bytes: i32,
-    /// `max.connections`: connections at a time of a listener. Default 10,000 (Kafka: no limit).
+    /// `max.connections`: connections at a time of a node. Default 10,000 (Kafka: no limit).
     pub max_connections: usize,
     /// `max.connections.per.ip`: connections at a time from one address. Default no limit.
     pub max_connections_per_ip: usize,

@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::fault::{Faulty, Keys, Target, TopicFault, code_for};
 use crate::journal::Change;
 use crate::metrics::Hold;
+use crate::nodes::Node;
 use crate::security::{Operation, ResourceType, acl};
 use crate::server::Session;
 use bytes::Bytes;
@@ -38,6 +39,11 @@ impl Context {
     /// The node that was asked: the one whose listener accepted the connection.
     pub(crate) fn node_id(&self) -> i32 {
         self.session.node_id
+    }
+
+    /// The nodes that are up, where clients of the same listener reach them.
+    pub(crate) fn nodes_up(&self) -> Vec<Node> {
+        self.cluster.nodes.up(self.session.entrance.listener)
     }
 
     /// The broker's clock.

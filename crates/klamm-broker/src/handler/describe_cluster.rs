@@ -23,9 +23,9 @@ impl Handle for DescribeClusterRequest {
             return Ok(self.refuse(&cx, ErrorCode::MISMATCHED_ENDPOINT_TYPE));
         }
         let nodes = if self.include_fenced_brokers {
-            cx.cluster.nodes.all()
+            cx.cluster.nodes.all(cx.session.entrance.listener)
         } else {
-            cx.cluster.nodes.up()
+            cx.nodes_up()
         };
         let brokers = nodes.into_iter().map(|node| DescribeClusterBroker {
             is_fenced: !cx.cluster.nodes.is_up(node.id),

@@ -316,7 +316,7 @@ fn response(
         rack: node.rack,
     };
     let named = cx.version >= 16 && leaders.iter().any(|&leader| leader >= 0);
-    let nodes = if named { cx.cluster.nodes.up() } else { Vec::new() };
+    let nodes = if named { cx.nodes_up() } else { Vec::new() };
     let nodes = nodes.into_iter().filter(|node| leaders.contains(&node.id));
     FetchResponse {
         session_id,

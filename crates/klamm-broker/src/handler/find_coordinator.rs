@@ -85,7 +85,9 @@ fn find(cx: &Context, keeper: InternalTopic, key: &Str) -> Coordinator {
         tracing::error!(topic = keeper.name(), %error, "an internal topic could not be made");
         return failed(key, ErrorCode::COORDINATOR_NOT_AVAILABLE);
     }
-    match cx.cluster.coordinator(keeper, key) {
+    let node = cx.cluster.coordinator(keeper, key);
+    let listener = cx.session.entrance.listener;
+    match node.and_then(|id| cx.cluster.nodes.up_one(id, listener)) {
         None => failed(key, ErrorCode::COORDINATOR_NOT_AVAILABLE),
         Some(node) => Coordinator {
             key: key.clone(),

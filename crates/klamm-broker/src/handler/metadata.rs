@@ -33,8 +33,10 @@ impl Handle for MetadataRequest {
     async fn handle(self, cx: Context) -> Answer<MetadataResponse> {
         let asks = self.include_topic_authorized_operations;
         let (mut topics, frame) = match cx.cluster.stale_metadata.of(cx.node_id()) {
-            Some(then) => (stale::topics(&cx, &self, &then), then.frame()),
-            None => (topics(&cx, &self), frame(&cx.cluster)),
+            Some(then) => {
+                (stale::topics(&cx, &self, &then), then.frame(cx.session.entrance.listener))
+            }
+            None => (topics(&cx, &self), frame(&cx.cluster, cx.session.entrance.listener)),
         };
         for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
             let name = topic.name.as_deref().unwrap_or_default();
@@ -53,7 +55,8 @@ impl Handle for MetadataRequest {
         let asked = self.topics.iter().flatten();
         let topics = asked.map(|topic| failed(topic, code)).collect();
         let error_code = if cx.version >= 13 { code.0 } else { 0 };
-        MetadataResponse { topics, error_code, ..frame(&cx.cluster) }
+        let frame = frame(&cx.cluster, cx.session.entrance.listener);
+        MetadataResponse { topics, error_code, ..frame }
     }
 
     fn targets(&self, cx: &Context) -> Vec<Target> {
@@ -73,11 +76,13 @@ impl Handle for MetadataRequest {
 pub(crate) fn snapshot(cluster: &Cluster) -> Snapshot {
     let topics = cluster.topics.all();
     let topics = topics.iter().map(|topic| description(cluster, topic)).collect();
-    Snapshot::new(MetadataResponse { topics, ..frame(cluster) })
+    let frames = (0..cluster.nodes.listeners()).map(|listener| frame(cluster, listener));
+    Snapshot::new(frames.collect(), topics)
 }
 
-fn frame(cluster: &Cluster) -> MetadataResponse {
-    let nodes = cluster.nodes.up().into_iter();
+/// The answer without topics, with the brokers as clients of a listener reach them.
+fn frame(cluster: &Cluster, listener: usize) -> MetadataResponse {
+    let nodes = cluster.nodes.up(listener).into_iter();
     let brokers = nodes.map(|node| MetadataResponseBroker {
         node_id: node.id,
         host: node.host,

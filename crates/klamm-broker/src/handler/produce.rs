@@ -275,7 +275,7 @@ fn endpoints(cx: &Context, response: &ProduceResponse) -> Vec<NodeEndpoint> {
     if leaders.iter().all(|&leader| leader < 0) {
         return Vec::new();
     }
-    let nodes = cx.cluster.nodes.up().into_iter().filter(|node| leaders.contains(&node.id));
+    let nodes = cx.nodes_up().into_iter().filter(|node| leaders.contains(&node.id));
     let endpoint = |node: Node| NodeEndpoint {
         node_id: node.id,
         host: node.host,

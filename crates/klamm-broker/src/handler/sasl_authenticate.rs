@@ -23,7 +23,7 @@ impl Handle for SaslAuthenticateRequest {
 
     async fn handle(self, cx: Context) -> Answer<SaslAuthenticateResponse> {
         let login = &cx.session.login;
-        let (Some(sasl), Ok(step)) = (&cx.cluster.security.sasl, login.take()) else {
+        let (Some(sasl), Ok(step)) = (&cx.session.entrance.sasl, login.take()) else {
             return Ok(self.refuse(&cx, ErrorCode::ILLEGAL_SASL_STATE));
         };
         let mechanism = step.mechanism();
@@ -34,7 +34,7 @@ impl Handle for SaslAuthenticateRequest {
                 Ok(said(message, 0))
             }
             Progress::Success(message, principal) => {
-                let lifetime = cx.cluster.security.session_lifetime_ms();
+                let lifetime = sasl.session_lifetime_ms();
                 let expires = lifetime.map(|lifetime| cx.now_ms().saturating_add(lifetime));
                 let succeeded = login.succeed(principal, mechanism, expires);
                 connections.log_in(mechanism.name(), succeeded.is_ok());

@@ -14,7 +14,7 @@ impl Handle for SaslHandshakeRequest {
     const SERVED: RangeInclusive<i16> = 0..=1;
 
     async fn handle(self, cx: Context) -> Answer<SaslHandshakeResponse> {
-        let Some(sasl) = &cx.cluster.security.sasl else {
+        let Some(sasl) = &cx.session.entrance.sasl else {
             return Ok(self.refuse(&cx, ErrorCode::ILLEGAL_SASL_STATE));
         };
         let chosen = self.mechanism.parse::<Mechanism>();
@@ -31,7 +31,7 @@ impl Handle for SaslHandshakeRequest {
     }
 
     fn refuse(&self, cx: &Context, code: ErrorCode) -> SaslHandshakeResponse {
-        let offered = cx.cluster.security.sasl.iter().flat_map(|sasl| sasl.mechanisms());
+        let offered = cx.session.entrance.sasl.iter().flat_map(|sasl| sasl.mechanisms());
         let mechanisms = offered.map(|mechanism| Str::from_static(mechanism.name())).collect();
         SaslHandshakeResponse { error_code: code.0, mechanisms }
     }

@@ -25,13 +25,19 @@ pub enum PropertiesError {
         /// What is wrong.
         why: String,
     },
-    /// Clients have more than one listener.
+    /// Users or a certificate were given, and no listener has a use for them.
     #[error(
-        "listeners: {0} are {count} for clients, and this broker has one; keep the one that clients use \
-         (those that controller.listener.names names do not count)",
-        count = .0.split(", ").count()
+        "no listener asks for {what}: {listeners} is all there is; listen on {wanted}://HOST:PORT, or leave out what \
+         listeners speak, and the one there is asks for it"
     )]
-    SeveralListeners(String),
+    NoUse {
+        /// What was given.
+        what: &'static str,
+        /// Names of the listeners.
+        listeners: String,
+        /// A protocol that would use it.
+        wanted: &'static str,
+    },
     /// The listener speaks TLS and there is no certificate.
     #[error(
         "the listener {0} speaks TLS and has no certificate: set ssl.keystore.location to a PEM file with certificate \

@@ -3,16 +3,18 @@
 use super::access::View;
 use super::environment;
 use super::error::PropertiesError;
-use super::listener::{self, Listener, Protocol, Texts, items};
+use super::listener::{self, Listener, Texts, items};
 use super::names::{Use, usage};
 use crate::broker::Builder;
 use crate::config::{BrokerConfig, COUNT, Effect, Kind, LIMIT, Overrides, SettingError};
+use crate::listeners::ListenerSettings;
+use crate::security::{SaslSettings, TlsSettings};
 use crate::server::ConnectionLimits;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-/// Settings of a broker, its listener, its security and its topics, by Kafka's names.
+/// Settings of a broker, its listeners, its security and its topics, by Kafka's names.
 ///
 /// Later values replace earlier ones. Nothing shows a value once it is in: some are secrets.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,8 @@ pub struct ServerProperties {
     config: BrokerConfig,
     values: BTreeMap<String, SecretString>,
     topics: Vec<(String, i32, Overrides)>,
+    tls: Option<TlsSettings>,
+    sasl: Option<SaslSettings>,
 }
 
 impl ServerProperties {
@@ -82,22 +86,42 @@ impl ServerProperties {
         Ok(())
     }
 
+    /// What listeners that speak TLS have in place of a certificate of the properties.
+    pub fn tls(&mut self, tls: TlsSettings) {
+        self.tls = Some(tls);
+    }
+
+    /// Who may log in, and how, in place of what the properties say of that, at listeners that ask for a login.
+    pub fn sasl(&mut self, sasl: SaslSettings) {
+        self.sasl = Some(sasl);
+    }
+
+    /// Names of the listeners, the first one first; none when nothing is said of them.
+    ///
+    /// # Errors
+    /// [`PropertiesError`]
+    pub fn listener_names(&self) -> Result<Vec<String>, PropertiesError> {
+        Ok(self.listeners()?.into_iter().map(|listener| listener.name).collect())
+    }
+
     /// The same broker with all of this.
     ///
-    /// Without `listeners` the address stays as it is, and TLS and logins are as the other settings need them.
+    /// Without `listeners` and `advertised.listeners` there is one, its address stays as it is, and it speaks TLS and asks
+    /// for logins as the other settings need it.
     ///
     /// # Errors
     /// [`PropertiesError`]
     pub fn apply(self, builder: Builder) -> Result<Builder, PropertiesError> {
-        let listener = self.listener()?;
-        let mut builder = builder;
-        if let Some(listener) = &listener {
-            builder = builder.listen(address(listener)?);
-            if let Some((host, port)) = &listener.advertised {
-                builder = builder.advertised(host, *port);
-            }
+        let mut builder = self.listen(builder)?;
+        let view = self.view("");
+        if let Some(acls) = view.acls()? {
+            builder = builder.acls(acls);
         }
-        builder = self.secure(builder, listener.as_ref())?;
+        let memory = view.get("queued.max.request.bytes").and_then(|bytes| bytes.parse().ok());
+        if let Some(request_memory_bytes) = memory {
+            let limits = ConnectionLimits { request_memory_bytes, ..ConnectionLimits::default() };
+            builder = builder.limits(limits);
+        }
         if let Some(dir) = self.dir()? {
             builder = builder.data(dir);
         }
@@ -111,42 +135,77 @@ impl ServerProperties {
         View { values: &self.values, listener }
     }
 
-    fn listener(&self) -> Result<Option<Listener>, PropertiesError> {
-        let view = self.view("");
-        let Some(listeners) = view.get("listeners") else { return Ok(None) };
-        let texts = Texts {
-            listeners,
-            advertised: view.get("advertised.listeners").unwrap_or_default(),
-            protocols: view.get("listener.security.protocol.map").unwrap_or_default(),
-            controllers: view.get("controller.listener.names").unwrap_or_default(),
-        };
-        listener::choose(texts).map(Some)
-    }
-
-    fn secure(
-        &self,
-        mut builder: Builder,
-        listener: Option<&Listener>,
-    ) -> Result<Builder, PropertiesError> {
-        let name = listener.map_or("PLAINTEXT", |listener| &listener.name);
-        let view = self.view(name);
-        let needed = || Protocol { tls: view.has_certificate(), sasl: view.has_logins() };
-        let protocol = listener.map_or_else(needed, |listener| listener.protocol);
-        if protocol.tls {
-            builder = builder.tls(view.tls()?);
+    /// Gives the builder the listeners.
+    fn listen(&self, mut builder: Builder) -> Result<Builder, PropertiesError> {
+        let listeners = self.listeners()?;
+        self.check_use(&listeners)?;
+        if listeners.is_empty() {
+            let view = self.view("PLAINTEXT");
+            if self.tls.is_some() || view.has_certificate() {
+                builder = builder.tls(self.tls_of(view)?);
+            }
+            if self.sasl.is_some() || view.has_logins() {
+                builder = builder.sasl(self.sasl_of(view)?);
+            }
         }
-        if protocol.sasl {
-            builder = builder.sasl(view.sasl()?);
-        }
-        if let Some(acls) = view.acls()? {
-            builder = builder.acls(acls);
-        }
-        let memory = view.get("queued.max.request.bytes").and_then(|bytes| bytes.parse().ok());
-        if let Some(request_memory_bytes) = memory {
-            let limits = ConnectionLimits { request_memory_bytes, ..ConnectionLimits::default() };
-            builder = builder.limits(limits);
+        for (listener, nth) in listeners.iter().zip(0..) {
+            let settings = self.settings(listener)?;
+            builder = match nth {
+                0 => builder.first_listener(settings),
+                _ => builder.listener(settings),
+            };
         }
         Ok(builder)
+    }
+
+    fn listeners(&self) -> Result<Vec<Listener>, PropertiesError> {
+        let view = self.view("");
+        let text = |name| view.get(name).unwrap_or_default();
+        listener::read(Texts {
+            listeners: text("listeners"),
+            advertised: text("advertised.listeners"),
+            protocols: text("listener.security.protocol.map"),
+            controllers: text("controller.listener.names"),
+        })
+    }
+
+    /// Refuses to leave unused what was given for listeners: whoever gave it believes that somebody is asked.
+    fn check_use(&self, listeners: &[Listener]) -> Result<(), PropertiesError> {
+        let names = || listeners.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        let idle = |what, wanted| PropertiesError::NoUse { what, listeners: names(), wanted };
+        match listeners {
+            [] => Ok(()),
+            all if self.sasl.is_some() && !all.iter().any(|one| one.protocol.sasl) => {
+                Err(idle("logins", "SASL_PLAINTEXT"))
+            }
+            all if self.tls.is_some() && !all.iter().any(|one| one.protocol.tls) => {
+                Err(idle("TLS", "SSL"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn settings(&self, listener: &Listener) -> Result<ListenerSettings, PropertiesError> {
+        let view = self.view(&listener.name);
+        let mut settings = ListenerSettings::new(&listener.name, address(listener)?);
+        if let Some((host, port)) = &listener.advertised {
+            settings = settings.advertised(host, *port);
+        }
+        if listener.protocol.tls {
+            settings = settings.tls(self.tls_of(view)?);
+        }
+        if listener.protocol.sasl {
+            settings = settings.sasl(self.sasl_of(view)?);
+        }
+        Ok(settings)
+    }
+
+    fn tls_of(&self, view: View<'_>) -> Result<TlsSettings, PropertiesError> {
+        self.tls.clone().map_or_else(|| view.tls(), Ok)
+    }
+
+    fn sasl_of(&self, view: View<'_>) -> Result<SaslSettings, PropertiesError> {
+        self.sasl.clone().map_or_else(|| view.sasl(), Ok)
     }
 
     fn dir(&self) -> Result<Option<&str>, PropertiesError> {

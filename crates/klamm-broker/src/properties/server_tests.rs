@@ -99,6 +99,44 @@ fn the_listener_decides_what_is_spoken() {
 }
 
 #[test]
+fn every_listener_speaks_its_own() {
+    let listeners = "PLAINTEXT://127.0.0.1:0,SASL_PLAINTEXT://127.0.0.1:0,CONTROLLER://:9093";
+    let common = [("listeners", listeners), ("controller.listener.names", "CONTROLLER")];
+    let names = |builder: Builder| {
+        builder.listeners().map(|one| one.security_protocol()).collect::<Vec<_>>()
+    };
+    let module = "PlainLoginModule required user_a=\"b\";";
+    let own = [
+        common[0],
+        common[1],
+        ("sasl.enabled.mechanisms", "PLAIN"),
+        ("listener.name.sasl_plaintext.plain.sasl.jaas.config", module),
+    ];
+    assert_eq!(names(built(&own).unwrap()), ["PLAINTEXT", "SASL_PLAINTEXT"]);
+    let error = built(&own[..3]).unwrap_err().to_string();
+    assert!(error.contains("listener.name.sasl_plaintext"), "{error}");
+    assert_eq!(properties(&own).listener_names().unwrap(), ["PLAINTEXT", "SASL_PLAINTEXT"]);
+    let mut given = properties(&own[..3]);
+    given.sasl(SaslSettings::new().user("a", "b"));
+    assert_eq!(names(given.apply(Broker::builder()).unwrap()), ["PLAINTEXT", "SASL_PLAINTEXT"]);
+}
+
+#[test]
+fn users_that_no_listener_asks_for_are_not_forgotten_in_silence() {
+    let users = |pairs: &[(&str, &str)]| {
+        let mut properties = properties(pairs);
+        properties.sasl(SaslSettings::new().user("a", "b"));
+        properties.apply(Broker::builder())
+    };
+    let error = users(&[("listeners", "PLAINTEXT://127.0.0.1:0")]).unwrap_err().to_string();
+    assert!(error.contains("SASL_PLAINTEXT://"), "{error}");
+    assert_eq!(users(&[]).unwrap().security_protocol(), "SASL_PLAINTEXT");
+    let mut encrypted = properties(&[("listeners", "PLAINTEXT://127.0.0.1:0")]);
+    encrypted.tls(TlsSettings::new("", ""));
+    assert!(encrypted.apply(Broker::builder()).unwrap_err().to_string().contains("SSL://"));
+}
+
+#[test]
 fn containers_say_it_in_variables() {
     let mut properties = ServerProperties::new();
     let variables = [

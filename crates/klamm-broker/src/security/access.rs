@@ -2,20 +2,18 @@
 
 use super::acl::{Acl, Entry, Filter, Operation, PatternType, Permission};
 use super::acl::{ResourcePattern, ResourceType};
+use super::all_users::AllUsers;
 use super::authorizer::{AclError, Authorizer};
+use super::entrance::Entrance;
 use super::login::Login;
-use super::principal::Principal;
-use super::sasl::Sasl;
-use super::settings::{SecurityError, SecuritySettings};
-use super::tls::Tls;
-use super::users::{UserChange, Users};
+use super::settings::{SecurityError, SecurityProtocol, SecuritySettings};
+use super::users::UserChange;
 use crate::journal::{Change, Journal};
 use crate::server::ConnectionLimits;
 use klamm_protocol::error_code::ErrorCode;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Keys of users in the journal begin with it.
 const USER: &str = "user/";
@@ -34,46 +32,37 @@ pub(crate) struct UnreadableEntry(String);
 /// Who comes in, and what they may do.
 #[derive(Debug, Default)]
 pub(crate) struct Security {
-    pub(crate) tls: Option<Tls>,
-    pub(crate) sasl: Option<Sasl>,
+    /// What each listener asks, in their order.
+    pub(crate) entrances: Vec<Arc<Entrance>>,
     /// Who could log in; they are kept also where nobody is asked to.
-    pub(crate) users: Arc<Users>,
+    pub(crate) users: AllUsers,
     pub(crate) limits: ConnectionLimits,
-    max_reauth: Option<Duration>,
     authorizer: Option<RwLock<Authorizer>>,
     /// Held while users change, so that journal and memory see one order.
     changing_users: Mutex<()>,
 }
 
 impl Security {
-    /// Reads certificates and hashes passwords.
+    /// Reads certificates and hashes passwords; `listeners` is what each of them speaks.
     ///
     /// # Errors
     /// [`SecurityError`]
-    pub(crate) fn new(settings: &SecuritySettings) -> Result<Self, SecurityError> {
-        let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
-        let mut security = Self { tls, limits: settings.limits.clone(), ..Self::default() };
-        if let Some(sasl) = &settings.sasl {
-            security.users = Arc::new(Users::new(&sasl.users)?);
-            security.sasl = Some(Sasl::new(security.users.clone(), sasl.mechanisms.clone()));
-            security.max_reauth = sasl.max_reauth;
+    pub(crate) fn new<'a>(
+        settings: &SecuritySettings,
+        listeners: impl IntoIterator<Item = &'a SecurityProtocol>,
+    ) -> Result<Self, SecurityError> {
+        let mut security = Self { limits: settings.limits.clone(), ..Self::default() };
+        for (listener, protocol) in listeners.into_iter().enumerate() {
+            let entrance = Entrance::new(listener, protocol, &mut security.users)?;
+            security.entrances.push(Arc::new(entrance));
         }
+        security.users.settle()?;
         if let Some(acls) = &settings.acls {
             acls.check()?;
             let authorizer = Authorizer::new(acls.super_users.iter().cloned(), acls.open);
             security.authorizer = Some(RwLock::new(authorizer));
         }
         Ok(security)
-    }
-
-    /// How a connection begins, of somebody whom TLS knows as `principal`.
-    pub(crate) fn login(&self, principal: Principal) -> Login {
-        if self.sasl.is_some() { Login::sasl() } else { Login::open(principal) }
-    }
-
-    /// `connections.max.reauth.ms`, in milliseconds; none: sessions have no end.
-    pub(crate) fn session_lifetime_ms(&self) -> Option<i64> {
-        self.max_reauth.map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Whether there are ACLs at all.
@@ -199,7 +188,7 @@ impl Security {
             (format!("{USER}{key}"), value.map(String::into_bytes))
         };
         let offset = write(changes.iter().map(record).collect())?;
-        for change in changes {
+        for change in &changes {
             self.users.apply(change);
         }
         Ok(offset)
@@ -215,7 +204,7 @@ impl Security {
             let value = std::str::from_utf8(&value).ok();
             let change = value.and_then(|value| UserChange::from_record(&key, value).ok());
             let change = change.ok_or(UnreadableEntry(key))?;
-            self.users.apply(change);
+            self.users.apply(&change);
         }
         for (key, _) in journal.entries(ACL) {
             let acl = read_acl_key(&key).ok_or(UnreadableEntry(key))?;

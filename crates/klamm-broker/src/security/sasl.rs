@@ -4,12 +4,14 @@ use super::credential::Hash;
 use super::plain::Plain;
 use super::principal::Principal;
 use super::scram::{ClientFirst, Exchange};
+use super::settings::SaslSettings;
 use super::users::Users;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::ExposeSecret;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Passwords hashed at a time; the others wait, so that a storm of logins leaves the processor to those inside.
@@ -104,17 +106,24 @@ fn begin_scram(users: &Users, hash: Hash, token: &[u8]) -> Result<Progress, Stri
 pub(crate) struct Sasl {
     users: Arc<Users>,
     mechanisms: Vec<Mechanism>,
+    max_reauth: Option<Duration>,
     hashing: Semaphore,
 }
 
 impl Sasl {
-    pub(crate) fn new(users: Arc<Users>, mechanisms: Vec<Mechanism>) -> Self {
-        Self { users, mechanisms, hashing: Semaphore::new(MAX_HASHING) }
+    pub(super) fn new(users: Arc<Users>, settings: &SaslSettings) -> Self {
+        let (mechanisms, max_reauth) = (settings.mechanisms.clone(), settings.max_reauth);
+        Self { users, mechanisms, max_reauth, hashing: Semaphore::new(MAX_HASHING) }
     }
 
     /// What is offered.
     pub(crate) fn mechanisms(&self) -> &[Mechanism] {
         &self.mechanisms
+    }
+
+    /// `connections.max.reauth.ms`, in milliseconds; none: sessions have no end.
+    pub(crate) fn session_lifetime_ms(&self) -> Option<i64> {
+        self.max_reauth.map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Does a step; PLAIN hashes a password, off the threads of the runtime.

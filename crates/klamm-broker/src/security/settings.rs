@@ -8,6 +8,7 @@ use crate::server::ConnectionLimits;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why the security asked for cannot be had.
@@ -61,7 +62,7 @@ pub enum ClientAuth {
     Required,
 }
 
-/// TLS of the listeners, from PEM texts.
+/// TLS of a listener, from PEM texts.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
     pub(crate) chain: String,
@@ -130,17 +131,19 @@ impl TlsSettings {
     }
 }
 
-/// SASL of the listeners: who may log in, and how.
+/// SASL of a listener: who may log in, and how.
+///
+/// Users that clients administer (AlterUserScramCredentials) may log in at every listener with SASL.
 #[derive(Debug, Clone)]
 pub struct SaslSettings {
-    pub(crate) users: UserList,
+    pub(crate) users: Arc<UserList>,
     pub(crate) mechanisms: Vec<Mechanism>,
     pub(crate) max_reauth: Option<Duration>,
 }
 
 impl Default for SaslSettings {
     fn default() -> Self {
-        Self { users: UserList::default(), mechanisms: Mechanism::ALL.to_vec(), max_reauth: None }
+        Self { users: Arc::default(), mechanisms: Mechanism::ALL.to_vec(), max_reauth: None }
     }
 }
 
@@ -152,7 +155,7 @@ impl SaslSettings {
 
     /// A user of all mechanisms. The password is hashed when the broker starts, and not kept.
     pub fn user(mut self, name: &str, password: impl Into<SecretString>) -> Self {
-        self.users.add(name, password.into());
+        Arc::make_mut(&mut self.users).add(name, password.into());
         self
     }
 
@@ -163,7 +166,7 @@ impl SaslSettings {
     /// # Errors
     /// [`SecurityError::Users`] with the number of the line, and nothing of what it says.
     pub fn users_text(mut self, text: &str) -> Result<Self, SecurityError> {
-        self.users.add_text(text)?;
+        Arc::make_mut(&mut self.users).add_text(text)?;
         Ok(self)
     }
 
@@ -229,19 +232,15 @@ impl AclSettings {
     }
 }
 
-/// All of it.
+/// What a listener speaks and asks (`security.protocol` of clients).
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SecuritySettings {
+pub(crate) struct SecurityProtocol {
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) sasl: Option<SaslSettings>,
-    pub(crate) acls: Option<AclSettings>,
-    pub(crate) insecure_public: bool,
-    pub(crate) limits: ConnectionLimits,
 }
 
-impl SecuritySettings {
-    /// The name of what listeners speak (`security.protocol` of clients).
-    pub(crate) fn protocol(&self) -> &'static str {
+impl SecurityProtocol {
+    pub(crate) fn name(&self) -> &'static str {
         match (&self.tls, &self.sasl) {
             (None, None) => "PLAINTEXT",
             (Some(_), None) => "SSL",
@@ -256,13 +255,27 @@ impl SecuritySettings {
             self.tls.as_ref().is_some_and(|tls| tls.client_auth == ClientAuth::Required);
         self.sasl.is_some() || certificates
     }
+}
 
+/// What all listeners have in common.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SecuritySettings {
+    pub(crate) acls: Option<AclSettings>,
+    pub(crate) insecure_public: bool,
+    pub(crate) limits: ConnectionLimits,
+}
+
+impl SecuritySettings {
     /// Refuses to be open to everybody by accident.
     ///
     /// # Errors
     /// [`SecurityError::Public`]
-    pub(crate) fn check_public(&self, address: SocketAddr) -> Result<(), SecurityError> {
-        if address.ip().to_canonical().is_loopback() || self.authenticates() {
+    pub(crate) fn check_public(
+        &self,
+        address: SocketAddr,
+        protocol: &SecurityProtocol,
+    ) -> Result<(), SecurityError> {
+        if address.ip().to_canonical().is_loopback() || protocol.authenticates() {
             return Ok(());
         }
         if !self.insecure_public {
@@ -282,38 +295,40 @@ fn read(path: &Path) -> Result<String, SecurityError> {
 mod tests {
     use super::*;
 
-    fn refused(settings: &SecuritySettings, address: &str) -> bool {
-        settings.check_public(address.parse().unwrap()).is_err()
+    fn refused(settings: &SecuritySettings, protocol: &SecurityProtocol, address: &str) -> bool {
+        settings.check_public(address.parse().unwrap(), protocol).is_err()
     }
 
     #[test]
     fn an_open_listener_stays_at_home() {
         let mut settings = SecuritySettings::default();
+        let plain = SecurityProtocol::default();
         for home in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
-            assert!(!refused(&settings, home), "{home}");
+            assert!(!refused(&settings, &plain, home), "{home}");
         }
         for public in ["0.0.0.0:9092", "10.0.0.1:0", "[::]:9092", "[::ffff:10.0.0.1]:0"] {
-            assert!(refused(&settings, public), "{public}");
+            assert!(refused(&settings, &plain, public), "{public}");
         }
-        let error = settings.check_public("0.0.0.0:9092".parse().unwrap()).unwrap_err();
+        let error = settings.check_public("0.0.0.0:9092".parse().unwrap(), &plain).unwrap_err();
         for way_out in ["127.0.0.1", "SASL", "TLS", "allow_insecure_public()"] {
             assert!(error.to_string().contains(way_out), "{way_out}");
         }
         settings.insecure_public = true;
-        assert!(!refused(&settings, "0.0.0.0:9092"));
+        assert!(!refused(&settings, &plain, "0.0.0.0:9092"));
     }
 
     #[test]
     fn authentication_opens_the_door_and_encryption_alone_does_not() {
-        let tls = |auth| SecuritySettings {
+        let settings = SecuritySettings::default();
+        let tls = |auth| SecurityProtocol {
             tls: Some(TlsSettings::new("", "").client_certificates("", auth)),
-            ..SecuritySettings::default()
+            sasl: None,
         };
-        assert!(refused(&tls(ClientAuth::None), "0.0.0.0:1"));
-        assert!(refused(&tls(ClientAuth::Requested), "0.0.0.0:1"));
-        assert!(!refused(&tls(ClientAuth::Required), "0.0.0.0:1"));
-        let sasl = Some(SaslSettings::new());
-        assert!(!refused(&SecuritySettings { sasl, ..SecuritySettings::default() }, "0.0.0.0:1"));
+        assert!(refused(&settings, &tls(ClientAuth::None), "0.0.0.0:1"));
+        assert!(refused(&settings, &tls(ClientAuth::Requested), "0.0.0.0:1"));
+        assert!(!refused(&settings, &tls(ClientAuth::Required), "0.0.0.0:1"));
+        let sasl = SecurityProtocol { tls: None, sasl: Some(SaslSettings::new()) };
+        assert!(!refused(&settings, &sasl, "0.0.0.0:1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The connections of a listener by where they come from.
+/// The connections of a node by where they come from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Addresses {
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,

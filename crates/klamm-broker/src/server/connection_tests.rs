@@ -3,9 +3,11 @@
 use super::*;
 use crate::cluster::Cluster;
 use crate::metrics::{Place, Stage};
-use crate::nodes::Nodes;
+use crate::nodes::{Endpoint, Nodes};
 use crate::release::Release;
-use crate::security::{AclSettings, Principal, SaslSettings, Security, SecuritySettings};
+use crate::security::{
+    AclSettings, Principal, SaslSettings, Security, SecurityProtocol, SecuritySettings,
+};
 use crate::server::ConnectionLimits;
 use klamm_log::Durability;
 use klamm_log::storage::MemoryStorage;
@@ -18,7 +20,11 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 fn cluster(settings: &SecuritySettings) -> Arc<Cluster> {
-    let security = Security::new(settings).unwrap();
+    cluster_of(settings, &SecurityProtocol::default())
+}
+
+fn cluster_of(settings: &SecuritySettings, protocol: &SecurityProtocol) -> Arc<Cluster> {
+    let security = Security::new(settings, [protocol]).unwrap();
     let storage = Arc::new(MemoryStorage::new());
     let (config, release, memory) = (Default::default(), Release::default(), Durability::Memory);
     let log = crate::request_log::RequestLog::new(8);
@@ -27,9 +33,9 @@ fn cluster(settings: &SecuritySettings) -> Arc<Cluster> {
     Arc::new(cluster.unwrap())
 }
 
-fn sasl() -> SecuritySettings {
+fn sasl() -> SecurityProtocol {
     let sasl = SaslSettings::new().user("alice", "secret").max_reauth(Duration::from_secs(60));
-    SecuritySettings { sasl: Some(sasl), ..SecuritySettings::default() }
+    SecurityProtocol { tls: None, sasl: Some(sasl) }
 }
 
 struct Client {
@@ -41,10 +47,11 @@ struct Client {
 impl Client {
     fn connect(cluster: &Arc<Cluster>) -> Self {
         let (stream, theirs) = duplex(1 << 20);
-        let login = cluster.security.login(Principal::anonymous());
+        let entrance = cluster.security.entrances[0].clone();
+        let login = entrance.login(Principal::anonymous());
         let place = Place::accept(cluster.metrics.connections.of_node(1), Stage::Open);
         let counters = cluster.metrics.requests.counters(1);
-        let session = Session { id: 1, node_id: 1, peer: None, login, place, counters };
+        let session = Session { id: 1, node_id: 1, entrance, peer: None, login, place, counters };
         let session = Arc::new(session);
         let login_by = Instant::now() + cluster.security.limits.login_timeout;
         let connection = Connection::new(theirs, cluster.clone(), session, login_by);
@@ -94,7 +101,7 @@ impl Client {
 
 #[tokio::test]
 async fn before_login_only_the_login_is_answered() {
-    let cluster = cluster(&sasl());
+    let cluster = cluster_of(&SecuritySettings::default(), &sasl());
     let mut client = Client::connect(&cluster);
     let versions = client.ask(&ApiVersionsRequest::default(), 0).await.unwrap();
     assert!(versions.api_keys.iter().any(|api| api.api_key == ApiKey::SaslAuthenticate as i16));
@@ -109,7 +116,7 @@ async fn before_login_only_the_login_is_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_and_an_unknown_user_get_one_answer_and_no_more() {
-    let cluster = cluster(&sasl());
+    let cluster = cluster_of(&SecuritySettings::default(), &sasl());
     let mut answers = Vec::new();
     for (user, password) in [("alice", "wrong"), ("mallory", "secret"), ("alice", "secret\0")] {
         let mut client = Client::connect(&cluster);
@@ -123,7 +130,7 @@ async fn a_wrong_password_and_an_unknown_user_get_one_answer_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mechanism_nobody_offers_is_answered_with_those_there_are() {
-    let cluster = cluster(&sasl());
+    let cluster = cluster_of(&SecuritySettings::default(), &sasl());
     let mut client = Client::connect(&cluster);
     let request = SaslHandshakeRequest { mechanism: Str::from_static("GSSAPI") };
     let answer = client.ask(&request, 1).await.unwrap();
@@ -143,7 +150,7 @@ async fn without_sasl_there_is_no_login() {
 
 #[tokio::test]
 async fn a_session_that_ran_out_is_renewed_or_ended() {
-    let cluster = cluster(&sasl());
+    let cluster = cluster_of(&SecuritySettings::default(), &sasl());
     let (mut renewed, mut ended) = (Client::connect(&cluster), Client::connect(&cluster));
     for client in [&mut renewed, &mut ended] {
         assert_eq!(client.plain("alice", "secret").await.error_code, 0);
@@ -157,7 +164,7 @@ async fn a_session_that_ran_out_is_renewed_or_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn frames_before_login_are_small() {
-    let cluster = cluster(&sasl());
+    let cluster = cluster_of(&SecuritySettings::default(), &sasl());
     let mut client = Client::connect(&cluster);
     client.stream.write_i32(MAX_LOGIN_FRAME_BYTES + 1).await.unwrap();
     assert!(client.ended().await.contains("socket.request.max.bytes"));
@@ -204,7 +211,7 @@ async fn a_trickle_does_not_keep_a_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_login_has_its_time() {
-    let cluster = cluster(&sasl());
+    let cluster = cluster_of(&SecuritySettings::default(), &sasl());
     let started = Instant::now();
     let mut client = Client::connect(&cluster);
     assert_eq!(client.handshake("SCRAM-SHA-256").await, 0);
@@ -241,18 +248,13 @@ async fn requests_beyond_the_memory_wait_for_each_other_and_all_are_answered() {
 async fn acls_decide_what_is_seen_and_done() {
     let sasl = SaslSettings::new().user("root", "r").user("alice", "a").user("bob", "b");
     let settings = SecuritySettings {
-        sasl: Some(sasl),
         acls: Some(AclSettings::new().super_user("User:root")),
         ..SecuritySettings::default()
     };
-    let cluster = cluster(&settings);
+    let cluster = cluster_of(&settings, &SecurityProtocol { tls: None, sasl: Some(sasl) });
     for topic in ["orders-eu", "payments"] {
-        cluster.nodes.add(crate::nodes::Node {
-            id: 1,
-            host: Str::from_static("localhost"),
-            port: 1,
-            rack: None,
-        });
+        let endpoint = Endpoint { host: Str::from_static("localhost"), port: 1 };
+        cluster.nodes.add(1, vec![endpoint]);
         cluster.create_topic(topic, Default::default(), false).unwrap();
     }
     let (mut root, mut alice) = (Client::connect(&cluster), Client::connect(&cluster));

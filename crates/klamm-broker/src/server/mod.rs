@@ -1,15 +1,15 @@
 //! Listeners, connections, and the order of their answers.
 
+mod acceptor;
 mod addresses;
 mod buffers;
 mod connection;
 mod limits;
-mod listener;
 mod pipeline;
 mod session;
 
+pub(crate) use self::acceptor::{Acceptor, Order};
 pub(crate) use self::buffers::RequestBuffers;
 pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::RequestMemory;
-pub(crate) use self::listener::{Listener, Order};
 pub(crate) use self::session::Session;

@@ -1,7 +1,7 @@
 //! What is known of a connection while it lasts.
 
 use crate::metrics::{Counters, Place};
-use crate::security::Login;
+use crate::security::{Entrance, Login};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,8 +10,10 @@ use std::sync::Arc;
 pub(crate) struct Session {
     /// Unique while the process lives.
     pub(crate) id: u64,
-    /// The node whose listener accepted it.
+    /// The node that accepted it.
     pub(crate) node_id: i32,
+    /// The listener it came in by.
+    pub(crate) entrance: Arc<Entrance>,
     /// Where it comes from; none for a connection inside the process.
     pub(crate) peer: Option<SocketAddr>,
     /// Who speaks.

@@ -12,6 +12,7 @@ mod exposition;
 mod group_faults;
 mod group_settings;
 mod internal_topics;
+mod listeners;
 mod long_poll;
 mod markers;
 mod metrics;

@@ -47,6 +47,11 @@ impl Peer {
         Self::over(broker.connect().await.unwrap())
     }
 
+    /// Connects without a socket to whoever is advertised there.
+    pub(crate) async fn at(broker: &Broker, host: &str, port: u16) -> Self {
+        Self::over(broker.in_process().connect(host, port).await.unwrap())
+    }
+
     fn over(stream: impl Stream + 'static) -> Self {
         Self { stream: Box::new(stream), correlation_id: 0 }
     }

@@ -2,7 +2,7 @@
 
 use crate::batch::batch;
 use crate::certificates::{Authority, Identity};
-use crate::peer::{fetch, produce, start};
+use crate::peer::{Peer, fetch, produce, start};
 use klamm_broker::{Broker, ServerProperties};
 use klamm_protocol::header::{decode_response, encode_request};
 use klamm_protocol::message::create_acls_request::AclCreation;
@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -53,6 +54,15 @@ impl Client {
         identity: Option<&Identity>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> io::Result<Self> {
+        Self::connect_to(broker.address(), ca, identity, versions).await
+    }
+
+    async fn connect_to(
+        address: SocketAddr,
+        ca: &Authority,
+        identity: Option<&Identity>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.certificate.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls_graviola::default_provider());
@@ -67,7 +77,7 @@ impl Client {
                 config.with_client_auth_cert(vec![chain], key).unwrap()
             }
         };
-        let stream = TcpStream::connect(broker.address()).await?;
+        let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from("127.0.0.1").unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         Ok(Self { stream })
@@ -122,6 +132,32 @@ async fn whoever_does_not_speak_tls_gets_nothing() {
     // The connection ends; TLS says why in an alert of a few bytes, or the system resets it.
     let _ = plain.read_to_end(&mut answer).await;
     assert!(answer.len() <= 7, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_listener_of_tls_stands_beside_one_of_plain_text() {
+    let ca = Authority::new("authority");
+    let listeners = "PLAINTEXT://127.0.0.1:0,SSL://127.0.0.1:0,MUTUAL://127.0.0.1:0";
+    let protocols = "PLAINTEXT:PLAINTEXT,SSL:SSL,MUTUAL:SSL";
+    let settings = [
+        ("listeners", listeners),
+        ("listener.security.protocol.map", protocols),
+        ("listener.name.mutual.ssl.client.auth", "required"),
+    ];
+    let broker = broker(&ca, &settings).await;
+    let mut plain = Peer::connect(broker.address()).await;
+    assert_eq!(plain.produce(0, batch(&["x"])).await.error_code, 0);
+    let identity = ca.client("a", "Org");
+    for (name, identity, is_let_in) in
+        [("SSL", None, true), ("MUTUAL", None, false), ("MUTUAL", Some(&identity), true)]
+    {
+        let address = broker.listener(name).unwrap().addresses[0];
+        let answered = match Client::connect_to(address, &ca, identity, BOTH).await {
+            Ok(mut client) => client.call(11, &fetch(0, 0, 0)).await.is_ok(),
+            Err(_) => false,
+        };
+        assert_eq!(answered, is_let_in, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ pub(super) fn write(page: &mut Page, cluster: &Cluster) {
     let labels = [("version", env!("CARGO_PKG_VERSION")), ("release", cluster.release.name())];
     page.gauge("klamm_broker_build_info", "The broker, and the Kafka it presents itself as.")
         .sample(&labels, 1);
-    let up = cluster.nodes.up().len();
+    let up = cluster.nodes.up(0).len();
     page.gauge("klamm_broker_nodes_up", "Nodes that accept connections.").value(up);
     process(page);
     syncs(page, cluster);

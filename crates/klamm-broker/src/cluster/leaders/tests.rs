@@ -3,7 +3,7 @@
 use super::*;
 use crate::cluster::{NewTopic, OpenFailed};
 use crate::config::BrokerConfig;
-use crate::nodes::{Node, Nodes};
+use crate::nodes::Nodes;
 use crate::partition::{Checked, Isolation, ReadRequest};
 use crate::release::Release;
 use crate::request_log::RequestLog;
@@ -11,7 +11,6 @@ use crate::security::{Security, SecuritySettings};
 use crate::testing::Batch;
 use klamm_log::storage::{Call, Fault, FaultyStorage, Misdeed};
 use klamm_log::{Durability, Origin};
-use klamm_protocol::primitives::Str;
 use klamm_protocol::record_batch::{RecordBatch, RecordBatches};
 
 const ROUNDS: u64 = 60;
@@ -25,9 +24,9 @@ fn cluster(storage: &FaultyStorage, durability: Durability) -> Cluster {
 fn open(storage: &FaultyStorage, durability: Durability) -> Result<Cluster, OpenFailed> {
     let nodes = Nodes::default();
     for id in 1..=NODES {
-        nodes.add(Node { id, host: Str::from_static("localhost"), port: 9091 + id, rack: None });
+        nodes.add(id, Vec::new());
     }
-    let security = Security::new(&SecuritySettings::default()).unwrap();
+    let security = Security::new(&SecuritySettings::default(), []).unwrap();
     let (storage, log) = (Arc::new(storage.clone()), RequestLog::new(0));
     let (config, release) = (BrokerConfig::default(), Release::default());
     let place = "a test".to_owned();

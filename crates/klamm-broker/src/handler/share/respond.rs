@@ -22,5 +22,5 @@ pub(in crate::handler) fn endpoints(cx: &Context, leaders: &[i32]) -> Vec<Node> 
     if leaders.iter().all(|&leader| leader < 0) {
         return Vec::new();
     }
-    cx.cluster.nodes.up().into_iter().filter(|node| leaders.contains(&node.id)).collect()
+    cx.nodes_up().into_iter().filter(|node| leaders.contains(&node.id)).collect()
 }

@@ -1,4 +1,4 @@
-//! Accepts connections for one node.
+//! Accepts connections for one node, by all of its listeners.
 
 use super::Session;
 use super::addresses::{Addresses, FromAddress};
@@ -6,13 +6,14 @@ use super::connection::Connection;
 use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::metrics::{Place, Stage};
-use crate::security::Principal;
+use crate::security::{Entrance, Principal};
 use socket2::SockRef;
-use std::future::pending;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,31 +30,39 @@ const PIPE_BYTES: usize = 256 * 1024;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
-/// What a listener is told to do; it answers when that is done.
+/// What a node is told to do; it answers when that is done.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// End all connections; new ones are welcome.
     Disconnect(oneshot::Sender<()>),
     /// End all connections and refuse new ones.
     Down(oneshot::Sender<()>),
-    /// Accept again, at the same address.
+    /// Accept again, at the same addresses.
     Up(oneshot::Sender<io::Result<()>>),
-    /// Serve a connection inside the process; the answer is the client's end of it.
-    Connect(oneshot::Sender<io::Result<DuplexStream>>),
+    /// Serve a connection inside the process by this listener; the answer is the client's end of it.
+    Connect(usize, oneshot::Sender<io::Result<DuplexStream>>),
 }
 
 /// What accepts connections for one node.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    /// None while the node is down, and for a node without a socket.
-    socket: Option<TcpListener>,
-    /// None for a node that only connections inside the process reach.
-    address: Option<SocketAddr>,
+pub(crate) struct Acceptor {
+    /// By listener; none for a node that only connections inside the process reach.
+    sockets: Vec<Socket>,
+    /// The socket that is asked first: each in turn, so that none starves the others.
+    first: usize,
     up: bool,
     node_id: i32,
 }
 
-/// The connections of a listener.
+/// Where a listener of the node accepts connections.
+#[derive(Debug)]
+struct Socket {
+    address: SocketAddr,
+    /// None while the node is down.
+    open: Option<TcpListener>,
+}
+
+/// The connections of a node.
 struct Connections {
     tasks: JoinSet<()>,
     places: Arc<Semaphore>,
@@ -62,20 +71,30 @@ struct Connections {
     node_id: i32,
 }
 
-impl Listener {
-    pub(crate) async fn bind(address: SocketAddr, node_id: i32) -> io::Result<Self> {
+impl Acceptor {
+    /// A node without sockets yet.
+    pub(crate) fn new(node_id: i32) -> Self {
+        Self { sockets: Vec::new(), first: 0, up: true, node_id }
+    }
+
+    /// Listens at one more address, for the next of the listeners.
+    ///
+    /// # Errors
+    /// That of the system.
+    pub(crate) async fn bind(&mut self, address: SocketAddr) -> io::Result<()> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { address: Some(socket.local_addr()?), socket: Some(socket), up: true, node_id })
+        self.sockets.push(Socket { address: socket.local_addr()?, open: Some(socket) });
+        Ok(())
     }
 
-    /// One without a socket.
-    pub(crate) fn in_process(node_id: i32) -> Self {
-        Self { socket: None, address: None, up: true, node_id }
+    /// The node that it accepts for.
+    pub(crate) fn node_id(&self) -> i32 {
+        self.node_id
     }
 
-    /// Where it listens; none without a socket.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
+    /// Where a listener is; none without a socket.
+    pub(crate) fn address(&self, listener: usize) -> Option<SocketAddr> {
+        self.sockets.get(listener).map(|socket| socket.address)
     }
 
     /// Serves connections until `stop` says true; then ends those that are left.
@@ -94,7 +113,7 @@ impl Listener {
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 accepted = self.accept() => match accepted {
-                    Ok((stream, peer)) => connections.accept(stream, peer),
+                    Ok((stream, peer, listener)) => connections.accept(stream, peer, listener),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections");
                         tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -106,11 +125,24 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        match &self.socket {
-            Some(socket) => socket.accept().await,
-            None => pending().await,
+    /// The next connection, and the listener it comes in by.
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr, usize)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(TcpStream, SocketAddr, usize)>> {
+        let count = self.sockets.len();
+        for listener in (0..count).map(|step| (self.first + step) % count) {
+            let Some(socket) = &self.sockets[listener].open else { continue };
+            if let Poll::Ready(accepted) = socket.poll_accept(cx) {
+                self.first = (listener + 1) % count;
+                return Poll::Ready(accepted.map(|(stream, peer)| (stream, peer, listener)));
+            }
         }
+        Poll::Pending
     }
 
     /// Nobody may wait for the answer any more.
@@ -121,7 +153,8 @@ impl Listener {
                 let _ = done.send(());
             }
             Order::Down(done) => {
-                (self.socket, self.up) = (None, false);
+                self.close();
+                self.up = false;
                 connections.tasks.shutdown().await;
                 let _ = done.send(());
             }
@@ -130,24 +163,39 @@ impl Listener {
                 self.up |= bound.is_ok();
                 let _ = done.send(bound);
             }
-            Order::Connect(done) => {
+            Order::Connect(listener, done) => {
                 let refused = || Err(io::ErrorKind::ConnectionRefused.into());
-                let connected = if self.up { connections.pipe() } else { refused() };
+                let connected = if self.up { connections.pipe(listener) } else { refused() };
                 let _ = done.send(connected);
             }
         }
     }
 
+    fn close(&mut self) {
+        self.sockets.iter_mut().for_each(|socket| socket.open = None);
+    }
+
+    /// All of them or none: a node is up at every address, or down.
     async fn bind_again(&mut self) -> io::Result<()> {
-        if let (None, Some(address)) = (&self.socket, self.address) {
-            self.socket = Some(TcpListener::bind(address).await?);
+        for at in 0..self.sockets.len() {
+            let socket = &mut self.sockets[at];
+            if socket.open.is_some() {
+                continue;
+            }
+            match TcpListener::bind(socket.address).await {
+                Ok(open) => socket.open = Some(open),
+                Err(error) => {
+                    self.close();
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
 }
 
 impl Connections {
-    fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn accept(&mut self, stream: TcpStream, peer: SocketAddr, listener: usize) {
         let config = self.cluster.config();
         if let Err(error) = tune(&stream, &config) {
             tracing::debug!(?peer, %error, "options of a socket");
@@ -157,16 +205,16 @@ impl Connections {
             self.cluster.metrics.connections.refuse("max.connections.per.ip");
             return tracing::warn!(?peer, "refused a connection over max.connections.per.ip");
         };
-        if self.serve(stream, Some((peer, from_address))).is_none() {
+        if self.serve(stream, Some((peer, from_address)), listener).is_none() {
             self.cluster.metrics.connections.refuse("max.connections");
             tracing::warn!(?peer, "refused a connection over max.connections");
         }
     }
 
     /// Makes a connection inside the process.
-    fn pipe(&mut self) -> io::Result<DuplexStream> {
+    fn pipe(&mut self, listener: usize) -> io::Result<DuplexStream> {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
-        let served = self.serve(server, None);
+        let served = self.serve(server, None, listener);
         served.map(|()| client).ok_or_else(|| io::Error::other("refused: over max.connections"))
     }
 
@@ -175,10 +223,12 @@ impl Connections {
         &mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: Option<(SocketAddr, FromAddress)>,
+        listener: usize,
     ) -> Option<()> {
+        let entrance = self.cluster.security.entrances.get(listener)?.clone();
         let place = self.places.clone().try_acquire_owned().ok()?;
         let (peer, from_address) = peer.unzip();
-        let serve = serve(stream, peer, self.node_id, self.cluster.clone());
+        let serve = serve(stream, peer, self.node_id, entrance, self.cluster.clone());
         self.tasks.spawn(async move {
             serve.await;
             drop((place, from_address));
@@ -209,15 +259,17 @@ async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Option<SocketAddr>,
     node_id: i32,
+    entrance: Arc<Entrance>,
     cluster: Arc<Cluster>,
 ) {
     let login_by = Instant::now() + cluster.security.limits.login_timeout;
     let connections = &cluster.metrics.connections;
     let node = connections.of_node(node_id);
-    let reason = match cluster.security.tls.clone() {
+    let reason = match &entrance.tls {
         None => {
             let place = Place::accept(node, Stage::Login);
-            let session = session(peer, node_id, &cluster, Principal::anonymous(), place);
+            let nobody = Principal::anonymous();
+            let session = session(peer, node_id, entrance, &cluster, nobody, place);
             answer(stream, &cluster, session, login_by).await
         }
         Some(tls) => {
@@ -226,7 +278,7 @@ async fn serve(
             connections.log_in("TLS", matches!(accepted, Ok(Ok(_))));
             match accepted {
                 Ok(Ok((stream, principal))) => {
-                    let session = session(peer, node_id, &cluster, principal, place);
+                    let session = session(peer, node_id, entrance, &cluster, principal, place);
                     answer(stream, &cluster, session, login_by).await
                 }
                 failed => why_no_tls(peer, failed),
@@ -283,13 +335,14 @@ impl Drop for Open {
 fn session(
     peer: Option<SocketAddr>,
     node_id: i32,
+    entrance: Arc<Entrance>,
     cluster: &Cluster,
     principal: Principal,
     place: Place,
 ) -> Arc<Session> {
     let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
-    let login = cluster.security.login(principal);
+    let login = entrance.login(principal);
     place.reach(if login.is_settled() { Stage::Open } else { Stage::Login });
     let counters = cluster.metrics.requests.counters(id);
-    Arc::new(Session { id, node_id, peer, login, place, counters })
+    Arc::new(Session { id, node_id, entrance, peer, login, place, counters })
 }

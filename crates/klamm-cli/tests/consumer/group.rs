@@ -1,48 +1,20 @@
 //! Members of groups: who reads what, from where, and what is committed.
 
+use crate::members::{PROTOCOLS, committed, member, settled};
 use crate::stage::{PATIENCE, Stage, p, poll};
+use klamm::admin::NewTopic;
 use klamm::consumer::NotCommitted;
 use klamm::{
-    AutoOffsetReset, Codec, CommitError, Consumer, ConsumerConfig, ErrorKind, GroupProtocol,
+    AutoOffsetReset, Codec, CommitError, ConsumerConfig, ErrorKind, GroupProtocol,
     OffsetAndMetadata, Start, TopicPartition,
 };
 use klamm_broker::ApiKey;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 
-const PROTOCOLS: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
-
-fn member(protocol: GroupProtocol) -> ConsumerConfig {
-    ConsumerConfig::group("g")
-        .subscribe(["t"])
-        .group_protocol(protocol)
-        .auto_offset_reset(AutoOffsetReset::Earliest)
-}
-
-/// Waits until each of these reads something, and all of `partitions` are read by exactly one.
-async fn settled(consumers: &[&Consumer], partitions: i32) {
-    let began = tokio::time::Instant::now();
-    loop {
-        let owned: Vec<Vec<TopicPartition>> = consumers.iter().map(|c| c.assignment()).collect();
-        let all: BTreeSet<&TopicPartition> = owned.iter().flatten().collect();
-        let fair = owned.iter().all(|of| !of.is_empty());
-        let count = usize::try_from(partitions).unwrap();
-        if fair && all.len() == count && owned.iter().flatten().count() == count {
-            return;
-        }
-        assert!(began.elapsed() < 3 * PATIENCE, "{owned:?}");
-        for consumer in consumers {
-            // They have to poll to let go.
-            let _ = tokio::time::timeout(Duration::from_millis(50), consumer.poll()).await;
-        }
-    }
-}
-
-async fn committed(stage: &Stage, partition: i32) -> Option<i64> {
-    let looking = stage.consumer(ConsumerConfig::group("g"));
-    let found = looking.committed([p(partition)]).await.unwrap();
-    found[&p(partition)].as_ref().map(|at| at.offset)
-}
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_member_reads_commits_by_itself_and_leaves() {
@@ -148,8 +120,6 @@ async fn what_is_in_hand_is_committed_only_when_it_has_been_followed_by_a_poll()
     }
 }
 
-const SECOND: Duration = Duration::from_secs(1);
-
 #[tokio::test(start_paused = true)]
 async fn commits_by_hand_say_what_they_came_to() {
     for protocol in PROTOCOLS {
@@ -231,4 +201,123 @@ async fn commits_without_a_membership() {
     let none = stage.consumer(ConsumerConfig::default());
     assert_eq!(none.commit(&batch).await, Err(CommitError::NoGroup));
     assert!(none.committed([p(0)]).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_by_pattern_are_found_also_those_to_come() {
+    for protocol in PROTOCOLS {
+        let stage = Stage::new(1, 1).await;
+        stage.produce(0, 0..10, Codec::None).await;
+        let config = ConsumerConfig::group("g").subscribe_pattern("t|later-.*");
+        let config = config.group_protocol(protocol).auto_offset_reset(AutoOffsetReset::Earliest);
+        let consumer = stage.consumer(config);
+        assert_eq!(poll(&consumer).await.unwrap().topic(), "t", "{protocol:?}");
+        let topics = ["later-1", "too-later-1"].map(|name| NewTopic::new(name).partitions(1));
+        stage.client.admin().create_topics(topics.to_vec(), false).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let later = TopicPartition::new("later-1", 0);
+        while consumer.assignment() != [later.clone(), p(0)] {
+            assert!(began.elapsed() < Duration::from_secs(700), "{:?}", consumer.assignment());
+            let _ = tokio::time::timeout(SECOND, consumer.poll()).await;
+        }
+    }
+    let stage = Stage::new(1, 1).await;
+    let config = ConsumerConfig::group("g").subscribe_pattern("a)(b");
+    assert!(stage.client.consumer(config).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_subscribed_to_can_change() {
+    for protocol in PROTOCOLS {
+        let stage = Stage::new(1, 1).await;
+        stage.produce(0, 0..40, Codec::None).await;
+        let topic = NewTopic::new("u").partitions(2);
+        stage.client.admin().create_topics(vec![topic], false).await.unwrap();
+        let config = ConsumerConfig::group("g").group_protocol(protocol).max_poll_records(10);
+        let consumer = stage.consumer(config.auto_offset_reset(AutoOffsetReset::Earliest));
+        let u = |partition| TopicPartition::new("u", partition);
+        let is = async |wanted: &[TopicPartition]| {
+            let began = tokio::time::Instant::now();
+            while consumer.assignment() != wanted {
+                assert!(began.elapsed() < PATIENCE, "{protocol:?}: {:?}", consumer.assignment());
+                let _ = tokio::time::timeout(SECOND / 10, consumer.poll()).await;
+            }
+        };
+        consumer.subscribe(["t"]).unwrap();
+        is(&[p(0)]).await;
+        consumer.subscribe(["t", "u"]).unwrap();
+        is(&[p(0), u(0), u(1)]).await;
+        consumer.subscribe(["u"]).unwrap();
+        is(&[u(0), u(1)]).await;
+        consumer.assign([("t", 0, Start::Earliest)]);
+        assert_eq!(consumer.assignment(), [p(0)]);
+        tokio::time::sleep(PATIENCE).await;
+        is(&[p(0)]).await;
+        let batch = poll(&consumer).await.unwrap();
+        assert_eq!(batch.first_offset(), 0);
+        consumer.commit(&batch).await.unwrap();
+        consumer.subscribe(["u"]).unwrap();
+        is(&[u(0), u(1)]).await;
+        consumer.unsubscribe();
+        tokio::time::sleep(SECOND).await;
+        is(&[]).await;
+        consumer.subscribe(["t"]).unwrap();
+        consumer.unsubscribe();
+        consumer.subscribe(["t"]).unwrap();
+        is(&[p(0)]).await;
+    }
+    let stage = Stage::new(1, 1).await;
+    assert!(stage.client.consumer(ConsumerConfig::default().subscribe(["t"])).is_err());
+    assert!(stage.consumer(ConsumerConfig::default()).subscribe(["t"]).is_err());
+}
+
+/// Polls a future so many times, then drops it; its result if it came to one.
+async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    for _ in 0..polls {
+        let ready = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if let Poll::Ready(ready) = ready {
+            return Some(ready);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn futures_dropped_at_every_await_point_lose_nothing() {
+    for protocol in PROTOCOLS {
+        for polls in 0..6 {
+            let stage = Stage::new(1, 1).await;
+            stage.produce(0, 0..60, Codec::None).await;
+            let config = || member(protocol).auto_commit(false).max_poll_records(10);
+            let consumer = stage.consumer(config());
+            let mut next = 0;
+            while next < 60 {
+                let batch = match dropped_after(polls, consumer.poll()).await {
+                    Some(batch) => batch.unwrap().unwrap(),
+                    None => poll(&consumer).await.unwrap(),
+                };
+                assert_eq!(batch.first_offset(), next, "{protocol:?}");
+                next = batch.next_offset();
+                let all = consumer.committed([p(0)]);
+                dropped_after(polls, all).await;
+                if polls > 0 {
+                    dropped_after(polls, consumer.commit(&batch)).await;
+                }
+            }
+            drop(consumer.commit_all_async());
+            dropped_after(polls.max(1), consumer.close()).await;
+            drop(consumer);
+            let began = tokio::time::Instant::now();
+            while committed(&stage, 0).await != Some(60) {
+                assert!(began.elapsed() < SECOND, "{protocol:?}: a commit was lost");
+                tokio::time::sleep(SECOND / 100).await;
+            }
+            // It has left: the next one waits for no session to end.
+            let second = stage.consumer(config());
+            settled(&[&second], 1).await;
+            assert!(began.elapsed() < 10 * SECOND, "{protocol:?}: {:?}", began.elapsed());
+        }
+    }
 }

@@ -5,6 +5,8 @@
 
 mod group;
 mod long_polls;
+mod members;
 mod reading;
+mod rebalances;
 mod stage;
 mod trouble;

@@ -1,5 +1,6 @@
 //! Out of Kafka: who reads what, and how far it has been read.
 
+mod assigning;
 mod assignor;
 mod commit;
 mod doorbell;

@@ -229,6 +229,12 @@ impl ClassicMember {
         }
     }
 
+    /// Whether it is out and has said so, as far as it had to.
+    pub(crate) fn has_left(&self) -> bool {
+        let out = matches!(self.phase, Phase::Closed | Phase::Failed);
+        out && self.leave.is_none() && self.leaving.is_none()
+    }
+
     /// The next request to send, if there is one.
     pub(crate) fn poll_request(&mut self, now: Instant) -> Option<Request> {
         let over = matches!(self.phase, Phase::Failed)

@@ -110,6 +110,15 @@ impl Member {
         }
     }
 
+    /// Whether a member that was closed has said all it had to say.
+    pub(super) fn has_left(&self) -> bool {
+        match self {
+            Member::Standalone(_) => true,
+            Member::Classic(member) => member.has_left(),
+            Member::Consumer(member) => member.has_left(),
+        }
+    }
+
     /// A commit was told that the group rebalances.
     pub(super) fn request_rejoin(&mut self, now: Instant) {
         // With KIP-848 the next heartbeat tells.

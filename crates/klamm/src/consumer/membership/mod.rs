@@ -10,14 +10,18 @@
 
 mod assignors;
 mod calls;
+mod joining;
 mod listener;
 mod member;
+mod pattern;
 mod questions;
+mod sending;
 mod shared;
 mod steps;
 mod task;
 
 pub(super) use self::assignors::assignors_of;
 pub use self::listener::{ListenerFuture, RebalanceListener};
+pub(super) use self::pattern::Pattern;
 pub(super) use self::shared::{GroupShared, Subscribed};
 pub(super) use self::task::GroupTask;

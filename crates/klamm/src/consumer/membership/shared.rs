@@ -1,5 +1,6 @@
 //! What the application's side and the task of the group share.
 
+use super::pattern::Pattern;
 use crate::consumer::commit::{CommitError, CommitHandle};
 use crate::consumer::error::OffsetsError;
 use crate::consumer::fetch::Lease;
@@ -23,7 +24,8 @@ pub(in super::super) enum Subscribed {
     #[default]
     Nothing,
     Topics(BTreeSet<Arc<str>>),
-    Pattern(Arc<str>),
+    /// All topics whose name matches.
+    Pattern(Pattern),
 }
 
 /// Offsets that were committed, or `None` where there are none.

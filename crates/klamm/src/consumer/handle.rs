@@ -293,6 +293,12 @@ impl Consumer {
         Some(state.positions.lag(partition)? + ahead)
     }
 
+    /// How much of `fetch.buffer.memory` is taken, in bytes: by requests for what they may bring, by what came,
+    /// decompressed or not, and by what the application holds of it.
+    pub fn memory_used(&self) -> usize {
+        self.shared.budget.used()
+    }
+
     /// The first offset in the log and the offset behind the last that is replicated, as the broker told
     /// with its last answer; `None` before it has.
     pub fn watermarks(&self, partition: &TopicPartition) -> Option<(i64, i64)> {

@@ -155,6 +155,11 @@ async fn ask_for(
     let mut last = Ok(());
     for (asked, answer) in asked.iter().zip(answers) {
         match answer {
+            // A broker that has nothing to say of an end says so by a negative offset.
+            Some(Ok(of)) if asked.timestamp < 0 && of.offset < 0 => {
+                let code = ErrorCode::OFFSET_NOT_AVAILABLE;
+                last = Err(OffsetsError::Broker { partition: asked.tp.clone(), code });
+            }
             Some(Ok(of)) => {
                 left.remove(&asked.tp);
                 found.insert(asked.tp.clone(), of);

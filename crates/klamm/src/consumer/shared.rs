@@ -5,7 +5,7 @@ mod in_hand;
 use self::in_hand::InHand;
 use super::doorbell::Doorbell;
 use super::error::ConsumeError;
-use super::fetch::{Batch, ConsumedRecord, IntoRecords};
+use super::fetch::{Batch, Budget, ConsumedRecord, IntoRecords};
 use super::fetch::{Lease, Position, PositionEvent, PositionSettings, Positions, ResetTarget};
 use super::{Start, TopicPartition};
 use parking_lot::{Mutex, MutexGuard};
@@ -72,6 +72,8 @@ pub(super) struct State {
 pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) doorbell: Arc<Doorbell>,
+    /// Of what is fetched and not let go yet.
+    pub(super) budget: Budget,
     /// Something is ready.
     pub(super) ready: Notify,
     /// How many polls wait for that.
@@ -92,7 +94,9 @@ pub(super) enum Taken<T> {
 }
 
 impl Shared {
-    pub(super) fn new(settings: PositionSettings) -> Self {
+    pub(super) fn new(settings: PositionSettings, memory: usize) -> Self {
+        let doorbell: Arc<Doorbell> = Arc::default();
+        let bell = Arc::clone(&doorbell);
         let state = State {
             positions: Positions::new(settings),
             ready: VecDeque::new(),
@@ -110,7 +114,8 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
-            doorbell: Arc::default(),
+            doorbell,
+            budget: Budget::new(memory, move || bell.ring_if_hungry()),
             ready: Notify::new(),
             waiting: AtomicUsize::new(0),
             group: Notify::new(),

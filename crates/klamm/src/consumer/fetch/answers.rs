@@ -151,7 +151,10 @@ impl Positions {
                     (partition.busy, partition.turn) = (Busy::Decoding(lease.ask), number);
                 }
             }
-            Verdict::ToLeader => (partition.replica, partition.outlook) = (None, Outlook::Unknown),
+            Verdict::ToLeader => {
+                partition.leave_replica();
+                partition.outlook = Outlook::Unknown;
+            }
             Verdict::OutOfRange => return self.out_of_range(tp, now),
             verdict => return refused(partition, told.error, verdict, until, now),
         }
@@ -222,7 +225,7 @@ impl AssignedPartition {
         self.high_watermark = Some(told.high_watermark).filter(|offset| *offset >= 0);
         self.last_stable_offset = told.last_stable_offset;
         self.log_start_offset = told.log_start_offset;
-        self.outlook = Outlook::Told;
+        (self.outlook, self.leader_only) = (Outlook::Told, false);
         if told.preferred_read_replica >= 0 {
             self.replica = Some((told.preferred_read_replica, replica_until));
             self.outlook = Outlook::Unknown;

@@ -54,7 +54,8 @@ impl ChunkBuilder {
 
     fn walk(&mut self, batch: &RecordBatch, from: i64) -> Result<(), BatchError> {
         let mut records = batch.records();
-        let mut previous = i64::MIN;
+        // An extent is read from its start on: one that goes on behind what is left out is another.
+        let (mut previous, mut left_out) = (i64::MIN, false);
         loop {
             let at = records.position();
             let Some(record) = records.next().transpose()? else { return Ok(()) };
@@ -64,19 +65,22 @@ impl ChunkBuilder {
                 return Err(BatchError::Malformed { base_offset, what });
             }
             previous = record.offset;
-            if record.offset >= from {
+            if record.offset < from {
+                left_out = true;
+            } else {
                 let bytes = records.position().bytes_before() - at.bytes_before();
                 let place = Place { part: self.parts.len(), at };
-                self.count(record.offset, bytes, place, batch.header().partition_leader_epoch);
+                let epoch = batch.header().partition_leader_epoch;
+                self.count(record.offset, bytes, place, epoch, std::mem::take(&mut left_out));
             }
         }
     }
 
     #[inline]
-    fn count(&mut self, offset: i64, bytes: usize, place: Place, epoch: i32) {
+    fn count(&mut self, offset: i64, bytes: usize, place: Place, epoch: i32, anew: bool) {
         let (next_offset, next_epoch) = (offset.saturating_add(1), epoch);
         match self.extents.last_mut() {
-            Some(last) if last.len < self.max_records => {
+            Some(last) if last.len < self.max_records && !anew => {
                 last.len += 1;
                 last.bytes += bytes;
                 last.last_offset = offset;

@@ -17,6 +17,17 @@ fn records_before_the_wanted_offset_are_left_out() {
     }
 }
 
+/// No log is like that; if an answer is, nothing comes twice and nothing is left out.
+#[test]
+fn batches_that_overlap_are_one_sequence() {
+    let batches = [Sample::new(0, 3), Sample::new(1, 5), Sample::new(0, 9), Sample::new(9, 2)];
+    let batches: Vec<Vec<u8>> = batches.iter().map(Sample::bytes).collect();
+    for from in 0..11 {
+        let (offsets, next, error) = read(from, &batches, &[], SETTINGS);
+        assert_eq!((offsets, next, error), ((from..11).collect(), 11, None), "from {from}");
+    }
+}
+
 #[test]
 fn every_codec_and_every_format_in_one_answer() {
     let inner: Vec<u8> = [message(0, 1, 0, b"a"), message(1, 1, 0, b"b")].concat();

@@ -60,6 +60,8 @@ pub(super) struct AssignedPartition {
     pub(super) topic_id: Uuid,
     /// A follower to read from, and until when.
     pub(super) replica: Option<(i32, Instant)>,
+    /// The follower could not serve it: the leader is to do so itself once.
+    pub(super) leader_only: bool,
     /// No request before this.
     pub(super) not_before: Option<Instant>,
     pub(super) high_watermark: Option<i64>,
@@ -92,6 +94,7 @@ impl AssignedPartition {
             leader_epoch: -1,
             topic_id: Uuid::ZERO,
             replica: None,
+            leader_only: false,
             not_before: None,
             high_watermark: None,
             last_stable_offset: -1,
@@ -193,13 +196,18 @@ impl AssignedPartition {
         self.keeps_waiting(now);
     }
 
+    /// Reads from the leader, who is not to name the follower again at once.
+    pub(super) fn leave_replica(&mut self) {
+        self.leader_only |= self.replica.take().is_some();
+    }
+
     /// After an error: waits a while, and reads from the leader.
     pub(super) fn back_off(&mut self, error: Option<ErrorCode>, until: Instant, now: Instant) {
         match &mut self.phase {
             Phase::Resetting { asked, .. } | Phase::Validating { asked } => *asked = false,
             _ => {}
         }
-        self.replica = None;
+        self.leave_replica();
         self.trouble = error.or(self.trouble);
         self.not_before = Some(until);
         self.waiting_since = self.waiting_since.or(Some(now).filter(|_| !self.paused));
@@ -283,7 +291,8 @@ impl AssignedPartition {
         let cause = self.cause(settings.read_committed);
         self.stalled = true;
         if cause != StallCause::OpenTransaction {
-            (self.replica, self.not_before, self.busy) = (None, None, Busy::Idle);
+            self.leave_replica();
+            (self.not_before, self.busy) = (None, Busy::Idle);
             match &mut self.phase {
                 Phase::Resetting { asked, .. } | Phase::Validating { asked } => *asked = false,
                 _ => {}

@@ -34,6 +34,9 @@ pub(crate) struct Plan {
     pub(crate) max_bytes: i32,
     /// Whether any of them is expected to have records: if not, the broker holds the request back.
     pub(crate) expects: bool,
+    /// Whether the leader is to serve them itself, and not to name a follower: one that it has named cannot
+    /// be reached or cannot serve, and it would name it again and again.
+    pub(crate) leader_only: bool,
     /// For the answer, to be settled by its real size.
     pub(crate) charge: Charge,
 }
@@ -65,7 +68,7 @@ pub(crate) fn plan(
     only_expected: bool,
     now: Instant,
 ) -> Option<Plan> {
-    let Found { mut due, demand, expects } =
+    let Found { mut due, demand, expects, leader_only } =
         look(positions, node, reachable, budget, only_expected, now);
     if demand != Demand::Now {
         return None;
@@ -84,7 +87,7 @@ pub(crate) fn plan(
         leases.push(partition.ask(ask));
         wanted.push((tp, partition.wanted(partition_max_bytes)));
     }
-    Some(Plan { wanted, leases, max_bytes, expects, charge })
+    Some(Plan { wanted, leases, max_bytes, expects, leader_only, charge })
 }
 
 struct Found<'a> {
@@ -92,6 +95,7 @@ struct Found<'a> {
     due: Vec<(u64, &'a TopicPartition)>,
     demand: Demand,
     expects: bool,
+    leader_only: bool,
 }
 
 fn look<'a>(
@@ -104,7 +108,7 @@ fn look<'a>(
 ) -> Found<'a> {
     let share = budget.limit() / positions.partitions.len().max(1);
     let mut due: Vec<(u64, &TopicPartition)> = Vec::new();
-    let (mut behind, mut at_hand, mut expects) = (false, false, false);
+    let (mut behind, mut at_hand, mut expects, mut leader_only) = (false, false, false, false);
     for (tp, partition) in &positions.partitions {
         if partition.source(&reachable, now) != Some(node) {
             continue;
@@ -115,6 +119,8 @@ fn look<'a>(
             due.push((partition.turn, tp));
             behind |= partition.is_behind();
             expects |= partition.expects();
+            let replica = partition.replica.is_some_and(|(_, until)| until > now);
+            leader_only |= partition.leader_only || replica && partition.leader == Some(node);
         }
     }
     let would_wait = at_hand && !behind && !only_expected;
@@ -123,7 +129,7 @@ fn look<'a>(
         (true, true) => Demand::Later,
         (true, false) => Demand::Nothing,
     };
-    Found { due, demand, expects }
+    Found { due, demand, expects, leader_only }
 }
 
 impl Positions {

@@ -283,6 +283,7 @@ fn a_follower_is_read_from_for_the_time_of_its_lease() {
     let settings = PlanSettings { max_bytes: 100, partition_max_bytes: 100 };
     let gone = plan(&mut positions, 1, |node| node != 2, &budget, &settings, false, now);
     let gone = gone.expect("a follower that nobody can reach is left for the leader");
+    assert!(gone.leader_only, "it would name the same follower again");
     positions.fetch_without_news(&tp(0), gone.leases[0], now);
     let almost = now + SETTINGS.replica_lease - Duration::from_millis(1);
     let lease = ask(&mut positions, 2, almost).unwrap();
@@ -295,7 +296,12 @@ fn a_follower_is_read_from_for_the_time_of_its_lease() {
     let lease = ask(&mut positions, 2, later).unwrap();
     positions.fetch_unanswered(&tp(0), lease, later);
     assert_eq!(ask(&mut positions, 1, later), None, "after a pause");
-    assert!(ask(&mut positions, 1, later + SETTINGS.retry_backoff).is_some());
+    let later = later + SETTINGS.retry_backoff;
+    let plan = plan(&mut positions, 1, |_| true, &budget, &settings, false, later).unwrap();
+    assert!(plan.leader_only, "what could not serve is not asked at once again");
+    positions.fetch_answered(&tp(0), plan.leases[0], 1, &told(ErrorCode::NONE, 100), later);
+    let after = super::plan::plan(&mut positions, 1, |_| true, &budget, &settings, false, later);
+    assert!(!after.unwrap().leader_only);
 }
 
 #[test]

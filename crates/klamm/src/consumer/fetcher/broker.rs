@@ -58,8 +58,8 @@ pub(super) struct Broker {
     pub(super) throttled_until: Option<Instant>,
     /// Answers in a row that refused the session.
     pub(super) session_errors: u32,
-    /// The last attempt to connect failed: not to be preferred to a leader.
-    unreachable: bool,
+    /// The last attempt to connect failed: not to be preferred to a leader until then.
+    unreachable_until: Option<Instant>,
 }
 
 impl Broker {
@@ -69,7 +69,7 @@ impl Broker {
             lanes: std::array::from_fn(|lane| Lane { session: session(lane), ..Lane::default() }),
             throttled_until: None,
             session_errors: 0,
-            unreachable: false,
+            unreachable_until: None,
         }
     }
 }
@@ -80,7 +80,7 @@ impl Fetcher {
     pub(super) fn send(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let nodes = {
             let state = self.shared.lock();
-            state.positions.sources(|node| self.is_reachable(node), now.into_std())
+            state.positions.sources(|node| self.is_reachable(node, now), now.into_std())
         };
         let mut busy = false;
         self.lane_free_at = None;
@@ -117,7 +117,7 @@ impl Fetcher {
         if at.lane > 0 && !self.is_in_demand(at.node, only_expected, now) {
             return false;
         }
-        match self.poll_connection(cx, at) {
+        match self.poll_connection(cx, at, now) {
             Poll::Pending => false,
             Poll::Ready(false) => true,
             Poll::Ready(true) => {
@@ -134,7 +134,7 @@ impl Fetcher {
     /// Whether there is anything to ask for on another lane than the first, which would have to be opened.
     fn is_in_demand(&self, node: i32, only_expected: bool, now: Instant) -> bool {
         let demand = || {
-            let (state, reachable) = (self.shared.lock(), |node| self.is_reachable(node));
+            let (state, reachable) = (self.shared.lock(), |node| self.is_reachable(node, now));
             let now = now.into_std();
             state.positions.demand(node, reachable, &self.budget, only_expected, now)
         };
@@ -145,20 +145,28 @@ impl Fetcher {
         demand() == Demand::Now
     }
 
-    fn is_reachable(&self, node: i32) -> bool {
+    fn is_reachable(&self, node: i32, now: Instant) -> bool {
         self.cluster.brokers.contains_key(&node)
-            && self.brokers.get(&node).is_none_or(|broker| !broker.unreachable)
+            && self
+                .brokers
+                .get(&node)
+                .is_none_or(|b| b.unreachable_until.is_none_or(|at| at <= now))
     }
 
     fn plan(&self, node: i32, only_expected: bool, now: Instant) -> Option<Plan> {
         let mut state = self.shared.lock();
-        let reachable = |node| self.is_reachable(node);
+        let reachable = |node| self.is_reachable(node, now);
         let (settings, now) = (&self.settings.plan, now.into_std());
         plan(&mut state.positions, node, reachable, &self.budget, settings, only_expected, now)
     }
 
     /// Whether there is a connection; ready and false when an attempt has failed.
-    fn poll_connection(&mut self, cx: &mut Context<'_>, At { node, lane }: At) -> Poll<bool> {
+    fn poll_connection(
+        &mut self,
+        cx: &mut Context<'_>,
+        At { node, lane }: At,
+        now: Instant,
+    ) -> Poll<bool> {
         let (client, class) = (Arc::clone(&self.client), self.classes[lane]);
         let Some(broker) = self.brokers.get_mut(&node) else { return Poll::Ready(false) };
         let lane = &mut broker.lanes[lane];
@@ -171,7 +179,9 @@ impl Fetcher {
             .get_or_insert_with(|| Box::pin(async move { client.connection(node, class).await }));
         let Poll::Ready(result) = connecting.as_mut().poll(cx) else { return Poll::Pending };
         lane.connecting = None;
-        broker.unreachable = result.is_err();
+        // As long as a leader's word about a follower holds.
+        let until = now + self.settings.positions.replica_lease;
+        broker.unreachable_until = result.is_err().then_some(until);
         match result {
             Ok(connection) => {
                 // Sessions outlive connections, but not always.
@@ -208,6 +218,7 @@ impl Fetcher {
         let lane = &mut broker.lanes[at.lane];
         let Some(connection) = &lane.connection else { return false };
         let timeout = self.client.config.request_timeout + wait;
+        let rack = if plan.leader_only { "" } else { self.settings.rack.as_str() };
         let submitted = connection.version::<FetchRequest>(VERSIONS).and_then(|negotiated| {
             let version = version_for(negotiated, &plan.wanted);
             let said = lane.session.request(version, &plan.wanted);
@@ -220,7 +231,7 @@ impl Fetcher {
                 session_epoch: said.session_epoch,
                 topics: said.topics,
                 forgotten_topics_data: said.forgotten,
-                rack_id: self.settings.rack.as_str().into(),
+                rack_id: rack.into(),
                 ..FetchRequest::default()
             };
             connection.submit(&request, version, timeout, true)

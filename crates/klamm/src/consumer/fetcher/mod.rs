@@ -59,14 +59,13 @@ pub(super) struct Fetcher {
 impl Fetcher {
     pub(super) fn new(config: &ConsumerConfig, client: Arc<ClientInner>) -> Self {
         let settings = FetchSettings::new(config, &client.config);
-        let shared = Arc::new(Shared::new(settings.positions));
-        let bell = Arc::clone(&shared.doorbell);
+        let shared = Arc::new(Shared::new(settings.positions, config.fetch_buffer_memory));
         let timer = {
             let _runtime = client.io.enter();
             Box::pin(tokio::time::sleep(Duration::ZERO))
         };
         Self {
-            budget: Budget::new(config.fetch_buffer_memory, move || bell.ring_if_hungry()),
+            budget: shared.budget.clone(),
             settings,
             shared,
             classes: std::array::from_fn(|_| client.new_fetch_class()),

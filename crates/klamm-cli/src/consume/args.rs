@@ -12,6 +12,7 @@ const EXAMPLES: &str = r"Examples:
   klamm consume orders -o @2024-02-14:1h          an hour of that day
   klamm consume orders -f '%p %o %k %v{hex}\n'    a line of one's own
   klamm consume orders --grep ERROR --header source=^web
+  klamm consume orders -g audit                   as a member of a group
   klamm consume a -O jsonl | klamm produce b -i jsonl     a copy
 
 Where to read from and to (-o):
@@ -57,10 +58,17 @@ pub(crate) struct Consume {
     /// Stop after so many records
     #[arg(short, long, value_name = "COUNT")]
     pub(super) num: Option<u64>,
-    /// Go on with what is produced from now on; so does -o end
+    /// Only the last records of each topic that are wanted, by time; with -F, and what comes then
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["offset", "num", "group"])]
+    pub(super) tail: Option<usize>,
+    /// Read as a member of this group, from what it has committed, and commit what was written; goes on
+    /// until it is stopped, or with -e until nothing is left
+    #[arg(short, long, conflicts_with = "partitions")]
+    pub(super) group: Option<String>,
+    /// Go on with what is produced from now on; so do -o end and -g
     #[arg(short = 'F', long)]
     pub(super) follow: bool,
-    /// Stop at the end there is when reading begins, which is what happens without -F and -o end
+    /// Stop at the end there is when reading begins, which is what happens without -F, -g and -o end
     #[arg(short, long, conflicts_with = "follow")]
     pub(super) exit_eof: bool,
     /// What is written of a record; json and jsonl are as -O jsonl

@@ -2,15 +2,18 @@
 
 use super::filter::Filter;
 use super::format::{Fields, Header};
+use super::group::Membership;
+use super::newcomers::Newcomers;
 use super::output::{BLOCK_BYTES, Output, OutputEnd};
-use super::plan::Places;
+use super::plan::{Place, Places};
 use super::printer::Printer;
-use super::trouble::{Verdict, judge};
+use super::tail::Tail;
 use crate::failure::{FAILED, Failure};
 use klamm::consumer::{RecordRef, TimestampType};
-use klamm::{Batch, ConsumeError, Consumer, TopicPartition};
+use klamm::{Batch, Consumer, Start, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often it is looked whether partitions from which nothing comes have reached their end: what is left
 /// of them may be markers, of which no poll tells.
@@ -22,15 +25,29 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) consumer: Consumer,
-    pub(super) places: Places,
+    pub(super) scope: Scope,
     pub(super) filter: Filter,
     pub(super) printer: Printer,
     pub(super) output: Output,
+    /// Where records go first when only the last are wanted.
+    pub(super) tail: Option<Tail>,
+    /// Whether what is produced later is read as well.
+    pub(super) follow: bool,
+    pub(super) newcomers: Option<Newcomers>,
     /// How many records may still be written.
     pub(super) left: Option<u64>,
     pub(super) skip_corrupt: bool,
     pub(super) block: Vec<u8>,
     pub(super) counts: Counts,
+}
+
+/// What is read.
+#[derive(Debug)]
+pub(super) enum Scope {
+    /// These partitions; those that are read to where they were to be are taken out.
+    Places(Places),
+    /// What falls to this member of a group.
+    Group(Membership),
 }
 
 /// What became of records.
@@ -67,58 +84,94 @@ impl From<OutputEnd> for End {
     }
 }
 
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        End::Failed(failure)
+    }
+}
+
 impl Reading {
     /// Reads until something ends it. What was formatted and not handed over is still in the block then,
     /// also when the future is dropped.
     pub(super) async fn run(&mut self) -> End {
+        if self.tail.is_some() {
+            match self.read_tail().await {
+                Ok(()) if self.follow => {}
+                Ok(()) => return End::Reached,
+                Err(end) => return end,
+            }
+        }
+        self.read().await
+    }
+
+    /// Reads all there is to read, from where it begins.
+    pub(super) async fn read(&mut self) -> End {
         self.begin();
         loop {
-            if self.left == Some(0) {
-                return End::Counted;
-            }
-            self.end_partitions();
-            if self.is_at_end() {
-                return End::Reached;
-            }
-            let done = match self.next().await {
-                Ok(Some(batch)) => self.write_batch(&batch).await,
-                Ok(None) => Ok(()),
-                Err(end) => Err(end),
-            };
-            if let Err(end) = done {
+            if let Err(end) = self.step().await {
                 return end;
             }
         }
     }
 
     fn begin(&mut self) {
-        let starts = self.places.iter().flat_map(|(topic, places)| {
-            places
-                .iter()
-                .map(|(p, place)| (Arc::clone(topic), *p, klamm::Start::Offset(place.fetch_from())))
+        let Scope::Places(places) = &self.scope else { return };
+        let starts = places.iter().flat_map(|(topic, places)| {
+            let start = |place: &Place| Start::Offset(place.fetch_from());
+            places.iter().map(move |(p, place)| (Arc::clone(topic), *p, start(place)))
         });
         self.consumer.assign(starts);
     }
 
-    /// Lets go of partitions that are read to where they were to be.
-    fn end_partitions(&mut self) {
-        for (topic, places) in &mut self.places {
-            places.retain(|partition, place| {
-                let tp = TopicPartition::new(Arc::clone(topic), *partition);
-                let position = self.consumer.position(&tp).unwrap_or(place.fetch_from());
-                let ended = place.is_ended_at(position);
-                if ended {
-                    // It is assigned: it was when its place was made.
-                    let _ = self.consumer.pause([&tp]);
-                }
-                !ended
-            });
+    async fn step(&mut self) -> Result<(), End> {
+        if self.left == Some(0) {
+            return Err(End::Counted);
         }
-        self.places.retain(|_, places| !places.is_empty());
+        if self.is_at_end() {
+            return Err(End::Reached);
+        }
+        if let Scope::Group(member) = &self.scope
+            && member.is_due()
+        {
+            self.flush().await?;
+            self.commit().await?;
+        }
+        self.add_newcomers().await;
+        match self.next().await? {
+            Some(batch) => self.write_batch(&batch).await,
+            None => Ok(()),
+        }
     }
 
-    fn is_at_end(&self) -> bool {
-        self.places.is_empty()
+    /// Whether nothing is left to read; lets go of partitions that are read to where they were to be.
+    fn is_at_end(&mut self) -> bool {
+        let consumer = &self.consumer;
+        match &mut self.scope {
+            Scope::Places(places) => {
+                for (topic, places) in places.iter_mut() {
+                    places
+                        .retain(|partition, place| !has_ended(consumer, topic, *partition, place));
+                }
+                places.retain(|_, places| !places.is_empty());
+                places.is_empty()
+            }
+            Scope::Group(member) => {
+                let assigned = consumer.assignment();
+                let all_read = || assigned.iter().all(|tp| consumer.lag(tp) == Some(0));
+                member.exit_eof && !assigned.is_empty() && all_read()
+            }
+        }
+    }
+
+    async fn add_newcomers(&mut self) {
+        let (Some(newcomers), Scope::Places(places)) = (&mut self.newcomers, &mut self.scope)
+        else {
+            return;
+        };
+        for tp in newcomers.add_to(&self.consumer).await {
+            let place = Place { from: 0, until: None, log_start: 0, log_end: 0 };
+            places.entry(tp.topic).or_default().insert(tp.partition, place);
+        }
     }
 
     /// The next batch; `None` when it is time to look around.
@@ -133,121 +186,139 @@ impl Reading {
             Some(polled) => polled,
             None => {
                 self.output.write(&mut self.block).await?;
-                let ends = self.places.values().flat_map(|p| p.values()).any(|p| p.until.is_some());
+                let look = self.look_at();
+                let change = async {
+                    match &mut self.scope {
+                        Scope::Group(member) => member.changes.recv().await,
+                        Scope::Places(_) => None,
+                    }
+                };
                 tokio::select! {
                     polled = self.consumer.poll() => polled,
-                    () = tokio::time::sleep(LOOK_EVERY), if ends => return Ok(None),
+                    Some(change) = change => {
+                        self.let_go(change).await?;
+                        return Ok(None);
+                    }
+                    () = sleep_until(look) => return Ok(None),
                 }
             }
         };
         match polled {
             Ok(Some(batch)) => Ok(Some(batch)),
-            Ok(None) => Err(End::Failed(Failure::new(FAILED, "the consumer has ended"))),
-            Err(error) => self.handle(&error).await.map(|()| None),
+            Ok(None) => Err(Failure::new(FAILED, "the consumer has ended").into()),
+            Err(error) => self.recover(&error).await.map(|()| None),
         }
+    }
+
+    /// When there is something to be looked at although nothing comes.
+    fn look_at(&self) -> Option<Instant> {
+        let soon = Instant::now() + LOOK_EVERY;
+        let scope = match &self.scope {
+            Scope::Places(places) => {
+                let ends = places.values().flat_map(|p| p.values()).any(|p| p.until.is_some());
+                ends.then_some(soon)
+            }
+            Scope::Group(member) if member.exit_eof => Some(soon),
+            Scope::Group(member) => member.due(),
+        };
+        let newcomers = self.newcomers.as_ref().map(Newcomers::due);
+        scope.into_iter().chain(newcomers).min()
     }
 
     async fn write_batch(&mut self, batch: &Batch) -> Result<(), End> {
         let tp = TopicPartition::new(batch.topic(), batch.partition());
-        let places = self.places.get(batch.topic());
-        // Of a partition that has ended something may have been at hand.
-        let Some(place) = places.and_then(|p| p.get(&batch.partition())).copied() else {
-            return Ok(());
+        let place = match &self.scope {
+            Scope::Places(places) => {
+                places.get(&tp.topic).and_then(|p| p.get(&tp.partition)).copied()
+            }
+            Scope::Group(_) => Some(Place { from: 0, until: None, log_start: -1, log_end: -1 }),
         };
+        // Of a partition that has ended something may have been at hand.
+        let Some(place) = place else { return Ok(()) };
         let log_start = self.consumer.watermarks(&tp).map_or(place.log_start, |(start, _)| start);
         for record in batch {
-            if place.is_ended_at(record.offset()) || self.left == Some(0) {
+            if place.is_ended_at(record.offset()) {
                 break;
             }
             if record.offset() >= place.from {
-                self.counts.read += 1;
-                self.write_record(&record, log_start, batch);
+                self.take(&record, &tp.topic, log_start, batch);
             }
-            if self.block.len() >= BLOCK_BYTES {
+            let done = self.left == Some(0);
+            if done || self.block.len() >= BLOCK_BYTES {
+                self.came_to(batch, record.offset() + 1);
                 self.output.write(&mut self.block).await?;
             }
+            if done {
+                return Ok(());
+            }
         }
+        self.came_to(batch, batch.next_offset());
         Ok(())
     }
 
-    fn write_record(&mut self, record: &RecordRef<'_>, log_start: i64, batch: &Batch) {
+    fn take(&mut self, record: &RecordRef<'_>, topic: &Arc<str>, log_start: i64, batch: &Batch) {
+        self.counts.read += 1;
         let headers: Vec<Header<'_>> = record.headers().collect();
         let fields = Fields {
             log_start,
             last_stable: batch.last_stable_offset(),
             high_watermark: batch.high_watermark(),
-            count: self.counts.written + 1,
             ..fields(record, &headers)
         };
         if self.filter.matches(&fields) {
-            self.printer.write(&mut self.block, &fields);
-            self.counts.written += 1;
-            self.left = self.left.map(|left| left - 1);
-        }
-    }
-
-    async fn handle(&mut self, error: &ConsumeError) -> Result<(), End> {
-        let moved = match judge(error, self.skip_corrupt) {
-            Verdict::Wait(why) => {
-                tracing::info!("{why}; goes on trying");
-                return Ok(());
-            }
-            Verdict::Fail(failure) => return Err(End::Failed(failure)),
-            Verdict::Skip { partition, to, why } => {
-                let position = self.consumer.position(&partition).unwrap_or(to);
-                self.counts.skipped += to.saturating_sub(position).unsigned_abs();
-                tracing::warn!("{why}; skipped");
-                self.consumer.skip_to(&partition, to)
-            }
-            Verdict::Cut { partition, to, why } => {
-                tracing::warn!("{why}; going on from there");
-                self.consumer.seek(&partition, to)
-            }
-            Verdict::Gone { partition, position } => {
-                let to = self.after_gap(&partition, position).await.map_err(End::Failed)?;
-                self.consumer.seek(&partition, to)
-            }
-        };
-        moved.map_err(|e| End::Failed(Failure::new(FAILED, e.to_string())))
-    }
-
-    /// Where a partition goes on whose records were deleted before they could be read.
-    async fn after_gap(&self, partition: &TopicPartition, position: i64) -> Result<i64, Failure> {
-        let starts = self.consumer.beginning_offsets([partition.clone()]).await?;
-        match starts.get(partition).filter(|start| **start > position) {
-            Some(start) => {
-                let last = start - 1;
-                tracing::warn!(
-                    "{partition}: offsets {position} to {last} were deleted before they could be read"
-                );
-                Ok(*start)
-            }
-            None => {
-                let text = format!(
-                    "{partition}: offset {position} is behind the end of the log, which was cut"
-                );
-                Err(Failure::new(FAILED, text))
+            match &mut self.tail {
+                Some(tail) => tail.push(topic, &fields),
+                None => self.format(&fields),
             }
         }
     }
 
-    /// Writes what is left, and closes the consumer.
+    pub(super) fn format(&mut self, fields: &Fields<'_>) {
+        self.counts.written += 1;
+        self.left = self.left.map(|left| left - 1);
+        let fields = Fields { count: self.counts.written, ..*fields };
+        self.printer.write(&mut self.block, &fields);
+    }
+
+    /// Writes what is left, commits it, and closes the consumer.
     pub(super) async fn finish(&mut self, end: End) -> End {
-        let rest = async {
-            self.output.write(&mut self.block).await?;
-            self.output.flushed().await
-        };
         let written = match end {
             // Whoever sent the signal does not wait for a pipe that nobody empties.
-            End::Stopped => tokio::time::timeout(DRAIN_TIMEOUT, rest).await.unwrap_or(Ok(())),
-            _ => rest.await,
+            End::Stopped => {
+                tokio::time::timeout(DRAIN_TIMEOUT, self.flush()).await.unwrap_or(Ok(()))
+            }
+            _ => self.flush().await,
         };
+        let committed = self.commit().await;
+        if let Scope::Group(member) = &mut self.scope {
+            // Nobody answers from here on.
+            member.changes.close();
+            while member.changes.try_recv().is_ok() {}
+        }
         self.consumer.close().await;
-        match (end, written) {
+        match (end, written.and(committed)) {
             (End::Failed(failure), _) => End::Failed(failure),
-            (_, Err(closed)) => closed.into(),
+            (_, Err(end)) => end,
             (end, Ok(())) => end,
         }
+    }
+}
+
+fn has_ended(consumer: &Consumer, topic: &Arc<str>, partition: i32, place: &Place) -> bool {
+    let tp = TopicPartition::new(Arc::clone(topic), partition);
+    let position = consumer.position(&tp).unwrap_or(place.fetch_from());
+    let ended = place.is_ended_at(position);
+    if ended {
+        // It is assigned: it was when its place was made.
+        let _ = consumer.pause([&tp]);
+    }
+    ended
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) enum Verdict {
         to: i64,
         why: String,
     },
+    /// The group has committed nothing of it.
+    Begin(TopicPartition),
     Fail(Failure),
 }
 
@@ -41,6 +43,8 @@ pub(super) fn judge(error: &ConsumeError, skip_corrupt: bool) -> Verdict {
         ConsumeError::LogTruncated { partition, diverging_offset, .. } => {
             Verdict::Cut { partition: partition.clone(), to: *diverging_offset, why }
         }
+        ConsumeError::NoOffset { partition } => Verdict::Begin(partition.clone()),
+        ConsumeError::Group(error) if error.kind() == ErrorKind::Retriable => Verdict::Wait(why),
         ConsumeError::UnknownPartition { .. } => Verdict::Fail(Failure::new(TOPIC, why)),
         error if error.kind() == ErrorKind::Unauthorized => {
             Verdict::Fail(Failure::new(UNAUTHORIZED, why))

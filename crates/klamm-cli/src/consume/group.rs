@@ -219,9 +219,15 @@ mod tests {
     fn what_is_found_in_a_name_is_part_of_the_whole() {
         let expressions = ["^a|b$".to_owned(), "x".to_owned()];
         let whole = Regex::new(&format!("^(?:{})$", pattern(&expressions))).unwrap();
-        for (name, matches) in
-            [("a", true), ("abc", true), ("cb", true), ("cbc", false), ("axb", true), ("-x-", true), ("", false)]
-        {
+        for (name, matches) in [
+            ("a", true),
+            ("abc", true),
+            ("cb", true),
+            ("cbc", false),
+            ("axb", true),
+            ("-x-", true),
+            ("", false),
+        ] {
             assert_eq!(whole.is_match(name), matches, "{name}");
         }
     }

@@ -96,7 +96,7 @@ async fn auto_falls_back_to_the_classic_protocol_where_the_broker_has_no_other()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_hand_is_committed_only_when_it_has_been_followed_by_a_poll() {
+async fn auto_commit_loss_does_not_happen_because_what_is_in_hand_is_not_committed() {
     for protocol in PROTOCOLS {
         let stage = Stage::new(1, 1).await;
         stage.produce(0, 0..30, Codec::None).await;
@@ -151,7 +151,7 @@ async fn commits_by_hand_say_what_they_came_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_commit_after_revoke() {
+async fn late_ack_commits_after_revoke_are_refused() {
     for protocol in PROTOCOLS {
         let stage = Stage::new(1, 2).await;
         for partition in 0..2 {

@@ -44,6 +44,8 @@ pub(crate) struct Cluster {
     pub(crate) cluster_id: Option<Arc<str>>,
     pub(crate) controller: Option<i32>,
     pub(crate) brokers: BTreeMap<i32, BrokerEndpoint>,
+    /// Where brokers are, of those that say so (`broker.rack`).
+    pub(crate) racks: BTreeMap<i32, Arc<str>>,
     pub(crate) topics: BTreeMap<Arc<str>, Arc<Topic>>,
 }
 
@@ -71,11 +73,14 @@ impl Cluster {
             Some((b.node_id, BrokerEndpoint { host: b.host.as_str().into(), port }))
         });
         let told: BTreeMap<i32, BrokerEndpoint> = brokers.collect();
+        let rack = |b: &ToldBroker| Some((b.node_id, b.rack.as_deref()?.into()));
+        let racks = answer.brokers.iter().filter_map(rack).collect();
         let cluster_id = answer.cluster_id.as_ref().map(|id| id.as_str().into());
         let mut next = Cluster {
             cluster_id: cluster_id.or_else(|| self.cluster_id.clone()),
             controller: Some(answer.controller_id).filter(|id| *id >= 0),
             // A broker that is still starting knows none, and the ones known are not gone for that.
+            racks: if told.is_empty() { self.racks.clone() } else { racks },
             brokers: if told.is_empty() { self.brokers.clone() } else { told },
             topics: self.topics.clone(),
         };
@@ -115,6 +120,7 @@ impl Cluster {
     }
 }
 
+type ToldBroker = klamm_protocol::message::metadata_response::MetadataResponseBroker;
 type ToldTopic = klamm_protocol::message::metadata_response::MetadataResponseTopic;
 
 fn merge(name: &str, known: Option<&Topic>, told: &ToldTopic) -> Topic {

@@ -160,12 +160,55 @@ fn assignable(
 ) -> BTreeMap<Arc<str>, AssignableTopic> {
     let of = |name: &Arc<str>| {
         let topic = cluster.topics.get(name)?;
-        Some((Arc::clone(name), assignable_topic(topic)?))
+        Some((Arc::clone(name), assignable_topic(cluster, topic)?))
     };
     topics.iter().filter_map(of).collect()
 }
 
-fn assignable_topic(topic: &Topic) -> Option<AssignableTopic> {
+fn assignable_topic(cluster: &Cluster, topic: &Topic) -> Option<AssignableTopic> {
     let partition_count = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
-    Some(AssignableTopic { partition_count, racks: Vec::new() })
+    let racks = |replicas: &Vec<i32>| {
+        replicas.iter().filter_map(|node| cluster.racks.get(node).cloned()).collect()
+    };
+    let racks = topic.partitions.iter().map(|partition| racks(&partition.replicas)).collect();
+    Some(AssignableTopic { partition_count, racks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use klamm_protocol::message::metadata_response::{
+        MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    };
+
+    #[test]
+    fn an_assignor_is_told_of_partitions_and_racks_of_topics_that_exist() {
+        let broker = |node_id, rack: Option<&str>| MetadataResponseBroker {
+            node_id,
+            host: "h".into(),
+            port: 9092,
+            rack: rack.map(Into::into),
+        };
+        let partition = |partition_index, replicas: &[i32]| MetadataResponsePartition {
+            partition_index,
+            replica_nodes: replicas.to_vec(),
+            ..MetadataResponsePartition::default()
+        };
+        let topic = MetadataResponseTopic {
+            name: Some("t".into()),
+            partitions: vec![partition(0, &[1, 2]), partition(1, &[3])],
+            ..MetadataResponseTopic::default()
+        };
+        let answer = MetadataResponse {
+            brokers: vec![broker(1, Some("a")), broker(2, Some("b")), broker(3, None)],
+            topics: vec![topic],
+            ..MetadataResponse::default()
+        };
+        let cluster = Cluster::default().after(&answer);
+        let topics = ["t".into(), "unknown".into()].into();
+        let told = assignable(&cluster, &topics);
+        let racks = vec![["a".into(), "b".into()].into(), BTreeSet::new()];
+        let expected = AssignableTopic { partition_count: 2, racks };
+        assert_eq!(told, BTreeMap::from([("t".into(), expected)]));
+    }
 }

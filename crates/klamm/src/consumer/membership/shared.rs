@@ -1,5 +1,6 @@
 //! What the application's side and the task of the group share.
 
+use super::listener::RebalanceListener;
 use super::pattern::Pattern;
 use crate::consumer::commit::{CommitError, CommitHandle};
 use crate::consumer::error::OffsetsError;
@@ -61,6 +62,8 @@ pub(in super::super) struct GroupState {
     pub(super) subscribed: Subscribed,
     /// Grows each time somebody subscribes.
     pub(super) subscribed_no: u64,
+    /// Handles records in the application's place, and commits what it is done with.
+    pub(super) processor: Option<Arc<dyn RebalanceListener>>,
     /// Somebody asked for something since the task looked: a coordinator may be found now.
     pub(super) asked: bool,
     /// The consumer is being closed: until then it may commit and leave.
@@ -98,6 +101,15 @@ impl GroupShared {
 impl GroupState {
     pub(in super::super) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// From now on `processor` knows what is processed and commits it, automatic commits end, and it hears of
+    /// rebalances before the application does; `None` ends that.
+    pub(in super::super) fn set_processor(
+        &mut self,
+        processor: Option<Arc<dyn RebalanceListener>>,
+    ) {
+        self.processor = processor;
     }
 
     /// Asks for a commit.

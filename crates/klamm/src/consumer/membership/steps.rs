@@ -250,6 +250,9 @@ impl GroupTask {
         now: Instant,
         deadline: Instant,
     ) {
+        if self.group.lock().processor.is_some() {
+            return;
+        }
         let mut commit = Commit::default();
         {
             let state = self.shared.lock();
@@ -268,22 +271,27 @@ impl GroupTask {
         }
     }
 
-    /// Tells the listener, if there is one.
+    /// Tells the listeners, if there are any.
     fn call_listener(&mut self, step: &mut Step) {
-        let Some(listener) = self.settings.listener.clone() else {
+        let processor = self.group.lock().processor.clone();
+        let listeners: Vec<_> =
+            processor.into_iter().chain(self.settings.listener.clone()).collect();
+        if listeners.is_empty() {
             step.stage = Stage::Listened;
             return;
-        };
+        }
         step.stage = Stage::Listener;
         let consumer = self.view();
         let (kind, partitions) = (step.kind, step.partitions.clone());
         let deadline = tokio::time::Instant::from_std(step.deadline);
         let number = step.number;
         let listening = self.run_outside(async move {
-            match kind {
-                Kind::Assign => listener.assigned(&consumer, &partitions).await,
-                Kind::Revoke => listener.revoked(&consumer, &partitions, deadline).await,
-                Kind::Lost => listener.lost(&consumer, &partitions).await,
+            for listener in listeners {
+                match kind {
+                    Kind::Assign => listener.assigned(&consumer, &partitions).await,
+                    Kind::Revoke => listener.revoked(&consumer, &partitions, deadline).await,
+                    Kind::Lost => listener.lost(&consumer, &partitions).await,
+                }
             }
         });
         self.working.spawn(async move {

@@ -29,6 +29,8 @@ pub(in super::super) struct InHand {
     leases: BTreeMap<TopicPartition, u64>,
     /// Of those, what is being let go of: nothing more is handed out.
     going: BTreeSet<TopicPartition>,
+    /// Somebody else knows what is processed.
+    untracked: bool,
     polled_at: Option<Instant>,
     /// The task of the group waits for a poll.
     poll_wanted: bool,
@@ -41,7 +43,15 @@ impl InHand {
     }
 
     pub(super) fn begins(&mut self, tp: TopicPartition, from: Position, to: i64) {
-        self.last = Some(Piece { tp, from, to });
+        if !self.untracked {
+            self.last = Some(Piece { tp, from, to });
+        }
+    }
+
+    /// Whether somebody else knows what is processed: then nothing here is in work.
+    pub(in super::super) fn set_untracked(&mut self, untracked: bool) {
+        self.untracked = untracked;
+        self.last = None;
     }
 
     /// The application is done with what it has.

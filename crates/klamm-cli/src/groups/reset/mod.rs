@@ -101,12 +101,16 @@ fn in_use(group: &GroupDescription) -> Failure {
     if group.members.len() > MEMBERS_NAMED {
         named.push("...".to_owned());
     }
+    let count = match group.members.len() {
+        1 => "a member".to_owned(),
+        count => format!("{count} members"),
+    };
     let why = format!(
-        "group {} is {} and has {} members ({}): they go on from where they are, whatever is set\n  stop them, wait until \
+        "group {} is {} and has {} ({}): they go on from where they are, whatever is set\n  stop them, wait until \
          `klamm groups members {}` shows none, and reset then",
         group.group_id,
         group.state,
-        group.members.len(),
+        count,
         named.join(", "),
         group.group_id,
     );

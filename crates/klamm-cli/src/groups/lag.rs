@@ -84,7 +84,6 @@ fn by_group(gathered: &Gathered, ages: &Ages) -> String {
             let age = or_dash(ages.of(&p.tp, &p.place).map(short));
             format!("{} ({}, {age})", p.tp, or_dash(p.place.lag()))
         };
-        let noted = progress.partitions.iter().find_map(|p| Some((p, p.note()?)));
         table.row([
             progress.group.group_id.clone(),
             progress.group.state.to_string(),
@@ -92,10 +91,20 @@ fn by_group(gathered: &Gathered, ages: &Ages) -> String {
             or_dash(progress.total_lag()),
             or_dash(ages.oldest(progress).map(short)),
             or_dash(worst.map(of_worst)),
-            noted.map(|(p, note)| format!("{}: {note}", p.tp)).unwrap_or_default(),
+            note(progress).unwrap_or_default(),
         ]);
     }
     table.text()
+}
+
+/// What is unusual about a group: the first thing there is.
+fn note(progress: &Progress) -> Option<String> {
+    let of_partition =
+        progress.partitions.iter().find_map(|p| Some(format!("{}: {}", p.tp, p.note()?)));
+    let uncommitted = progress.partitions.iter().filter(|p| p.committed.is_none()).count();
+    let all = progress.partitions.len();
+    let none = || format!("nothing committed of {uncommitted} of {all} partitions");
+    of_partition.or_else(|| (uncommitted > 0).then(none))
 }
 
 fn by_partition(gathered: &Gathered, ages: &Ages) -> String {

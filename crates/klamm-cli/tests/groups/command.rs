@@ -212,6 +212,8 @@ async fn a_group_with_members_shows_them_and_is_left_alone() {
     let text = scene.groups("describe busy").await.out;
     assert!(text.contains("STATE        Stable") && text.contains("klamm"), "{text}");
 
+    let lag = scene.groups("lag busy").await.out;
+    assert!(lag.contains("nothing committed of 2 of 2 partitions"), "{lag}");
     let reset = scene.groups("reset busy --topic t --to-earliest --execute").await;
     reset.fails(1, &["busy", "a member", "klamm on 127.0.0.1", "klamm groups members busy"]);
     scene.groups("delete busy --yes").await.fails(1, &["NON_EMPTY_GROUP", "stop them first"]);
@@ -227,6 +229,8 @@ async fn groups_and_offsets_are_deleted_by_name_and_by_pattern() {
         let set = format!("reset {group} --topic t --to-latest --execute");
         scene.groups(&set).await.fails(0, &[]);
     }
+    let lag = scene.groups("lag other").await.out;
+    assert!(lag.lines().nth(1).unwrap().trim_end().ends_with('-'), "nothing to say: {lag}");
     scene.groups("delete app-1").await.fails(2, &["--yes"]);
     let deleted = scene.groups("delete app-1 --topic t:1 --yes").await;
     assert_eq!(deleted.out, "app-1: t-1 deleted\n", "{deleted:?}");

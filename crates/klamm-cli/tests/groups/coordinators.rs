@@ -1,8 +1,8 @@
 //! Coordinators that move, load, and do not answer while a group is asked about.
 
 use crate::stage::Stage;
-use klamm::ErrorCode;
-use klamm::admin::{GroupFilter, GroupOffsetsSpec};
+use klamm::admin::{GroupFilter, GroupOffsetsSpec, OffsetSpec};
+use klamm::{ErrorCode, ErrorKind, IsolationLevel};
 use klamm_broker::{Action, ApiKey, CoordinatorType, Rule};
 use std::time::Duration;
 
@@ -78,4 +78,33 @@ async fn a_node_that_is_down_hides_no_groups() {
     stage.broker.controls().set_node_up(2, false).await.unwrap();
     let list = stage.admin.list_groups(GroupFilter::default()).await.unwrap();
     assert_eq!((list.groups.len(), list.unanswered.len()), (6, 0), "{list:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_deleted_without_an_answer_was_deleted() {
+    for action in [Action::ApplyThenDisconnect, Action::Disconnect] {
+        let stage = Stage::new().await;
+        stage.commit("g", &[(0, 5)]).await;
+        let rule = Rule::new(action).api(ApiKey::DeleteGroups).times(1);
+        stage.broker.controls().add_fault(rule).unwrap();
+        let deleted = stage.admin.delete_groups(vec!["g".into()]).await.unwrap();
+        assert!(deleted[0].1.is_ok(), "{deleted:?}");
+        let deleted = stage.admin.delete_groups(vec!["g".into()]).await.unwrap();
+        let code = deleted[0].1.as_ref().unwrap_err().code();
+        assert_eq!(code, Some(ErrorCode::GROUP_ID_NOT_FOUND), "nothing is in doubt now");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_silent_costs_one_timeout_and_hides_no_other() {
+    let stage = Stage::new().await;
+    let silent = Rule::new(Action::NoAnswer).api(ApiKey::ListOffsets).partition(0);
+    stage.broker.controls().add_fault(silent).unwrap();
+    let began = tokio::time::Instant::now();
+    let wanted = (0..4).map(|partition| (crate::stage::p(partition), OffsetSpec::Latest));
+    let found = stage.admin.list_offsets(wanted, IsolationLevel::ReadUncommitted).await.unwrap();
+    let error = found[&crate::stage::p(0)].as_ref().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retriable);
+    assert!(found.values().filter(|found| found.is_ok()).count() >= 2, "{found:?}");
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
 }

@@ -11,6 +11,7 @@ use klamm_protocol::message::MetadataResponse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Which offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,7 @@ async fn look_up(
     mut left: BTreeMap<TopicPartition, i64>,
     read_committed: bool,
 ) -> Result<PartitionOffsets, AdminError> {
+    let deadline = Instant::now() + client.config.request_timeout;
     let (mut found, mut failures) = (PartitionOffsets::new(), 0);
     while !left.is_empty() {
         let topics: BTreeSet<Arc<str>> = left.keys().map(|tp| Arc::clone(&tp.topic)).collect();
@@ -76,7 +78,7 @@ async fn look_up(
         for (tp, answer) in answers {
             let Some(timestamp) = left.remove(&tp) else { continue };
             let passing = answer.as_ref().is_err_and(|e| e.kind() == ErrorKind::Retriable);
-            if passing && failures < TRIES {
+            if passing && failures < TRIES && Instant::now() < deadline {
                 retry.insert(tp, timestamp);
             } else {
                 found.insert(tp, answer.map(offset));

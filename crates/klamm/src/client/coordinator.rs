@@ -7,6 +7,7 @@ use klamm_protocol::message::{FindCoordinatorRequest, FindCoordinatorResponse};
 use klamm_protocol::primitives::Str;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is coordinated; the numbers are Kafka's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,57 +37,57 @@ impl ClientInner {
         &self,
         of: CoordinatorType,
         keys: &[Arc<str>],
+        timeout: Duration,
     ) -> Result<Coordinators, RequestError> {
         let connection = self.any_connection().await?;
         let version = connection.version::<FindCoordinatorRequest>(0..=6)?;
         if version < BATCHED {
-            return self.find_one_by_one(&connection, version, of, keys).await;
+            return find_one_by_one(&connection, version, of, keys, timeout).await;
         }
         let request = FindCoordinatorRequest {
             key_type: of as i8,
             coordinator_keys: keys.iter().map(|key| Str::from(&**key)).collect(),
             ..FindCoordinatorRequest::default()
         };
-        let answer = self.ask_for_coordinators(&connection, version, &request).await?;
+        let answer = ask(&connection, version, &request, timeout).await?;
         let found = answer.coordinators.iter().map(|c| {
             let found = of_answer(c.error_code, c.error_message.as_ref(), c.node_id);
             (Arc::from(c.key.as_str()), found)
         });
         Ok(found.collect())
     }
+}
 
-    async fn find_one_by_one(
-        &self,
-        connection: &Connection,
-        version: i16,
-        of: CoordinatorType,
-        keys: &[Arc<str>],
-    ) -> Result<Coordinators, RequestError> {
-        let mut found = Coordinators::new();
-        for key in keys {
-            let request = FindCoordinatorRequest {
-                key: Str::from(&**key),
-                key_type: of as i8,
-                ..FindCoordinatorRequest::default()
-            };
-            let answer = self.ask_for_coordinators(connection, version, &request).await?;
-            let of = of_answer(answer.error_code, answer.error_message.as_ref(), answer.node_id);
-            found.insert(Arc::clone(key), of);
-        }
-        Ok(found)
+async fn find_one_by_one(
+    connection: &Connection,
+    version: i16,
+    of: CoordinatorType,
+    keys: &[Arc<str>],
+    timeout: Duration,
+) -> Result<Coordinators, RequestError> {
+    let mut found = Coordinators::new();
+    for key in keys {
+        let request = FindCoordinatorRequest {
+            key: Str::from(&**key),
+            key_type: of as i8,
+            ..FindCoordinatorRequest::default()
+        };
+        let answer = ask(connection, version, &request, timeout).await?;
+        let of = of_answer(answer.error_code, answer.error_message.as_ref(), answer.node_id);
+        found.insert(Arc::clone(key), of);
     }
+    Ok(found)
+}
 
-    async fn ask_for_coordinators(
-        &self,
-        connection: &Connection,
-        version: i16,
-        request: &FindCoordinatorRequest,
-    ) -> Result<FindCoordinatorResponse, RequestError> {
-        let timeout = self.config.request_timeout;
-        let answer = connection.request(request, version..=version, timeout).await?;
-        connection.throttle(answer.throttle_time_ms);
-        Ok(answer)
-    }
+async fn ask(
+    connection: &Connection,
+    version: i16,
+    request: &FindCoordinatorRequest,
+    timeout: Duration,
+) -> Result<FindCoordinatorResponse, RequestError> {
+    let answer = connection.request(request, version..=version, timeout).await?;
+    connection.throttle(answer.throttle_time_ms);
+    Ok(answer)
 }
 
 fn of_answer(code: i16, message: Option<&Str>, node: i32) -> Result<i32, NoCoordinator> {

@@ -216,7 +216,7 @@ async fn execute(session: &Session, changes: &Changes) -> Result<(), Failure> {
             }
         }
     }
-    eprintln!("{count} offsets set");
+    eprintln!("{count} {} set", if count == 1 { "offset" } else { "offsets" });
     failed
 }
 

@@ -229,6 +229,10 @@ struct DeleteGroups;
 impl Question for DeleteGroups {
     type Answer = ();
 
+    fn done_before(&self, refusal: ErrorCode) -> Option<()> {
+        (refusal == ErrorCode::GROUP_ID_NOT_FOUND).then_some(())
+    }
+
     async fn ask(
         &self,
         to: &Connection,

@@ -5,7 +5,7 @@ use crate::client::{ClientInner, ConnectionClass, CoordinatorType};
 use crate::connection::{Connection, RequestError};
 use crate::error::ErrorKind;
 use klamm_protocol::error_code::ErrorCode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,11 @@ pub(super) trait Question: Send + Sync + 'static {
         groups: &[Arc<str>],
         timeout: Duration,
     ) -> impl Future<Output = Result<Vec<Answered<Self::Answer>>, RequestError>> + Send;
+
+    /// What a refusal means after a request that was not answered: perhaps that one did it already.
+    fn done_before(&self, _refusal: ErrorCode) -> Option<Self::Answer> {
+        None
+    }
 }
 
 /// Asks the coordinator of each group, again and elsewhere where that may help, for as long as a request
@@ -45,12 +50,13 @@ pub(super) async fn ask_coordinators<Q: Question>(
         question: Arc::new(question),
         left: groups.into_iter().map(|group| (group, unanswered())).collect(),
         coordinators: BTreeMap::new(),
+        in_doubt: BTreeSet::new(),
         done: BTreeMap::new(),
         client,
     };
     let mut failures = 0;
     loop {
-        asking.find_coordinators().await;
+        asking.find_coordinators(deadline).await;
         asking.ask(deadline).await;
         failures += 1;
         let pause = asking.client.backoff(failures);
@@ -74,17 +80,20 @@ struct Asking<Q: Question> {
     /// Groups without an answer, and what happened to them last.
     left: BTreeMap<Arc<str>, AdminError>,
     coordinators: BTreeMap<Arc<str>, i32>,
+    /// Groups of which a request was lost that may have done what it asked for.
+    in_doubt: BTreeSet<Arc<str>>,
     done: Answers<Q::Answer>,
 }
 
 impl<Q: Question> Asking<Q> {
-    async fn find_coordinators(&mut self) {
+    async fn find_coordinators(&mut self, deadline: Instant) {
         let unknown = self.left.keys().filter(|group| !self.coordinators.contains_key(*group));
         let unknown: Vec<Arc<str>> = unknown.cloned().collect();
         if unknown.is_empty() {
             return;
         }
-        let found = self.client.find_coordinators(CoordinatorType::Group, &unknown).await;
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let found = self.client.find_coordinators(CoordinatorType::Group, &unknown, timeout).await;
         match found {
             Ok(found) => {
                 for (group, found) in found {
@@ -120,6 +129,9 @@ impl<Q: Question> Asking<Q> {
             match answer {
                 Ok(answers) => self.take(node, answers),
                 Err(error) => {
+                    if error.may_have_reached_broker() {
+                        self.in_doubt.extend(groups.iter().cloned());
+                    }
                     groups.iter().for_each(|group| self.failed(group, error.clone().into()));
                 }
             }
@@ -128,6 +140,13 @@ impl<Q: Question> Asking<Q> {
 
     fn take(&mut self, node: i32, answers: Vec<Answered<Q::Answer>>) {
         for (group, answer) in answers {
+            let answer = match answer {
+                Err(error) if self.in_doubt.contains(&group) => {
+                    let done = error.code().and_then(|code| self.question.done_before(code));
+                    done.ok_or(error)
+                }
+                told => told,
+            };
             match answer {
                 Ok(answer) => {
                     // What was not asked, or has been answered, counts for nothing.

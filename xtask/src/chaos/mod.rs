@@ -5,11 +5,12 @@
 //!
 //! `cargo xtask chaos broker` does the same to `klamm broker`, with its directory kept; `cargo xtask chaos transactions`
 //! kills it at every step of a transaction: `moments` are the steps, `stage` is the broker and its clients, `control` its
-//! admin address, `atomic` what readers may see.
+//! admin address, `atomic` what readers may see. `cargo xtask chaos groups` does it to consumers: see `groups`.
 
 mod atomic;
 mod broker;
 mod control;
+mod groups;
 mod ledger;
 mod moments;
 mod run;
@@ -18,5 +19,6 @@ mod transactions;
 mod verdict;
 
 pub(crate) use self::broker::short as short_of_broker;
+pub(crate) use self::groups::short as short_of_groups;
 pub(crate) use self::run::{run, short};
 pub(crate) use self::transactions::short as short_of_transactions;

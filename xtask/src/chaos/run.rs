@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::Entry;
 use super::verdict::Verdict;
-use super::{broker, transactions};
+use super::{broker, groups, transactions};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{Java, Reader};
@@ -26,6 +26,8 @@ cargo xtask chaos broker …
      the same to klamm broker; --help says more
 cargo xtask chaos transactions …
      klamm broker is killed at every step of a transaction; --help says more
+cargo xtask chaos groups …
+     members of consumer groups come, go and are killed; --help says more
 ";
 const TOPIC: &str = "chaos";
 const PARTITIONS: u16 = 12;
@@ -68,6 +70,7 @@ enum Blow {
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     match args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("broker", rest)) => return broker::run(place, rest),
+        Some(("groups", rest)) => return groups::run(place, rest),
         Some(("transactions", rest)) => return transactions::run(place, rest),
         _ => {}
     }

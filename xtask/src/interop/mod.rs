@@ -12,6 +12,7 @@ mod foreign;
 mod input;
 mod librdkafka;
 mod matrix;
+mod members;
 mod packages;
 mod readers;
 mod rows;
@@ -19,6 +20,7 @@ mod suites;
 mod tools;
 
 pub(crate) use self::matrix::{Held, quick as matrix};
+pub(crate) use self::members::{franz_go_member, java_member, librdkafka_member};
 pub(crate) use self::packages::build_go;
 pub(crate) use self::readers::{Java, Reader, read_by_kcat};
 pub(crate) use self::rows::Row;

@@ -103,27 +103,30 @@ impl Client {
     fn build(&self, place: &Place) -> Result<Program> {
         match self.build {
             Build::Kcat => process::need("kcat", "kcat").map(|_| Program::Kcat),
-            Build::Python(file) => python(place, file),
-            Build::Go(package) => go(place, package),
-            Build::Java => java(place),
+            Build::Python(file) => python(place, file).map(Program::Command),
+            Build::Go(package) => go(place, package).map(Program::Command),
+            Build::Java => java(place, "interop.Main").map(Program::Command),
             Build::Node => node(place),
             Build::Cargo => rdkafka(place),
         }
     }
 }
 
-fn python(place: &Place, file: &str) -> Result<Program> {
+/// The command that runs a file of `interop/python`.
+pub(in crate::interop) fn python(place: &Place, file: &str) -> Result<Vec<OsString>> {
     let dir = place.root().join("interop/python");
     let list = dir.join("requirements.txt");
     let venv = packages::venv(place, "matrix", &["-r", &list.to_string_lossy()])?;
-    Ok(Program::Command(vec![venv.join("bin/python").into(), dir.join(file).into()]))
+    Ok(vec![venv.join("bin/python").into(), dir.join(file).into()])
 }
 
-fn go(place: &Place, package: &str) -> Result<Program> {
-    packages::build_go(place, package).map(|program| Program::Command(vec![program.into()]))
+/// The command that runs a package of `interop/go`.
+pub(in crate::interop) fn go(place: &Place, package: &str) -> Result<Vec<OsString>> {
+    packages::build_go(place, package).map(|program| vec![program.into()])
 }
 
-fn java(place: &Place) -> Result<Program> {
+/// The command that runs a class of `interop/java`.
+pub(in crate::interop) fn java(place: &Place, class: &str) -> Result<Vec<OsString>> {
     let out = place.dir("interop/java")?;
     let mut maven = Command::new(process::need("mvn", "maven")?);
     maven.current_dir(place.root().join("interop/java")).args(["-q", "-B", "package"]);
@@ -131,8 +134,8 @@ fn java(place: &Place) -> Result<Program> {
     let java = process::need("java", "default-jdk-headless")?;
     let class_path = format!("{0}/classes:{0}/lib/*", out.display());
     let quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
-    let words = [quiet, "-Xmx256m", "-cp", &class_path, "interop.Main"].map(OsString::from);
-    Ok(Program::Command(std::iter::once(java.into()).chain(words).collect()))
+    let words = [quiet, "-Xmx256m", "-cp", &class_path, class].map(OsString::from);
+    Ok(std::iter::once(java.into()).chain(words).collect())
 }
 
 /// Its packages lie beside it, so it is copied to where they may lie.

@@ -6,7 +6,7 @@
 
 mod bounded;
 mod cell;
-mod clients;
+pub(super) mod clients;
 mod columns;
 mod kcat;
 mod kcat_members;

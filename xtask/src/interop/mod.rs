@@ -1,7 +1,8 @@
 //! `cargo xtask interop`: klamm against a real Kafka, and other clients against what klamm wrote.
 //!
 //! `readers` are Java, kcat (librdkafka), franz-go and confluent-kafka, each printing a topic the same way;
-//! `rows` is that way; `checks` are the comparisons, `batches` one that needs no broker.
+//! `rows` is that way; `checks` are the comparisons, `foreign` and `transactions` those of what others wrote, `batches` one
+//! that needs no broker.
 //!
 //! `matrix` lets ten clients use a broker in every way they can, on Kafka and on klamm's; `suites` runs the tests that
 //! clients publish, `tools` Kafka's command-line tools. `packages` installs what programs in other languages need.
@@ -18,6 +19,7 @@ mod readers;
 mod rows;
 mod suites;
 mod tools;
+mod transactions;
 
 pub(crate) use self::matrix::{Held, quick as matrix};
 pub(crate) use self::members::{franz_go_member, java_member, librdkafka_member};
@@ -25,6 +27,7 @@ pub(crate) use self::packages::build_go;
 pub(crate) use self::readers::{Java, Reader, read_by_kcat};
 pub(crate) use self::rows::Row;
 pub(crate) use self::tools::quick as tools;
+pub(crate) use self::transactions::Extent;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -80,7 +83,7 @@ fn own(place: &Place, args: &[String]) -> Result<()> {
     };
     let counts = match flags.value("file") {
         Some(file) => checks::file(place, kafka.cluster(), &klamm, Path::new(file))?,
-        None => readers(place, kafka.cluster(), &klamm)?,
+        None => readers(place, kafka.cluster(), &klamm, Extent::Full)?,
     };
     for skip in &counts.skipped {
         println!("skipped {}: {}", skip.name, skip.reason);
@@ -93,12 +96,18 @@ fn own(place: &Place, args: &[String]) -> Result<()> {
     }
 }
 
-/// Every comparison of what klamm wrote with what the others read.
-pub(crate) fn readers(place: &Place, cluster: &Cluster, klamm: &Path) -> Result<Counts> {
+/// Every comparison of what klamm wrote with what the others read, and the other way round.
+pub(crate) fn readers(
+    place: &Place,
+    cluster: &Cluster,
+    klamm: &Path,
+    extent: Extent,
+) -> Result<Counts> {
     let text = input::text(place)?;
     let mut counts = checks::file(place, cluster, klamm, &text)?;
     counts.add(checks::records(place, cluster, klamm)?);
     counts.add(foreign::check(place, cluster)?);
+    counts.add(transactions::check(place, cluster, klamm, extent)?);
     counts.add(batches::check(place)?);
     Ok(counts)
 }

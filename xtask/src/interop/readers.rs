@@ -109,8 +109,21 @@ impl Reader for Klamm {
     }
 
     fn read(&self, cluster: &Cluster, topic: &str) -> Result<Vec<Row>> {
+        self.rows(&cluster.bootstrap(), topic, false)
+    }
+}
+
+impl Klamm {
+    /// Every record of `topic`, or every committed one, partition by partition, in order.
+    pub(super) fn rows(
+        &self,
+        bootstrap: &str,
+        topic: &str,
+        read_committed: bool,
+    ) -> Result<Vec<Row>> {
         let mut klamm = Command::new(&self.program);
-        rows(process::capture(klamm.arg(cluster.bootstrap()).arg(topic))?)
+        klamm.args([bootstrap, topic]).args(read_committed.then_some("read_committed"));
+        rows(process::capture(&mut klamm)?)
     }
 }
 

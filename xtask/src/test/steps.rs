@@ -124,7 +124,8 @@ fn interop(context: &mut Context) -> Result<Counts> {
     let Some(kafka) = &context.kafka else {
         return Err(Failure::new("needs the step kafka"));
     };
-    interop::readers(&context.place, kafka.cluster(), &klamm(&context.place)?)
+    let klamm = klamm(&context.place)?;
+    interop::readers(&context.place, kafka.cluster(), &klamm, interop::Extent::Short)
 }
 
 fn matrix(context: &mut Context) -> Result<Counts> {

@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("klamm-log", &["klamm-protocol"]),
     ("klamm", &["klamm-protocol"]),
     ("klamm-broker", &["klamm-protocol", "klamm-log"]),
-    ("klamm-gateway", &["klamm", "klamm-log"]),
+    ("klamm-gateway", &["klamm", "klamm-log", "klamm-protocol"]),
     ("klamm-sink", &["klamm"]),
     ("klamm-cli", &["klamm", "klamm-broker", "klamm-gateway", "klamm-sink"]),
     ("xtask", &[]),

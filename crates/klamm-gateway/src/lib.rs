@@ -1,0 +1,8 @@
+//! HTTP in front of Kafka: what it has accepted is written down before it says so, and reaches Kafka.
+//!
+//! A request becomes [`Accepted`] records, they go into a write-ahead log and are synced, the client gets its answer, and
+//! a forwarder sends them from the log until a broker has acknowledged them.
+
+mod accepted;
+
+pub use self::accepted::{Accepted, AcceptedHeader};

@@ -58,7 +58,16 @@ fn consume_reads_what_it_filled_the_broker_with() {
     let result = json(&perf(&[&options[..], &["-O", "json"]].concat()));
     assert_eq!((&result["records"], &result["bytes"]), (&20_000.into(), &1_000_000.into()));
     assert_eq!((&result["timed_out"], &result["trouble"]), (&false.into(), &Value::Null));
-    assert!(result["records_per_second"].as_f64().unwrap() > 0.0, "{result}");
+    let figure = |name: &str| result[name].as_f64().unwrap_or_else(|| panic!("{name}: {result}"));
+    assert!(figure("records_per_second") > 0.0, "{result}");
+    assert!(0.0 < figure("joining_ms") && figure("joining_ms") < figure("first_record_ms"));
+}
+
+#[test]
+fn consume_reads_without_a_group() {
+    let options = ["consume", "--topic", "t", "--num-records", "5000", "--assign", "-O", "json"];
+    let result = json(&perf(&options));
+    assert_eq!((&result["records"], &result["joining_ms"]), (&5_000.into(), &Value::Null));
 }
 
 #[test]

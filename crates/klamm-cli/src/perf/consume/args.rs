@@ -8,8 +8,17 @@ use std::path::PathBuf;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PerfConsume {
     /// Topic to read
-    #[arg(long)]
-    pub(crate) topic: String,
+    #[arg(long, required_unless_present = "include", conflicts_with = "include")]
+    pub(crate) topic: Option<String>,
+    /// Topics to read, as a regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) include: Option<String>,
+    /// Group to read in; default: one of its own
+    #[arg(long, conflicts_with = "assign")]
+    pub(crate) group: Option<String>,
+    /// Read all partitions of the topic without a group
+    #[arg(long, conflicts_with = "include")]
+    pub(crate) assign: bool,
     /// Records to read
     #[arg(long, alias = "messages")]
     pub(crate) num_records: u64,
@@ -58,5 +67,6 @@ const EXAMPLES: &str = "Without an address a broker in this process is filled fi
 
 Examples:
   klamm perf consume --topic t --num-records 1000000
+  klamm perf consume --topic t --num-records 1000000 --assign
   klamm perf consume --topic t --num-records 1000000 --command-property compression.type=lz4
   klamm perf consume -b HOST:9092 --topic t --num-records 1000000 --compat";

@@ -2,6 +2,7 @@
 
 mod args;
 mod java_date;
+mod joining;
 mod print;
 
 pub(crate) use self::args::PerfConsume;
@@ -14,6 +15,7 @@ use super::stage::Stage;
 use crate::args::Global;
 use crate::connect::{Settings, settings_over};
 use crate::failure::{FAILED, Failure};
+use joining::Joining;
 use klamm::{Batch, Client, Consumer, ErrorKind, Start};
 use print::Printer;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use tokio::time::timeout_at;
 
 /// Tasks that fill a broker in this process.
 const FILLERS: usize = 4;
+/// The topic of a broker in this process when topics are named by a pattern.
+const OWN_TOPIC: &str = "perf";
 /// How long the last of what fills it may take.
 const FILL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -57,6 +61,8 @@ struct Outcome {
     peak_rss_bytes: u64,
     /// Nothing came any more.
     timed_out: bool,
+    /// Of `time`, what the group needed to agree; `None` without one.
+    joining: Option<Duration>,
     /// What the consumer met on the way.
     trouble: Option<String>,
     /// Whether the broker's work is part of what it cost.
@@ -65,9 +71,11 @@ struct Outcome {
 
 pub(crate) async fn run(global: &Global, args: PerfConsume) -> Result<(), Failure> {
     let settings = settings(global, &args)?;
-    let stage = Stage::set(settings.client.clone(), &args.topic)?;
+    // A broker of its own has one topic, whatever it is called.
+    let topic: Arc<str> = args.topic.as_deref().unwrap_or(OWN_TOPIC).into();
+    let stage = Stage::set(settings.client.clone(), &topic)?;
     if stage.is_embedded() {
-        fill(&stage, &settings, &args).await?;
+        fill(&stage, &settings, &topic, &args).await?;
     }
     let client = stage.client().await?;
     let printer = Printer::start(global.output, &args);
@@ -89,6 +97,10 @@ fn settings(global: &Global, args: &PerfConsume) -> Result<Settings, Failure> {
     let reset = if args.from_latest { "latest" } else { "earliest" };
     defaults.apply("auto.offset.reset", reset)?;
     defaults.apply("max.partition.fetch.bytes", &args.fetch_size.to_string())?;
+    if !args.assign {
+        let own = || format!("perf-consumer-{}", fastrand::u32(..100_000));
+        defaults.apply("group.id", &args.group.clone().unwrap_or_else(own))?;
+    }
     if let Some(path) = &args.consumer_config {
         defaults.apply_file(path)?;
     }
@@ -96,14 +108,19 @@ fn settings(global: &Global, args: &PerfConsume) -> Result<Settings, Failure> {
 }
 
 /// Fills the topic with what is going to be read.
-async fn fill(stage: &Stage, settings: &Settings, args: &PerfConsume) -> Result<(), Failure> {
+async fn fill(
+    stage: &Stage,
+    settings: &Settings,
+    topic: &Arc<str>,
+    args: &PerfConsume,
+) -> Result<(), Failure> {
     let (records, size) = (args.num_records, args.record_size);
     eprintln!("filling it with {records} records of {size} bytes");
     let client = stage.client().await?;
     let producer = client.producer(settings.producer.clone())?;
     let load = Load {
         producer: producer.clone(),
-        topic: args.topic.as_str().into(),
+        topic: Arc::clone(topic),
         content: Content::Plain(Arc::new(payload::generate(size..=size))),
         meter: Arc::new(Meter::new(0)?),
         rate: None,
@@ -119,17 +136,33 @@ async fn fill(stage: &Stage, settings: &Settings, args: &PerfConsume) -> Result<
     Ok(())
 }
 
-/// A consumer of the whole topic.
+/// A consumer in a group, with who watches it, or one of all partitions.
 async fn open(
+    client: &Client,
+    settings: &Settings,
+    args: &PerfConsume,
+) -> Result<(Consumer, Option<Arc<Joining>>), Failure> {
+    if args.assign {
+        return Ok((assigned(client, settings, args).await?, None));
+    }
+    let joining = Arc::new(Joining::new(Instant::now()));
+    let config = settings.consumer.clone().rebalance_listener(Arc::clone(&joining) as _);
+    let config = match &args.include {
+        Some(pattern) => config.subscribe_pattern(pattern),
+        None => config.subscribe(args.topic.clone()),
+    };
+    Ok((client.consumer(config)?, Some(joining)))
+}
+
+async fn assigned(
     client: &Client,
     settings: &Settings,
     args: &PerfConsume,
 ) -> Result<Consumer, Failure> {
     let consumer = client.consumer(settings.consumer.clone())?;
-    let described = client.admin().describe_topics(vec![args.topic.clone()]).await?;
-    let topic: Arc<str> = args.topic.as_str().into();
-    for (_, description) in described {
-        let partitions = description?.partitions;
+    let topics: Vec<String> = args.topic.iter().cloned().collect();
+    for (topic, description) in client.admin().describe_topics(topics).await? {
+        let (topic, partitions): (Arc<str>, _) = (topic.into(), description?.partitions);
         consumer.assign(partitions.iter().map(|p| (Arc::clone(&topic), p.partition, Start::Reset)));
     }
     Ok(consumer)
@@ -142,7 +175,7 @@ async fn read(
     mut printer: Printer,
 ) -> Result<Outcome, Failure> {
     let (started, cpu_before) = (Instant::now(), cpu());
-    let consumer = open(client, settings, args).await?;
+    let (consumer, joining) = open(client, settings, args).await?;
     let mut outcome = Outcome::default();
     let mut last = started;
     while outcome.count.records < args.num_records {
@@ -154,7 +187,7 @@ async fn read(
                     outcome.first = last - started;
                 }
                 outcome.count.add(&batch);
-                printer.at(last, &outcome.count);
+                printer.at(last, &outcome.count, joining.as_deref());
             }
             Ok(Ok(None)) => break,
             Ok(Err(error)) if error.kind() == ErrorKind::Retriable => {
@@ -169,6 +202,7 @@ async fn read(
         }
     }
     outcome.time = last - started;
+    outcome.joining = joining.map(|joining| joining.all());
     outcome.cpu = cpu().saturating_sub(cpu_before);
     outcome.peak_rss_bytes = peak_rss_bytes();
     consumer.close().await;

@@ -1,9 +1,10 @@
 //! How reading is shown: a bar, lines, Kafka's own columns, or JSON.
 
+use super::java_date::JavaDate;
+use super::joining::Joining;
 use super::{Count, Outcome, PerfConsume};
 use crate::args::Output;
 use crate::connect::Settings;
-use crate::perf::consume::java_date::JavaDate;
 use crate::perf::progress::{DRAW_EVERY, Look, bar};
 use indicatif::ProgressBar;
 use jiff::Zoned;
@@ -50,7 +51,7 @@ impl Printer {
     }
 
     /// Tells how far it is, if it is time.
-    pub(super) fn at(&mut self, now: Instant, count: &Count) {
+    pub(super) fn at(&mut self, now: Instant, count: &Count, joining: Option<&Joining>) {
         let (before, old) = self.told;
         let time = now.saturating_duration_since(before);
         if time < self.every {
@@ -69,7 +70,8 @@ impl Printer {
             }
             (None, true) if self.detailed => {
                 let now = self.date_format.write(Zoned::now().datetime());
-                println!("{now}, 0, {}", columns(count, &window, time));
+                let joined = joining.map(Joining::take).unwrap_or_default();
+                println!("{now}, 0, {}", columns(count, &window, time, joined));
             }
             (None, true) => {}
             (None, false) if self.look == Look::Aside => eprintln!("{}", line(&window, time)),
@@ -103,7 +105,9 @@ impl Printer {
         if !self.detailed {
             let time = |time: &Zoned| self.date_format.write(time.datetime());
             let (start, end) = (time(&self.started), time(&Zoned::now()));
-            println!("{start}, {end}, {}", columns(&outcome.count, &outcome.count, outcome.time));
+            let joined = outcome.joining.unwrap_or_default();
+            let columns = columns(&outcome.count, &outcome.count, outcome.time, joined);
+            println!("{start}, {end}, {columns}");
         }
     }
 }
@@ -115,15 +119,20 @@ fn kafkas_warning(timeout: u64) -> String {
     )
 }
 
-/// The columns behind the times. Nobody joins a group, so all of the time is spent fetching.
-fn columns(all: &Count, window: &Count, time: Duration) -> String {
-    let secs = time.as_millis().max(1) as f64 / 1e3;
-    let (mib, records) = (window.bytes as f64 / MIB / secs, window.records as f64 / secs);
+/// The columns behind the times: of all of the time, and of what the group left for fetching.
+fn columns(all: &Count, window: &Count, time: Duration, joined: Duration) -> String {
+    let fetching = time.as_millis().saturating_sub(joined.as_millis());
+    let per_second = |what: f64, ms: u128| what / (ms.max(1) as f64 / 1e3);
+    let (mib, records) = (window.bytes as f64 / MIB, window.records as f64);
     format!(
-        "{:.4}, {mib:.4}, {}, {records:.4}, 0, {}, {mib:.4}, {records:.4}",
+        "{:.4}, {:.4}, {}, {:.4}, {}, {fetching}, {:.4}, {:.4}",
         all.bytes as f64 / MIB,
+        per_second(mib, time.as_millis()),
         all.records,
-        time.as_millis()
+        per_second(records, time.as_millis()),
+        joined.as_millis(),
+        per_second(mib, fetching),
+        per_second(records, fetching),
     )
 }
 
@@ -158,6 +167,9 @@ fn cpu_us_per_record(outcome: &Outcome) -> f64 {
 fn table(outcome: &Outcome) -> String {
     let Outcome { count, time, .. } = outcome;
     let secs = time.as_secs_f64().max(1e-9);
+    let joined = outcome.joining.map_or_else(String::new, |joining| {
+        format!("   of that the group {:.2} ms", joining.as_secs_f64() * 1e3)
+    });
     let whose = if outcome.embedded { " with the broker's" } else { "" };
     [
         format!(
@@ -171,7 +183,7 @@ fn table(outcome: &Outcome) -> String {
             count.bytes as f64 / MIB / secs
         ),
         format!(
-            "first record     {:>12.2} ms   records/batch {:.0}",
+            "first record     {:>12.2} ms{joined}   records/batch {:.0}",
             outcome.first.as_secs_f64() * 1e3,
             per_batch(count)
         ),
@@ -195,6 +207,7 @@ fn as_json(args: &PerfConsume, outcome: &Outcome, settings: &Settings) -> serde_
         "records_per_second": count.records as f64 / secs,
         "mib_per_second": count.bytes as f64 / MIB / secs,
         "first_record_ms": outcome.first.as_secs_f64() * 1e3,
+        "joining_ms": outcome.joining.map(|joining| joining.as_secs_f64() * 1e3),
         "records_per_batch": per_batch(count),
         "timed_out": outcome.timed_out,
         "trouble": outcome.trouble,
@@ -214,11 +227,14 @@ mod tests {
     fn columns_are_kafkas_to_the_byte() {
         let count = Count { records: 500_000, bytes: 50_000_000, batches: 1_000 };
         let all = "47.6837, 23.8419, 500000, 250000.0000, 0, 2000, 23.8419, 250000.0000";
-        assert_eq!(columns(&count, &count, Duration::from_millis(2_000)), all);
+        assert_eq!(columns(&count, &count, Duration::from_millis(2_000), Duration::ZERO), all);
         assert_eq!(all.split(", ").count(), HEADER.split(", ").count());
         let window = Count { records: 1, bytes: 1024 * 1024, batches: 1 };
         let row = "47.6837, 2.0000, 500000, 2.0000, 0, 500, 2.0000, 2.0000";
-        assert_eq!(columns(&count, &window, Duration::from_millis(500)), row);
+        assert_eq!(columns(&count, &window, Duration::from_millis(500), Duration::ZERO), row);
+        let row = "47.6837, 1.0000, 500000, 1.0000, 750, 250, 4.0000, 4.0000";
+        let (time, joined) = (Duration::from_secs(1), Duration::from_millis(750));
+        assert_eq!(columns(&count, &window, time, joined), row);
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub use self::connection::{
 };
 pub use self::consumer::{
     Batch, CommitError, CommitHandle, ConsumeError, ConsumedRecord, Consumer, OffsetAndMetadata,
-    RebalanceListener, Start, TopicPartition,
+    OnError, ProcessingOrder, RebalanceListener, RunError, RunOptions, RunSummary, Start,
+    TopicPartition,
 };
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;

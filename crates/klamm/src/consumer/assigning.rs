@@ -1,7 +1,7 @@
 //! What a consumer reads: partitions that it is given, or topics that it subscribes to.
 
 use super::membership::{Pattern, Subscribed};
-use super::{Consumer, RebalanceListener, Start, TopicPartition};
+use super::{Consumer, Start, TopicPartition};
 use crate::config::ConfigError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -100,18 +100,5 @@ impl Consumer {
     /// The partitions that are read, in order.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.shared.lock().positions.assigned().cloned().collect()
-    }
-
-    /// Has `processor` take the application's place: it knows what is processed, commits it, and hears of
-    /// rebalances first. `None` gives the place back.
-    ///
-    /// Until then nothing counts as processed by being followed by a poll, and nothing is committed
-    /// automatically.
-    #[allow(dead_code, reason = "for whoever handles records in parallel")]
-    pub(super) fn set_processor(&self, processor: Option<Arc<dyn RebalanceListener>>) {
-        self.shared.lock().in_hand.set_untracked(processor.is_some());
-        if let Some(group) = &self.group {
-            group.lock().set_processor(processor);
-        }
     }
 }

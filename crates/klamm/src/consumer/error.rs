@@ -69,6 +69,9 @@ pub enum ConsumeError {
         /// Which partition.
         partition: TopicPartition,
     },
+    /// `run` reads this consumer; nothing can be polled meanwhile.
+    #[error("the consumer is being read by run()")]
+    InRun,
     /// The consumer has ended without being closed: its thread has, or it met a defect of klamm.
     #[error("the consumer has ended; the log says why")]
     Ended,
@@ -101,7 +104,7 @@ impl ConsumeError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ConsumeError::Stalled { .. } => ErrorKind::Retriable,
-            ConsumeError::UnknownPartition { .. } => ErrorKind::Misuse,
+            ConsumeError::UnknownPartition { .. } | ConsumeError::InRun => ErrorKind::Misuse,
             ConsumeError::Ended => ErrorKind::Closed,
             ConsumeError::Connect(error) => error.kind(),
             ConsumeError::Group(error) => error.kind(),
@@ -126,7 +129,10 @@ impl ConsumeError {
             | ConsumeError::Refused { partition, .. }
             | ConsumeError::UnknownPartition { partition }
             | ConsumeError::Stalled { partition, .. } => Some(partition.clone()),
-            ConsumeError::Connect(_) | ConsumeError::Group(_) | ConsumeError::Ended => None,
+            ConsumeError::Connect(_)
+            | ConsumeError::Group(_)
+            | ConsumeError::InRun
+            | ConsumeError::Ended => None,
         }
     }
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// How long [`Consumer::close`] waits for the fetcher.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long it waits for the last commit and for the group to know that it has left.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same for a consumer that was only dropped.
 const BACKGROUND_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,6 +67,7 @@ impl Client {
             let task =
                 GroupTask::new(&config, assignors, id, Arc::clone(&client), Arc::clone(&shared));
             let group = Arc::clone(task.group());
+            group.lock().auto_commit = config.enable_auto_commit;
             if subscribed != Subscribed::Nothing {
                 group.lock().subscribe(subscribed);
             }
@@ -122,7 +123,7 @@ impl Consumer {
         self.wait(Shared::take_record).await
     }
 
-    async fn wait<T>(
+    pub(super) async fn wait<T>(
         &self,
         take: impl Fn(&Shared, Option<std::time::Instant>, std::time::Instant) -> Taken<T>,
     ) -> Result<Option<T>, ConsumeError> {
@@ -384,6 +385,7 @@ impl Consumer {
     /// # Cancel safety
     /// The consumer ends even when the future is dropped after its first poll.
     pub async fn close(&self) {
+        self.end_run().await;
         self.shared.lock().all_processed();
         self.begin_close(LEAVE_TIMEOUT);
         if let Some(group) = &self.group {
@@ -397,14 +399,14 @@ impl Consumer {
         }
     }
 
-    fn begin_close(&self, timeout: Duration) {
+    pub(super) fn begin_close(&self, timeout: Duration) {
         if let Some(group) = &self.group {
             group.lock().close(Instant::now().into_std() + timeout);
         }
         self.shared.close();
     }
 
-    async fn bounded(&self, timeout: Duration, waiting: impl Future<Output = ()>) {
+    pub(super) async fn bounded(&self, timeout: Duration, waiting: impl Future<Output = ()>) {
         let bounded = {
             // The caller need not be on a runtime with timers.
             let _guard = self.client.io.enter();

@@ -11,7 +11,6 @@ pub(crate) mod group;
 mod handle;
 pub(crate) mod list_offsets;
 mod membership;
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "the tasks around it come with run")]
 mod processing;
 mod shared;
 mod start;
@@ -31,5 +30,8 @@ pub use self::group::commits::{NotCommitted, OffsetAndMetadata};
 pub use self::handle::Consumer;
 pub use self::list_offsets::OffsetAndTimestamp;
 pub use self::membership::{ListenerFuture, RebalanceListener};
+pub use self::processing::{
+    BoxError, HandlerError, OnError, ProcessingOrder, RunError, RunFailure, RunOptions, RunSummary,
+};
 pub use self::start::Start;
 pub use self::topic_partition::TopicPartition;

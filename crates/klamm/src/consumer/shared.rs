@@ -1,5 +1,6 @@
 //! What the application's side and the fetcher share: positions, and what is ready to be taken.
 
+mod handed_in;
 mod in_hand;
 
 use self::in_hand::InHand;
@@ -156,6 +157,9 @@ impl Shared {
     pub(super) fn take_batch(&self, polled: Option<Instant>, now: Instant) -> Taken<Batch> {
         let taken = {
             let mut state = self.lock();
+            if state.in_hand.intake().is_some() {
+                return Taken::Error(ConsumeError::InRun);
+            }
             state.end_current();
             self.note_poll(&mut state, polled);
             state.take(now)
@@ -171,6 +175,9 @@ impl Shared {
         now: Instant,
     ) -> Taken<ConsumedRecord> {
         let mut state = self.lock();
+        if state.in_hand.intake().is_some() {
+            return Taken::Error(ConsumeError::InRun);
+        }
         self.note_poll(&mut state, polled);
         loop {
             if let Some(record) = state.next_of_current() {
@@ -222,7 +229,7 @@ impl State {
         begun.map(|offset| Position { offset, leader_epoch: -1 }).or(handed_out)
     }
 
-    fn take(&mut self, now: Instant) -> Taken<Batch> {
+    pub(super) fn take(&mut self, now: Instant) -> Taken<Batch> {
         if self.closed {
             return if self.broken { Taken::Error(ConsumeError::Ended) } else { Taken::Closed };
         }
@@ -290,7 +297,7 @@ impl State {
     }
 
     /// Makes the rest of a batch that was begun record by record a batch of its own.
-    fn end_current(&mut self) {
+    pub(super) fn end_current(&mut self) {
         if let Some(current) = self.current.take() {
             current.leaves_in_hand(&mut self.in_hand);
             if let Some(rest) = current.rest() {

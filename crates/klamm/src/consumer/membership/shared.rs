@@ -1,6 +1,5 @@
 //! What the application's side and the task of the group share.
 
-use super::listener::RebalanceListener;
 use super::pattern::Pattern;
 use crate::consumer::commit::{CommitError, CommitHandle};
 use crate::consumer::error::OffsetsError;
@@ -56,14 +55,14 @@ pub(super) struct Start {
 #[derive(Debug, Default)]
 pub(in super::super) struct GroupState {
     pub(in super::super) commits: Commits,
+    /// Whether the consumer commits by itself.
+    pub(in super::super) auto_commit: bool,
     pub(super) lookups: OffsetLookups,
     committing: BTreeMap<u64, oneshot::Sender<CommitResult>>,
     asking: BTreeMap<u64, Asking>,
     pub(super) subscribed: Subscribed,
     /// Grows each time somebody subscribes.
     pub(super) subscribed_no: u64,
-    /// Handles records in the application's place, and commits what it is done with.
-    pub(super) processor: Option<Arc<dyn RebalanceListener>>,
     /// Somebody asked for something since the task looked: a coordinator may be found now.
     pub(super) asked: bool,
     /// The consumer is being closed: until then it may commit and leave.
@@ -101,15 +100,6 @@ impl GroupShared {
 impl GroupState {
     pub(in super::super) fn has_ended(&self) -> bool {
         self.ended
-    }
-
-    /// From now on `processor` knows what is processed and commits it, automatic commits end, and it hears of
-    /// rebalances before the application does; `None` ends that.
-    pub(in super::super) fn set_processor(
-        &mut self,
-        processor: Option<Arc<dyn RebalanceListener>>,
-    ) {
-        self.processor = processor;
     }
 
     /// Asks for a commit.

@@ -250,9 +250,6 @@ impl GroupTask {
         now: Instant,
         deadline: Instant,
     ) {
-        if self.group.lock().processor.is_some() {
-            return;
-        }
         let mut commit = Commit::default();
         {
             let state = self.shared.lock();
@@ -271,27 +268,22 @@ impl GroupTask {
         }
     }
 
-    /// Tells the listeners, if there are any.
+    /// Tells the listener, if there is one.
     fn call_listener(&mut self, step: &mut Step) {
-        let processor = self.group.lock().processor.clone();
-        let listeners: Vec<_> =
-            processor.into_iter().chain(self.settings.listener.clone()).collect();
-        if listeners.is_empty() {
+        let Some(listener) = self.settings.listener.clone() else {
             step.stage = Stage::Listened;
             return;
-        }
+        };
         step.stage = Stage::Listener;
         let consumer = self.view();
         let (kind, partitions) = (step.kind, step.partitions.clone());
         let deadline = tokio::time::Instant::from_std(step.deadline);
         let number = step.number;
         let listening = self.run_outside(async move {
-            for listener in listeners {
-                match kind {
-                    Kind::Assign => listener.assigned(&consumer, &partitions).await,
-                    Kind::Revoke => listener.revoked(&consumer, &partitions, deadline).await,
-                    Kind::Lost => listener.lost(&consumer, &partitions).await,
-                }
+            match kind {
+                Kind::Assign => listener.assigned(&consumer, &partitions).await,
+                Kind::Revoke => listener.revoked(&consumer, &partitions, deadline).await,
+                Kind::Lost => listener.lost(&consumer, &partitions).await,
             }
         });
         self.working.spawn(async move {

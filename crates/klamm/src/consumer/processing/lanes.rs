@@ -3,7 +3,7 @@
 //! At most the first piece of a lane is in work. Lanes take turns, so that a long one holds up no other;
 //! a piece that failed keeps its lane until it is tried again.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::time::Instant;
 
@@ -141,16 +141,29 @@ impl<T> Lanes<T> {
         Some(lane)
     }
 
-    /// Drops what is not in work of those whose tenure `ends`. Returns it.
-    pub(super) fn clear(&mut self, ends: impl Fn(Tenure) -> bool) -> Vec<Piece<T>> {
+    /// The first piece of each tenure that has failed and waits.
+    pub(super) fn first_waiting(&self) -> BTreeMap<Tenure, u64> {
+        let mut first = BTreeMap::new();
+        for (_, at) in &self.waiting {
+            let Some(lane) = &self.lanes[*at] else { continue };
+            let number = first.entry(lane.tenure).or_insert(u64::MAX);
+            *number = lane.head.number.min(*number);
+        }
+        first
+    }
+
+    /// Drops what is not in work and has this number or a higher one, by tenure. Returns it.
+    pub(super) fn cut(&mut self, from: &BTreeMap<Tenure, u64>) -> Vec<(Tenure, Piece<T>)> {
         let mut dropped = Vec::new();
         for at in 0..self.lanes.len() {
-            let Some(lane) = self.lanes[at].as_mut().filter(|lane| ends(lane.tenure)) else {
-                continue;
-            };
-            dropped.extend(lane.behind.drain(..));
-            if !lane.running {
-                dropped.extend(self.remove(at).map(|lane| lane.head));
+            let Some(lane) = self.lanes[at].as_mut() else { continue };
+            let Some(from) = from.get(&lane.tenure) else { continue };
+            let tenure = lane.tenure;
+            let kept = lane.behind.partition_point(|piece| piece.number < *from);
+            dropped.extend(lane.behind.drain(kept..).map(|piece| (tenure, piece)));
+            if !lane.running && lane.head.number >= *from {
+                // What is behind it has higher numbers: it is dropped already.
+                dropped.extend(self.remove(at).map(|lane| (tenure, lane.head)));
             }
         }
         let lanes = &self.lanes;

@@ -114,8 +114,8 @@ impl RunOptions {
         self
     }
 
-    /// Sets how long handlers may take to end when `run` ends; then they are dropped where they wait,
-    /// and their records are not committed. Default: 30 s.
+    /// Sets how long handlers may take when `run` ends; then they are dropped where they wait, and their
+    /// records are not committed. Default: 30 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
         self

@@ -62,12 +62,10 @@ impl Window {
         }
     }
 
-    /// Everything before it is done; what stands there is not, or was not taken.
-    pub(super) fn watermark(&self) -> Position {
-        match self.entries.front() {
-            Some(first) => Position { offset: first.offset, leader_epoch: self.epoch_before },
-            None => self.end,
-        }
+    /// The first that is not done with, and the epoch of what stands before it; `None` if all is done.
+    pub(super) fn undone(&self) -> Option<Position> {
+        let first = self.entries.front()?;
+        Some(Position { offset: first.offset, leader_epoch: self.epoch_before })
     }
 
     /// Behind everything that was taken.
@@ -90,10 +88,15 @@ mod tests {
         Position { offset, leader_epoch }
     }
 
+    /// Where to go on.
+    fn undone(window: &Window) -> Position {
+        window.undone().unwrap_or(window.end)
+    }
+
     #[test]
-    fn the_watermark_is_the_first_that_is_not_done_with_the_epoch_before_it() {
+    fn the_first_that_is_not_done_is_told_with_the_epoch_before_it() {
         let mut window = Window::new(7);
-        assert_eq!(window.watermark(), at(7, -1));
+        assert_eq!(undone(&window), at(7, -1));
         let numbers = [
             window.take(7, 1, at(8, 1)),
             window.take(8, 1, at(9, 1)),
@@ -102,13 +105,13 @@ mod tests {
         ];
         window.ends_at(at(24, 2));
         let steps = [(1, at(7, -1), 3), (0, at(20, 1), 1), (2, at(24, 2), 0)];
-        for (done, watermark, records) in steps {
+        for (done, left, records) in steps {
             window.done(numbers[done]);
-            assert_eq!((window.watermark(), window.records()), (watermark, records));
+            assert_eq!((undone(&window), window.records()), (left, records));
         }
         window.done(numbers[0]);
         window.done(u64::MAX);
-        assert_eq!(window.watermark(), at(24, 2), "numbers that are none change nothing");
+        assert_eq!(undone(&window), at(24, 2), "numbers that are none change nothing");
     }
 
     #[test]
@@ -117,9 +120,9 @@ mod tests {
         let first = window.take(0, 10, at(10, 0));
         let second = window.take(10, 5, at(15, 0));
         window.done(second);
-        assert_eq!((window.records(), window.watermark().offset), (15, 0));
+        assert_eq!((window.records(), undone(&window).offset), (15, 0));
         window.done(first);
-        assert_eq!((window.records(), window.watermark().offset), (0, 15));
+        assert_eq!((window.records(), undone(&window).offset), (0, 15));
     }
 
     proptest! {
@@ -136,12 +139,12 @@ mod tests {
                 open.push((window.take(offset, 1, at(offset + 1, 3)), offset));
             }
             let end = offset + 1;
-            let mut last = window.watermark().offset;
+            let mut last = undone(&window).offset;
             for pick in picks.iter().take(gaps.len()) {
                 let (number, _) = open.remove(pick.index(open.len()));
                 window.done(number);
                 let expected = open.iter().map(|(_, offset)| *offset).min().unwrap_or(end);
-                prop_assert_eq!(window.watermark().offset, expected);
+                prop_assert_eq!(undone(&window).offset, expected);
                 prop_assert!(expected >= last);
                 last = expected;
             }

@@ -1,8 +1,8 @@
 //! Pure: what was taken of which partition, what of it is in work, and what may be committed.
 //!
 //! Pieces - records or batches - are offered in the order of their offsets, started when a worker is free
-//! and nothing that must come before is unfinished, and finished in any order. A partition's watermark is
-//! the first piece that is not done with: it is what is committed, never more.
+//! and nothing that must come before is unfinished, and finished in any order. The first piece
+//! of a partition that is not done with is what is committed, never more.
 
 use super::lanes::{LaneId, Lanes, Piece, Tenure};
 use super::options::{OnError, RunOptions};
@@ -69,9 +69,12 @@ struct Partition {
     name: TopicPartition,
     tenure: Tenure,
     window: Window,
-    running: usize,
+    /// Pieces that are neither done nor dropped.
+    pieces: usize,
+    /// The number behind the last that was begun.
+    begun: u64,
     paused: bool,
-    /// It is revoked: what is in work is finished, nothing is begun.
+    /// It is revoked.
     leaving: bool,
 }
 
@@ -84,7 +87,8 @@ pub(super) struct Work<T> {
     last_tenure: Tenure,
     lanes: Lanes<T>,
     running: usize,
-    /// Taken and not done with.
+    /// Taken and neither done nor dropped.
+    pieces: usize,
     records: usize,
     bytes: usize,
     /// A bound was reached; lifted at half of it.
@@ -106,6 +110,7 @@ impl<T: Clone> Work<T> {
             last_tenure: 0,
             lanes: Lanes::new(),
             running: 0,
+            pieces: 0,
             records: 0,
             bytes: 0,
             full: false,
@@ -137,6 +142,8 @@ impl<T: Clone> Work<T> {
         };
         for Offered { offset, end, records, bytes, key, what } in pieces {
             let number = partition.window.take(offset, records, end);
+            partition.pieces += 1;
+            self.pieces += 1;
             self.records += records;
             self.bytes += bytes;
             let piece = Piece { number, records, bytes, failures: 0, what };
@@ -170,7 +177,8 @@ impl<T: Clone> Work<T> {
             name: name.clone(),
             tenure: self.last_tenure,
             window: Window::new(offset),
-            running: 0,
+            pieces: 0,
+            begun: 0,
             paused: false,
             leaving: false,
         };
@@ -185,10 +193,10 @@ impl<T: Clone> Work<T> {
             return None;
         }
         let (lane, tenure, piece) = self.lanes.start(now)?;
-        let what = piece.what.clone();
+        let (what, number) = (piece.what.clone(), piece.number);
         self.running += 1;
         if let Some(partition) = self.partitions.get_mut(&tenure) {
-            partition.running += 1;
+            partition.begun = partition.begun.max(number + 1);
         }
         Some(Job { lane, what })
     }
@@ -220,26 +228,26 @@ impl<T: Clone> Work<T> {
             OnError::Stop if !again && goes_on => Ending::Stop,
             _ => Ending::Left,
         };
-        if let Some(partition) = partition {
-            partition.running -= 1;
-            if matches!(ending, Ending::Done | Ending::Skipped) {
-                partition.window.done(number);
-            }
-            self.news.left |= partition.leaving && partition.running == 0;
+        if let Some(partition) = partition
+            && matches!(ending, Ending::Done | Ending::Skipped)
+        {
+            partition.window.done(number);
         }
-        self.news.reader |= self.stopped && self.running == 0;
-        match ending {
-            Ending::Retry => {
-                let due = now + self.options.backoff(failures);
-                self.news.reader |= self.poll_timeout(now).is_none_or(|first| due < first);
-                self.lanes.retry(lane, due);
-            }
-            _ => self.clear_away(lane, tenure),
+        if ending == Ending::Retry {
+            let due = now + self.options.backoff(failures);
+            self.news.reader |= self.poll_timeout(now).is_none_or(|first| due < first);
+            self.lanes.retry(lane, due);
+        } else if let Some(piece) = self.lanes.advance(lane) {
+            self.give_back(tenure, &piece);
         }
-        self.count(ending);
         if ending == Ending::Stop {
             self.stop();
         }
+        if matches!(ending, Ending::Stop | Ending::Left) {
+            // Whoever reads on begins with it: what comes after it would be handled twice.
+            self.cut(&BTreeMap::from([(tenure, number)]));
+        }
+        self.count(ending);
         ending
     }
 
@@ -252,11 +260,20 @@ impl<T: Clone> Work<T> {
         }
     }
 
-    /// A piece needs no more room; what it held up goes on.
-    fn clear_away(&mut self, lane: LaneId, tenure: Tenure) {
-        let Some(piece) = self.lanes.advance(lane) else { return };
-        self.give_back(&piece);
+    /// A piece is gone, and what waited for that goes on.
+    fn give_back(&mut self, tenure: Tenure, piece: &Piece<T>) {
+        self.pieces -= 1;
+        self.records -= piece.records;
+        self.bytes -= piece.bytes;
+        let (records, bytes) = (self.options.max_records / 2, self.options.max_bytes / 2);
+        if self.full && self.records <= records && self.bytes <= bytes {
+            self.full = false;
+            self.news.reader = true;
+        }
+        self.news.reader |= self.stopped && self.pieces == 0;
         let Some(partition) = self.partitions.get_mut(&tenure) else { return };
+        partition.pieces -= 1;
+        self.news.left |= partition.leaving && partition.pieces == 0;
         let low = self.options.max_partition_records / 2;
         if partition.paused && !partition.leaving && partition.window.records() <= low {
             partition.paused = false;
@@ -265,46 +282,46 @@ impl<T: Clone> Work<T> {
         }
     }
 
-    fn give_back(&mut self, piece: &Piece<T>) {
-        self.records -= piece.records;
-        self.bytes -= piece.bytes;
-        let (records, bytes) = (self.options.max_records / 2, self.options.max_bytes / 2);
-        if self.full && self.records <= records && self.bytes <= bytes {
-            self.full = false;
-            self.news.reader = true;
-        }
-    }
-
-    /// Begins nothing more of a partition; what is in work may end, see [`Work::is_idle`].
+    /// Lets a partition end: what is in work, and what stands before the last that was begun, so that
+    /// nobody has to do again what is done. See [`Work::is_idle`].
+    ///
+    /// What has failed is not tried again: it is where the next owner begins.
     pub(super) fn revoke(&mut self, name: &TopicPartition) {
         let Some(tenure) = self.tenures.get(name).copied() else { return };
-        if let Some(partition) = self.partitions.get_mut(&tenure) {
-            partition.leaving = true;
-        }
-        self.drop_queued(|of| of == tenure);
+        let Some(partition) = self.partitions.get_mut(&tenure) else { return };
+        partition.leaving = true;
+        let failed = self.lanes.first_waiting().get(&tenure).copied();
+        let from = failed.map_or(partition.begun, |failed| failed.min(partition.begun));
+        self.cut(&BTreeMap::from([(tenure, from)]));
     }
 
-    /// Whether nothing of a partition is in work.
+    /// Whether nothing of a partition is to be done.
     pub(super) fn is_idle(&self, name: &TopicPartition) -> bool {
         let partition = self.tenures.get(name).and_then(|tenure| self.partitions.get(tenure));
-        partition.is_none_or(|partition| partition.running == 0)
+        partition.is_none_or(|partition| partition.pieces == 0)
     }
 
     /// Forgets a partition that is somebody else's now. What is in work of it may end, and counts for
-    /// nothing. Returns how far it was done.
-    pub(super) fn release(&mut self, name: &TopicPartition) -> Option<Position> {
-        let tenure = self.tenures.remove(name)?;
-        let partition = self.partitions.remove(&tenure)?;
-        self.drop_queued(|of| of == tenure);
+    /// nothing.
+    pub(super) fn release(&mut self, name: &TopicPartition) {
+        let Some(tenure) = self.tenures.remove(name) else { return };
+        self.cut(&BTreeMap::from([(tenure, 0)]));
+        self.partitions.remove(&tenure);
         self.resume.remove(name);
-        Some(partition.window.watermark())
     }
 
-    /// Begins nothing more at all; what is in work may end, see [`Work::is_drained`].
+    /// Lets all partitions end as [`Work::revoke`] does one. See [`Work::is_drained`].
     pub(super) fn stop(&mut self) {
-        self.stopped = true;
+        if std::mem::replace(&mut self.stopped, true) {
+            return;
+        }
         self.news.reader = true;
-        self.drop_queued(|_| true);
+        let begun = self.partitions.iter().map(|(tenure, partition)| (*tenure, partition.begun));
+        let mut from: BTreeMap<Tenure, u64> = begun.collect();
+        for (tenure, failed) in self.lanes.first_waiting() {
+            from.entry(tenure).and_modify(|from| *from = failed.min(*from));
+        }
+        self.cut(&from);
     }
 
     /// Whether [`Work::stop`] was called, or an error has stopped all.
@@ -312,14 +329,14 @@ impl<T: Clone> Work<T> {
         self.stopped
     }
 
-    /// Whether all is stopped and nothing is in work.
+    /// Whether all is stopped and nothing is to be done.
     pub(super) fn is_drained(&self) -> bool {
-        self.stopped && self.running == 0
+        self.stopped && self.pieces == 0
     }
 
-    fn drop_queued(&mut self, ends: impl Fn(Tenure) -> bool) {
-        for piece in self.lanes.clear(ends) {
-            self.give_back(&piece);
+    fn cut(&mut self, from: &BTreeMap<Tenure, u64>) {
+        for (tenure, piece) in self.lanes.cut(from) {
+            self.give_back(tenure, &piece);
         }
     }
 
@@ -338,11 +355,10 @@ impl<T: Clone> Work<T> {
         std::mem::take(&mut self.news)
     }
 
-    /// How far a partition is done: everything before it is, what stands there is not, or was not taken.
-    /// `None` if nothing of it was taken.
-    pub(super) fn watermark(&self, name: &TopicPartition) -> Option<Position> {
-        let partition = self.partitions.get(self.tenures.get(name)?)?;
-        Some(partition.window.watermark())
+    /// The first of a partition that was taken and is not done with; everything before it is done.
+    /// `None` if there is none.
+    pub(super) fn undone(&self, name: &TopicPartition) -> Option<Position> {
+        self.partitions.get(self.tenures.get(name)?)?.window.undone()
     }
 
     /// When something was finished last.
@@ -350,9 +366,19 @@ impl<T: Clone> Work<T> {
         self.finished_at
     }
 
-    /// Every partition of which something was taken, how far it is done, and whether it was to pause.
-    pub(super) fn partitions(&self) -> impl Iterator<Item = (&TopicPartition, Position, bool)> {
-        self.partitions.values().map(|of| (&of.name, of.window.watermark(), of.paused))
+    /// Every partition of which something was taken, and whether it is to pause.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = (&TopicPartition, bool)> {
+        self.partitions.values().map(|partition| (&partition.name, partition.paused))
+    }
+
+    /// How many pieces are in work.
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// The piece that is in work in a lane.
+    pub(super) fn at_work(&mut self, lane: LaneId) -> Option<&T> {
+        self.lanes.running(lane).map(|(_, piece)| &piece.what)
     }
 
     pub(super) fn counts(&self) -> Counts {

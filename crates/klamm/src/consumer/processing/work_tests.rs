@@ -20,6 +20,11 @@ fn at(offset: i64) -> Position {
     Position { offset, leader_epoch: 3 }
 }
 
+/// The first of a partition that is not done.
+fn undone<T: Clone>(work: &Work<T>, partition: usize) -> Option<i64> {
+    work.undone(&tp(partition)).map(|at| at.offset)
+}
+
 fn record<T>(offset: i64, key: Option<u64>, what: T) -> Offered<T> {
     Offered { offset, end: at(offset + 1), records: 1, bytes: 10, key, what }
 }
@@ -49,9 +54,8 @@ fn all_orders_of_four_records() {
             assert!(before < 0 || done.contains(&before), "{} before {before}", job.what);
             running.push((job.what, job));
         }
-        let open = (0..4).find(|offset| !done.contains(offset)).unwrap_or(4);
-        let watermark = work.watermark(&tp(0)).unwrap().offset;
-        assert_eq!(watermark, open);
+        let open = (0..4).find(|offset| !done.contains(offset));
+        assert_eq!(undone(&work, 0), open);
         if running.is_empty() {
             assert_eq!(done.len(), 4);
             *seen += 1;
@@ -115,15 +119,15 @@ fn what_a_failure_comes_to() {
     };
     let (endings, work) = tries(options());
     assert_eq!((endings, work.is_drained()), (vec![Ending::Stop], true));
-    assert_eq!(work.watermark(&tp(0)).unwrap().offset, 5);
+    assert_eq!(undone(&work, 0), Some(5));
     let (endings, work) = tries(options().retries(2));
     assert_eq!(endings, [Ending::Retry, Ending::Retry, Ending::Stop]);
     assert_eq!(work.counts(), Counts { handled: 1, retried: 2, skipped: 0 });
-    assert_eq!(work.watermark(&tp(0)).unwrap().offset, 5);
+    assert_eq!(undone(&work, 0), Some(5));
     let (endings, work) = tries(options().retries(1).on_error(OnError::Skip));
     assert_eq!(endings, [Ending::Retry, Ending::Skipped]);
     assert_eq!(work.counts(), Counts { handled: 1, retried: 1, skipped: 1 });
-    assert_eq!(work.watermark(&tp(0)).unwrap(), at(7));
+    assert_eq!(undone(&work, 0), None);
 }
 
 #[test]
@@ -144,11 +148,11 @@ fn a_slow_key_holds_up_its_partition_at_the_bound_and_no_other() {
     let other = work.poll_start(now).unwrap();
     assert_eq!(other.what, 10);
     work.finished(other.lane, true, now);
-    assert_eq!((work.watermark(&tp(0)).unwrap().offset, work.watermark(&tp(1))), (0, Some(at(1))));
+    assert_eq!((undone(&work, 0), undone(&work, 1)), (Some(0), None));
     work.finished(slow.lane, true, now);
     assert_eq!(work.take_news(), News { reader: true, left: false });
     assert_eq!((work.poll_resume(), work.poll_resume()), (Some(tp(0)), None));
-    assert_eq!(work.watermark(&tp(0)), Some(at(4)));
+    assert_eq!(undone(&work, 0), None);
 }
 
 #[test]
@@ -170,24 +174,55 @@ fn reading_stops_at_either_bound_and_goes_on_at_half_of_it() {
 }
 
 #[test]
-fn a_partition_that_leaves_ends_what_is_in_work_and_begins_nothing() {
+fn a_partition_that_leaves_ends_what_was_begun_and_what_stands_before() {
     let now = Instant::now();
-    let mut work = Work::new(options().retries(9));
-    let keyed = |offset| record(offset, Some(offset as u64 % 3), offset);
+    let mut work = Work::new(options());
+    // 0, 2 and 4 have one key, the others none.
+    let keyed = |offset| record(offset, (offset % 2 == 0).then_some(0), offset);
     assert!(!work.offer(&tp(0), (0..6).map(keyed), at(6)));
     let jobs: Vec<_> = std::iter::from_fn(|| work.poll_start(now)).collect();
-    assert_eq!(jobs.iter().map(|job| job.what).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(jobs.iter().map(|job| job.what).collect::<Vec<_>>(), [0, 1, 3]);
     work.revoke(&tp(0));
     assert!(!work.offer(&tp(0), [record(6, None, 6)], at(7)));
-    assert!(!work.is_idle(&tp(0)));
-    assert_eq!(work.finished(jobs[2].lane, false, now), Ending::Left, "it is not tried again here");
-    assert_eq!(work.finished(jobs[0].lane, true, now), Ending::Done);
-    assert!(!work.is_idle(&tp(0)) && !work.take_news().left);
-    assert_eq!(work.finished(jobs[1].lane, true, now), Ending::Done);
+    for job in &jobs {
+        assert!(!work.is_idle(&tp(0)) && !work.take_news().left);
+        assert_eq!(work.finished(job.lane, true, now), Ending::Done);
+    }
+    assert!(!work.is_idle(&tp(0)), "2 stands before 3");
+    let job = work.poll_start(now).unwrap();
+    assert_eq!((job.what, work.poll_start(now).is_none()), (2, true), "4 and 5 were not begun");
+    assert_eq!(work.finished(job.lane, true, now), Ending::Done);
     assert!(work.is_idle(&tp(0)) && work.take_news().left);
-    assert!(work.poll_start(now).is_none());
-    assert_eq!(work.release(&tp(0)), Some(at(2)));
-    assert_eq!(work.watermark(&tp(0)), None);
+    assert_eq!(work.undone(&tp(0)), Some(at(4)));
+    work.release(&tp(0));
+    assert_eq!((undone(&work, 0), work.partitions().count()), (None, 0));
+}
+
+#[test]
+fn what_fails_in_a_partition_that_leaves_is_where_the_next_owner_begins() {
+    let now = Instant::now();
+    for waits in [true, false] {
+        let mut work = Work::new(options().retries(9).workers(4));
+        let keyed = |offset| record(offset, Some(offset as u64 % 3), offset);
+        assert!(!work.offer(&tp(0), (0..9).map(keyed), at(9)));
+        let jobs: Vec<_> = std::iter::from_fn(|| work.poll_start(now)).collect();
+        assert_eq!(jobs.len(), 3);
+        assert_eq!(work.finished(jobs[2].lane, true, now), Ending::Done);
+        let later = work.poll_start(now).unwrap();
+        assert_eq!(later.what, 5);
+        if waits {
+            assert_eq!(work.finished(jobs[1].lane, false, now), Ending::Retry);
+            work.revoke(&tp(0));
+        } else {
+            work.revoke(&tp(0));
+            assert_eq!(work.finished(jobs[1].lane, false, now), Ending::Left);
+        }
+        for job in [&jobs[0], &later] {
+            assert_eq!(work.finished(job.lane, true, now), Ending::Done);
+        }
+        assert!(work.poll_start(now + 9 * BACKOFF).is_none(), "3 and 4 would be done twice");
+        assert_eq!((undone(&work, 0), work.is_idle(&tp(0))), (Some(1), true));
+    }
 }
 
 #[test]
@@ -197,15 +232,14 @@ fn what_ends_after_its_partition_was_lost_counts_for_nothing_there() {
     let two = [record(0, Some(1), "old"), record(1, Some(1), "queued")];
     assert!(!work.offer(&tp(0), two, at(2)));
     let old = work.poll_start(now).unwrap();
-    let start = Position { offset: 0, leader_epoch: -1 };
-    assert_eq!(work.release(&tp(0)), Some(start));
+    work.release(&tp(0));
     assert!(!work.offer(&tp(0), [record(0, Some(1), "new")], at(1)));
     assert_eq!(work.finished(old.lane, true, now), Ending::Done);
-    assert_eq!(work.watermark(&tp(0)), Some(start));
+    assert_eq!(undone(&work, 0), Some(0));
     let new = work.poll_start(now).unwrap();
     assert_eq!(new.what, "new");
     assert_eq!(work.finished(new.lane, true, now), Ending::Done);
-    assert_eq!(work.watermark(&tp(0)), Some(at(1)));
+    assert_eq!(undone(&work, 0), None);
 }
 
 #[derive(Debug, Clone)]
@@ -255,12 +289,12 @@ struct Model {
     /// The present tenure of each partition, and where it is read on.
     tenure: [u64; 3],
     next: [i64; 3],
-    /// Behind what was taken.
-    end: [i64; 3],
     leaving: [bool; 3],
     paused: [bool; 3],
-    /// Where the watermark was last.
+    /// The first that was not done when it was last looked at.
     mark: [i64; 3],
+    /// Behind the last that was begun; of a partition that leaves, when it began to.
+    begun: [i64; 3],
     stopped: bool,
 }
 
@@ -282,24 +316,41 @@ impl Model {
         running.map(|(id, _)| *id).collect()
     }
 
-    fn drop_queued(&mut self, ends: impl Fn(Id) -> bool) {
-        for (id, (_, state)) in &mut self.records {
-            if ends(*id) && matches!(state, State::Queued | State::Failed(_)) {
+    /// Drops what is not in work from this offset on.
+    fn cut(&mut self, partition: usize, tenure: u64, from: i64) {
+        for (_, (_, state)) in self
+            .records
+            .range_mut((partition, tenure, from)..)
+            .take_while(|(id, _)| (id.0, id.1) == (partition, tenure))
+        {
+            if matches!(state, State::Queued | State::Failed(_)) {
                 *state = State::Dropped;
             }
         }
     }
 
-    /// The first that is not done, or what is behind all.
-    fn watermark(&self, partition: usize) -> i64 {
+    /// What was not begun and stands behind all that was is dropped, and all from the first that failed.
+    fn leave(&mut self, partition: usize) {
+        let failed = self.of(partition).find(|(.., state)| matches!(state, State::Failed(_)));
+        let failed = failed.map_or(i64::MAX, |((.., offset), ..)| offset);
+        self.cut(partition, self.tenure[partition], failed.min(self.begun[partition]));
+    }
+
+    fn stop(&mut self) {
+        if !std::mem::replace(&mut self.stopped, true) {
+            (0..3).for_each(|partition| self.leave(partition));
+        }
+    }
+
+    /// The first that is not done.
+    fn undone(&self, partition: usize) -> Option<i64> {
         let open = self.of(partition).find(|(_, _, state)| *state != State::Done);
-        open.map_or(self.end[partition], |((_, _, offset), ..)| offset)
+        open.map(|((_, _, offset), ..)| offset)
     }
 
     /// A tenure ends, and with it what is not in work.
     fn end(&mut self, partition: usize) {
-        let tenure = self.tenure[partition];
-        self.drop_queued(|id| (id.0, id.1) == (partition, tenure));
+        self.cut(partition, self.tenure[partition], i64::MIN);
         self.tenure[partition] += 1;
         self.leaving[partition] = false;
         self.paused[partition] = false;
@@ -336,16 +387,12 @@ impl Pair {
             Op::Wait => self.now += BACKOFF,
             Op::Revoke(partition) if self.model.of(partition).next().is_some() => {
                 self.work.revoke(&tp(partition));
-                let tenure = self.model.tenure[partition];
-                self.model.drop_queued(|id| (id.0, id.1) == (partition, tenure));
+                self.model.leave(partition);
                 self.model.leaving[partition] = true;
             }
             Op::Revoke(_) => {}
             Op::Release(partition) => {
-                let known = self.model.of(partition).next().is_some();
-                let watermark = known.then(|| self.model.watermark(partition));
-                let released = self.work.release(&tp(partition));
-                assert_eq!(released.map(|at| at.offset), watermark);
+                self.work.release(&tp(partition));
                 self.model.end(partition);
             }
             Op::Back(partition) => {
@@ -353,8 +400,7 @@ impl Pair {
             }
             Op::Stop => {
                 self.work.stop();
-                self.model.drop_queued(|_| true);
-                self.model.stopped = true;
+                self.model.stop();
             }
         }
         self.look();
@@ -378,10 +424,10 @@ impl Pair {
         if taken {
             if model.of(partition).next().is_none() {
                 model.mark[partition] = first;
+                model.begun[partition] = first;
             }
             model.records.extend(new.iter().map(|(id, key)| (*id, (*key, State::Queued))));
             model.next[partition] = offsets.end;
-            model.end[partition] = offsets.end;
         }
         let offered = new.into_iter().map(|(id, key)| record(id.2, key, id));
         let paused = self.work.offer(&tp(partition), offered, at(offsets.end));
@@ -411,7 +457,12 @@ impl Pair {
             State::Failed(when) => assert!(self.now >= when + BACKOFF, "it was to wait"),
             state => panic!("{id:?} was started while {state:?}"),
         }
-        assert!(!self.model.stopped && !self.model.leaving[partition]);
+        if self.model.stopped || self.model.leaving[partition] {
+            assert!(offset < self.model.begun[partition], "{id:?} stands before nothing");
+        } else {
+            let begun = &mut self.model.begun[partition];
+            *begun = (offset + 1).max(*begun);
+        }
         assert_eq!(tenure, self.model.tenure[partition], "nothing of old tenures is begun");
         let in_the_way = |(at, k, s): &(Id, Option<u64>, State)| {
             at.2 < offset && key.is_some() && *k == key && *s != State::Done
@@ -427,7 +478,7 @@ impl Pair {
         self.work.take_news();
         let retry_before = self.work.poll_timeout(self.now);
         let ending = self.work.finished(job.lane, well, self.now);
-        let id @ (partition, tenure, _) = job.what;
+        let id @ (partition, tenure, offset) = job.what;
         let model = &mut self.model;
         let current = tenure == model.tenure[partition];
         let goes_on = current && !model.leaving[partition] && !model.stopped;
@@ -442,10 +493,15 @@ impl Pair {
         assert!(ending != Ending::Left || !goes_on);
         model.records.get_mut(&id).unwrap().1 = state;
         if ending == Ending::Stop {
-            model.stopped = true;
-            model.drop_queued(|_| true);
+            model.stop();
         }
-        let idle = model.leaving[partition] && current && self.work.is_idle(&tp(partition));
+        if matches!(ending, Ending::Stop | Ending::Left) {
+            model.cut(partition, tenure, offset);
+        }
+        let unfinished = |state| matches!(state, State::Queued | State::Running | State::Failed(_));
+        let is_idle = !model.of(partition).any(|(.., state)| unfinished(state));
+        assert_eq!(self.work.is_idle(&tp(partition)), is_idle);
+        let idle = model.leaving[partition] && current && is_idle;
         let sooner = self
             .work
             .poll_timeout(self.now)
@@ -466,15 +522,19 @@ impl Pair {
         assert!(unfinished < self.options.max_records + BATCH, "{unfinished} in work");
         assert!(unfinished < self.options.max_records || !self.work.has_room());
         assert_eq!(self.model.running().len(), self.jobs.len());
-        for (name, watermark, _) in self.work.partitions() {
-            let partition = name.partition as usize;
-            assert_eq!(watermark.offset, self.model.watermark(partition), "{name}");
-            assert_eq!(self.work.watermark(name), Some(watermark));
-            assert!(watermark.offset >= self.model.mark[partition], "{name} goes back");
-            self.model.mark[partition] = watermark.offset;
-            let ahead =
-                self.model.of(partition).filter(|(id, ..)| id.2 >= watermark.offset).count();
-            assert!(ahead < self.options.max_partition_records + BATCH, "{ahead} of {name}");
+        let known = |p: &usize| self.model.of(*p).next().is_some();
+        let partitions: Vec<TopicPartition> = (0..3).filter(known).map(tp).collect();
+        let mut told: Vec<_> = self.work.partitions().map(|(name, _)| name.clone()).collect();
+        told.sort();
+        assert_eq!(told, partitions);
+        for partition in 0..3 {
+            let open = self.model.undone(partition);
+            assert_eq!(undone(&self.work, partition), open, "of {partition}");
+            let Some(open) = open else { continue };
+            assert!(open >= self.model.mark[partition], "{partition} goes back");
+            self.model.mark[partition] = open;
+            let ahead = self.model.of(partition).filter(|(id, ..)| id.2 >= open).count();
+            assert!(ahead < self.options.max_partition_records + BATCH, "{ahead} of {partition}");
         }
     }
 
@@ -510,7 +570,7 @@ impl Pair {
 
 proptest! {
     #[test]
-    fn order_watermarks_and_bounds_hold(
+    fn order_bounds_and_what_is_undone_hold(
         ops in proptest::collection::vec(op(), 0..150),
         retries in 0..3u32,
         skip in any::<bool>(),

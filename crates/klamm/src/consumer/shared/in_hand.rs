@@ -5,8 +5,10 @@
 
 use super::super::TopicPartition;
 use super::super::fetch::{Lease, Position};
+use super::super::processing::Intake;
 use super::{Current, Shared, State};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -29,11 +31,13 @@ pub(in super::super) struct InHand {
     leases: BTreeMap<TopicPartition, u64>,
     /// Of those, what is being let go of: nothing more is handed out.
     going: BTreeSet<TopicPartition>,
-    /// Somebody else knows what is processed.
-    untracked: bool,
     polled_at: Option<Instant>,
     /// The task of the group waits for a poll.
     poll_wanted: bool,
+    /// Who takes batches in the application's place.
+    pub(super) intake: Option<Arc<dyn Intake>>,
+    /// The consumer is to be closed when that has ended.
+    pub(super) closing: bool,
 }
 
 impl InHand {
@@ -43,15 +47,7 @@ impl InHand {
     }
 
     pub(super) fn begins(&mut self, tp: TopicPartition, from: Position, to: i64) {
-        if !self.untracked {
-            self.last = Some(Piece { tp, from, to });
-        }
-    }
-
-    /// Whether somebody else knows what is processed: then nothing here is in work.
-    pub(in super::super) fn set_untracked(&mut self, untracked: bool) {
-        self.untracked = untracked;
-        self.last = None;
+        self.last = Some(Piece { tp, from, to });
     }
 
     /// The application is done with what it has.
@@ -66,6 +62,9 @@ impl InHand {
     pub(super) fn released(&mut self, tp: &TopicPartition) {
         self.leases.remove(tp);
         self.going.remove(tp);
+        if let Some(intake) = &self.intake {
+            intake.release(tp);
+        }
     }
 
     pub(in super::super) fn is_going(&self, tp: &TopicPartition) -> bool {
@@ -88,7 +87,7 @@ impl Shared {
     pub(in super::super) fn alive_at(&self, now: Instant) -> Option<Instant> {
         let state = self.lock();
         let waits = self.waiting.load(Ordering::Relaxed) > 0 && !state.has_something();
-        if waits { Some(now) } else { state.in_hand.polled_at }
+        if waits { Some(now) } else { state.in_hand.polled_at.max(state.in_hand.finished_at()) }
     }
 
     /// Wakes the task of the group with the next poll.
@@ -143,11 +142,17 @@ impl State {
 
     /// Where to go on if the application dies now; `None` without a position.
     pub(in super::super) fn processed(&self, tp: &TopicPartition) -> Option<Position> {
+        if self.in_hand.intake.is_some() {
+            return self.processed_by_run(tp);
+        }
         self.unprocessed(tp).map(|piece| piece.from).or_else(|| self.came_to(tp))
     }
 
     /// Whether the application works on records of a partition.
     pub(in super::super) fn is_in_work(&self, tp: &TopicPartition) -> bool {
+        if let Some(intake) = &self.in_hand.intake {
+            return intake.is_in_work(tp);
+        }
         self.unprocessed(tp).is_some()
     }
 
@@ -175,6 +180,9 @@ impl State {
         }
         self.positions.stop(tp);
         self.in_hand.going.insert(tp.clone());
+        if let Some(intake) = &self.in_hand.intake {
+            intake.hold_back(tp);
+        }
         self.in_hand.last = unprocessed.or(self.in_hand.last.take());
     }
 

@@ -109,13 +109,42 @@ pub(super) struct Tools<'a> {
     dir: PathBuf,
     /// `--command-config` of every call.
     config: Option<PathBuf>,
+    /// The `klamm` command, when it is compared with these tools.
+    klamm: Option<PathBuf>,
 }
 
 impl<'a> Tools<'a> {
     /// The tools on the broker at `bootstrap`; files they need and what they say go to `dir`.
     pub(super) fn new(artifacts: &'a Artifacts, bootstrap: &str, dir: &Path) -> Self {
         let (bootstrap, dir) = (bootstrap.to_owned(), dir.to_path_buf());
-        Self { artifacts, bootstrap, dir, config: None }
+        Self { artifacts, bootstrap, dir, config: None, klamm: None }
+    }
+
+    /// The same tools, and `klamm` to compare with them.
+    pub(super) fn beside(self, klamm: &Path) -> Self {
+        Self { klamm: Some(klamm.to_path_buf()), ..self }
+    }
+
+    /// Whether there is a `klamm` to compare with.
+    pub(super) fn has_klamm(&self) -> bool {
+        self.klamm.is_some()
+    }
+
+    /// What `klamm` prints, given `args` between blanks.
+    ///
+    /// # Errors
+    /// It fails, or there is none.
+    pub(super) fn klamm(&self, args: &str) -> Result<String> {
+        let program =
+            self.klamm.as_ref().ok_or_else(|| Failure::new("no klamm to compare with"))?;
+        let (mut klamm, log) = (Command::new(program), self.scratch("errors.log"));
+        klamm.args(args.split_whitespace()).args(["-b", &self.bootstrap]);
+        let (status, printed) = output(&mut klamm, &[], &log, LIMIT)?;
+        if status.is_none_or(|status| !status.success()) {
+            let errors = std::fs::read_to_string(&log).doing(log.display())?;
+            return Err(Failure::new(format!("klamm {args}: {}", errors.trim())));
+        }
+        Ok(String::from_utf8_lossy(&printed).into_owned())
     }
 
     /// A file of these tools, which need not exist yet.

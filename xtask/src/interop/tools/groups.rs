@@ -1,6 +1,7 @@
 //! Consumer groups of both protocols: listed, described, moved to other offsets, and deleted.
 
 use super::call::{Call, Tools};
+use super::klamm_groups::{set_alike, told_alike};
 use super::records::produce;
 use super::report::Report;
 use crate::failure::{Failure, Result};
@@ -19,6 +20,9 @@ pub(super) fn check(tools: &Tools<'_>, report: &mut Report) {
     report.calls(tools, &moved(&t, "classic"));
     report.calls(tools, &moved(&t, "consumer"));
     report.calls(tools, &more_ways(&t));
+    for protocol in ["classic", "consumer"] {
+        set_alike(tools, report, &format!("{t}-{protocol}"), &t);
+    }
     let verdict = members(tools, report, &t);
     report.take("a group with a member", verdict);
     report.calls(tools, &gone(&t, "classic"));
@@ -31,6 +35,7 @@ pub(super) fn short(tools: &Tools<'_>, report: &mut Report) {
     report.calls(tools, &filled(&t));
     report.calls(tools, &read(&t, "consumer"));
     report.calls(tools, &moved(&t, "consumer"));
+    told_alike(tools, report, &format!("{t}-consumer"));
     report.calls(tools, &gone(&t, "consumer"));
 }
 
@@ -117,6 +122,7 @@ fn members(tools: &Tools<'_>, report: &mut Report, t: &str) -> Result<()> {
                 .refuses("GroupSubscribedToTopicException"),
         ],
     );
+    told_alike(tools, report, &group);
     drop(member);
     Ok(())
 }

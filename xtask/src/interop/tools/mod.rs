@@ -6,6 +6,7 @@
 mod call;
 mod cluster;
 mod groups;
+mod klamm_groups;
 mod records;
 mod report;
 mod security;
@@ -26,9 +27,10 @@ use crate::place::Place;
 use crate::test::Counts;
 
 const HELP: &str = "\
-cargo xtask interop tools [--program KLAMM | --bootstrap HOST:PORT] [--areas topics,records,…] [--short]
+cargo xtask interop tools [--program KLAMM] [--bootstrap HOST:PORT] [--areas topics,records,…] [--short]
      Kafka's command-line tools on `klamm broker` (started here), each answer held against what it must be;
      then DumpLogSegments over every file the broker has left. At --bootstrap only what needs no broker of our own.
+     With a program `klamm groups` is held against Kafka's own tool, too.
      Areas: topics, records, groups, transactions, cluster, security, segments; --short is what every test runs
 cargo xtask interop tools --segments DIR
      DumpLogSegments over every segment and index below DIR
@@ -67,6 +69,10 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
         (Some(segments), _) => segments::all(&artifacts, Path::new(segments), &dir, &mut report),
         (None, Some(bootstrap)) => {
             let tools = Tools::new(&artifacts, bootstrap, &dir);
+            let tools = match flags.value("program") {
+                Some(program) => tools.beside(Path::new(program)),
+                None => tools,
+            };
             AREAS.iter().filter(|area| chosen(area.0)).for_each(|area| area.1(&tools, &mut report));
         }
         (None, None) => {
@@ -130,7 +136,7 @@ fn broker(
     let mut command = Command::new(klamm);
     command.args(["broker", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
     let mut listening = Listening::start(&mut command)?;
-    let tools = Tools::new(artifacts, listening.address(), dir);
+    let tools = Tools::new(artifacts, listening.address(), dir).beside(klamm);
     areas.iter().for_each(|area| area.1(&tools, report));
     report.take("the broker stops", listening.stop());
     if areas.iter().any(|area| area.0 == "segments") {

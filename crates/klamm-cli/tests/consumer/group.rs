@@ -145,6 +145,9 @@ async fn commits_by_hand_say_what_they_came_to() {
         let strange = [(TopicPartition::new("u", 0), OffsetAndMetadata::new(1))];
         let error = consumer.commit_offsets(strange).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+        let negative = [(p(0), OffsetAndMetadata::new(-1))];
+        let error = consumer.commit_offsets(negative).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
         consumer.close().await;
         assert_eq!(consumer.commit(&second).await, Err(CommitError::Closed));
     }

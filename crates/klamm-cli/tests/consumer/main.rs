@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod busy;
+mod churn;
 mod group;
 mod long_polls;
 mod members;

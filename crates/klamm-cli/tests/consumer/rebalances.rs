@@ -447,3 +447,29 @@ async fn commits_out_of_order_do_not_happen_when_answers_are_late() {
         assert_eq!(committed(&stage, 0).await, Some(5), "back on purpose");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn lost_flag_survives_a_poll_expiry_during_a_rebalance() {
+    for protocol in PROTOCOLS {
+        let stage = Stage::new(1, 1).await;
+        stage.produce(0, 0..40, Codec::None).await;
+        let recorder = Arc::new(Recorder::default());
+        let config = member(protocol).max_poll_records(10).session_timeout(6 * SECOND);
+        let config = config.heartbeat_interval(2 * SECOND).max_poll_interval(20 * SECOND);
+        let config = config.auto_commit_interval(SECOND);
+        let first = stage.consumer(config.clone().rebalance_listener(recorder.clone()));
+        let batch = poll(&first).await.unwrap();
+        sleep(10 * SECOND).await;
+        // A rebalance begins, and the first does not come to poll.
+        let second = stage.consumer(config);
+        let began = Instant::now();
+        while second.assignment().is_empty() && began.elapsed() < 40 * SECOND {
+            let _ = timeout(SECOND, second.poll()).await;
+        }
+        let told = recorder.told();
+        assert!(told.contains(&Told::Lost(vec![0])), "{protocol:?}: {told:?}");
+        assert!(!told.iter().any(|told| matches!(told, Told::Revoked(_))), "{told:?}");
+        assert!(first.commit(&batch).await.is_err());
+        assert_eq!(committed(&stage, 0).await.unwrap_or(0), 0, "never commit lost");
+    }
+}

@@ -22,6 +22,14 @@ pub enum CommitError {
     /// There is no `group.id` to commit for.
     #[error("there is no group.id to commit for")]
     NoGroup,
+    /// Offsets count from 0; nothing of the call was committed.
+    #[error("{partition}: {offset} is no offset")]
+    NoSuchOffset {
+        /// Which partition.
+        partition: TopicPartition,
+        /// What was given.
+        offset: i64,
+    },
     /// These were not; the others of the same call were.
     #[error("{}", FailedText(.0))]
     NotCommitted(BTreeMap<TopicPartition, NotCommitted>),
@@ -49,7 +57,7 @@ impl CommitError {
     /// What to branch on. [`ErrorKind::Fenced`] says that somebody else reads on from an earlier commit.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            CommitError::NoGroup => ErrorKind::Misuse,
+            CommitError::NoGroup | CommitError::NoSuchOffset { .. } => ErrorKind::Misuse,
             CommitError::Closed => ErrorKind::Closed,
             CommitError::NotCommitted(failed) => {
                 failed.values().next().map_or(ErrorKind::Fatal, kind_of)
@@ -198,6 +206,10 @@ impl Consumer {
             let mut state = group.lock();
             let mut commit = Commit::default();
             for (partition, lease, offset) in offsets {
+                if offset.offset < 0 {
+                    let error = CommitError::NoSuchOffset { partition, offset: offset.offset };
+                    return CommitHandle::ready(Err(error));
+                }
                 // There is no lease 0: what is not assigned is refused.
                 let lease = lease.or_else(|| state.commits.lease(&partition)).unwrap_or(0);
                 commit.offsets.insert(partition, (lease, offset));

@@ -45,7 +45,7 @@ pub(super) async fn send(
         Call::Leave(_) => call.fit(connection.version::<LeaveGroupRequest>(ANY)?),
         _ => {}
     }
-    Ok(match call {
+    let answer = match call {
         Call::FindCoordinator(find) => {
             Answer::FindCoordinator(connection.request(&find, ANY, timeout).await?)
         }
@@ -56,7 +56,22 @@ pub(super) async fn send(
         Call::ConsumerHeartbeat(beat) => {
             Answer::ConsumerHeartbeat(connection.request(&beat, ANY, timeout).await?)
         }
-    })
+    };
+    connection.throttle(throttle_time_ms(&answer));
+    Ok(answer)
+}
+
+/// For how long the broker wants to be left alone.
+fn throttle_time_ms(answer: &Answer) -> i32 {
+    match answer {
+        Answer::FindCoordinator(answer) => answer.throttle_time_ms,
+        Answer::Join(answer) => answer.throttle_time_ms,
+        Answer::Sync(answer) => answer.throttle_time_ms,
+        Answer::Heartbeat(answer) => answer.throttle_time_ms,
+        Answer::Leave(answer) => answer.throttle_time_ms,
+        Answer::ConsumerHeartbeat(answer) => answer.throttle_time_ms,
+        Answer::Failed | Answer::Unsupported => 0,
+    }
 }
 
 async fn connect(

@@ -1,4 +1,4 @@
-//! A program that serves: found by its first line, `listening on HOST:PORT`, and stopped with its value.
+//! A program that serves: found by its first lines, `listening on HOST:PORT`, and stopped with its value.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Listening {
     child: Child,
-    address: String,
+    /// Where it listens; never empty once it is started.
+    addresses: Vec<String>,
 }
 
 impl Listening {
@@ -29,17 +30,27 @@ impl Listening {
     /// # Errors
     /// It cannot be run, or its first line does not say where it listens.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        Self::start_all(command, 1)
+    }
+
+    /// The same for a program with several listeners, which has a line for each.
+    ///
+    /// # Errors
+    /// As [`Listening::start`].
+    pub(crate) fn start_all(command: &mut Command, listeners: usize) -> Result<Self> {
         let shown = process::shown(command);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.spawn().doing(format_args!("cannot run {shown}"))?;
-        let mut server = Self { child, address: String::new() };
+        let mut server = Self { child, addresses: Vec::new() };
         let stdout = server.child.stdout.take();
         let mut reader = BufReader::new(stdout.ok_or_else(|| Failure::new("no standard output"))?);
-        let mut line = String::new();
-        reader.by_ref().take(FIRST_LINE).read_line(&mut line).doing(&shown)?;
-        let address = line.trim_end().strip_prefix("listening on ").map(str::to_owned);
-        server.address = address
-            .ok_or_else(|| Failure::new(format!("{shown} does not listen; it says {line:?}")))?;
+        for _ in 0..listeners {
+            let mut line = String::new();
+            reader.by_ref().take(FIRST_LINE).read_line(&mut line).doing(&shown)?;
+            let address = address(&line);
+            let silent = || Failure::new(format!("{shown} does not listen; it says {line:?}"));
+            server.addresses.push(address.ok_or_else(silent)?.to_owned());
+        }
         // What it says later goes nowhere, but a closed pipe would hurt it.
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         Ok(server)
@@ -47,7 +58,12 @@ impl Listening {
 
     /// Where it listens, as `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.address_of(0)
+    }
+
+    /// Where a listener is, counted from 0.
+    pub(crate) fn address_of(&self, listener: usize) -> &str {
+        self.addresses.get(listener).map_or("", String::as_str)
     }
 
     /// Its process.
@@ -90,6 +106,11 @@ impl Listening {
     }
 }
 
+/// What a line says of where a program listens; behind it may stand more about the listener.
+fn address(line: &str) -> Option<&str> {
+    line.trim_end().strip_prefix("listening on ")?.split(' ').next()
+}
+
 fn ended(status: std::process::ExitStatus) -> Result<()> {
     // Without a code a signal ended it: SIGTERM is what was asked for, and a kill has been told.
     match status.code() {
@@ -116,9 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_says_where() {
+    fn the_first_lines_say_where() {
         let server = shell("echo listening on 127.0.0.1:7; exec sleep 60").unwrap();
         assert_eq!(server.address(), "127.0.0.1:7");
+        let two = "echo listening on x:7; echo 'listening on x:8 (NAME, SSL)'; exec sleep 60";
+        let server = Listening::start_all(Command::new("sh").args(["-c", two]), 2).unwrap();
+        assert_eq!((server.address(), server.address_of(1)), ("x:7", "x:8"));
         assert!(shell("echo no").unwrap_err().to_string().contains("does not listen"));
         assert!(shell("exit 0").is_err());
     }

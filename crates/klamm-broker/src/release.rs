@@ -5,6 +5,7 @@
 
 use crate::handler;
 use klamm_protocol::api_key::ApiKey;
+use klamm_protocol::error_code::ErrorCode;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -50,6 +51,14 @@ impl Release {
             Self::V3_9 => "3.9",
             Self::V4_0 => "4.0",
             Self::V4_3 => "4.3",
+        }
+    }
+
+    /// What a client is told of a topic that its asking makes: 2.8 knew already that it comes to be.
+    pub(crate) fn code_of_a_topic_being_made(self) -> ErrorCode {
+        match self {
+            Self::V2_8 => ErrorCode::LEADER_NOT_AVAILABLE,
+            _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         }
     }
 

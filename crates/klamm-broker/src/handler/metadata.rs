@@ -5,6 +5,8 @@
 //! - 8: authorized operations, when asked for (KIP-430).
 //! - 10: topic ids; 12: a topic may be asked for by its id (KIP-516).
 //! - 13: an error code for the whole answer (KIP-1102).
+//!
+//! A topic that is made by asking is there for the next request, as in Kafka; this one is told that there is none.
 
 use super::{Answer, Context, Handle};
 use crate::cluster::{Cluster, InternalTopic};
@@ -152,7 +154,10 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     match cx.cluster.create_topic(name, new, false) {
         // Another client was faster.
         Err(TopicError::Exists(_)) => topics.get(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        made => made.map_err(|error| error.code()),
+        // Whoever asks again finds it. Kafka has another node make it, and its clients count on an answer before: a topic
+        // that they deleted does not exist, although their asking makes it anew.
+        Ok(_) => Err(cx.cluster.release.code_of_a_topic_being_made()),
+        Err(error) => Err(error.code()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
+mod auto_creation;
 mod batch;
 mod cap;
 mod cap_load;

@@ -33,7 +33,6 @@ pub(crate) struct Column {
     pub(in crate::interop) sasl: Option<String>,
     _kafka: Option<Running>,
     klamm: Option<Mutex<Listening>>,
-    _sasl: Option<Listening>,
 }
 
 /// A user of every broker that asks for passwords, and its password.
@@ -43,7 +42,7 @@ impl Column {
     /// A broker that runs already.
     pub(in crate::interop) fn at(name: &'static str, bootstrap: &str) -> Self {
         let bootstrap = bootstrap.to_owned();
-        Self { name, bootstrap, sasl: None, _kafka: None, klamm: None, _sasl: None }
+        Self { name, bootstrap, sasl: None, _kafka: None, klamm: None }
     }
 
     /// A real Kafka.
@@ -74,7 +73,7 @@ impl Column {
         Ok(Self { klamm: Some(Mutex::new(broker)), ..column })
     }
 
-    /// The same with ACLs, and another that asks for passwords; `dir` takes a file.
+    /// The same with ACLs and another listener, where passwords are asked for; `dir` takes a file.
     pub(in crate::interop) fn klamm_with_users(
         program: &Path,
         dir: &Path,
@@ -83,14 +82,14 @@ impl Column {
         let (user, password) = SASL_USER;
         let users = dir.join("users");
         std::fs::write(&users, format!("{user}:{password}\n")).doing(users.display())?;
-        let sasl = Listening::start(broker(program).arg("--users").arg(users))?;
         let mut broker = broker(program);
-        broker.args(["--super-user", "User:ANONYMOUS"]);
+        broker.args(["--listen", "sasl_plaintext://127.0.0.1:0", "--users"]).arg(users);
+        broker.args(["--super-user", "User:ANONYMOUS", "--super-user", &format!("User:{user}")]);
         broker.args(more.iter().flat_map(|(name, value)| ["-X".into(), format!("{name}={value}")]));
-        let broker = Listening::start(&mut broker)?;
+        let broker = Listening::start_all(&mut broker, 2)?;
         let column = Self::at("klamm", broker.address());
-        let address = Some(sasl.address().to_owned());
-        Ok(Self { klamm: Some(Mutex::new(broker)), sasl: address, _sasl: Some(sasl), ..column })
+        let sasl = Some(broker.address_of(1).to_owned());
+        Ok(Self { klamm: Some(Mutex::new(broker)), sasl, ..column })
     }
 
     /// An error once the broker started here has ended, which would otherwise look like failures of every client.

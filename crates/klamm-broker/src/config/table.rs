@@ -221,7 +221,7 @@ pub(crate) const BROKER: &[Setting] = &[
         "auto.create.topics.enable",
         Kind::Boolean,
         "true",
-        "whether asking for an unknown topic makes it",
+        "whether asking for an unknown topic makes it, for whoever asks again",
     ),
     broker(
         "connections.max.idle.ms",

@@ -6,16 +6,16 @@
 //! - 10: topic ids; 12: a topic may be asked for by its id (KIP-516).
 //! - 13: an error code for the whole answer (KIP-1102).
 //!
-//! A topic that is made by asking is there for the next request, as in Kafka; this one is told that there is none.
+//! A topic that is made by asking is there some milliseconds later, as in Kafka; this request is told that there is none.
 
 use super::{Answer, Context, Handle};
-use crate::cluster::{Cluster, InternalTopic};
+use crate::cluster::Cluster;
 use crate::fault::Target;
 use crate::partition::Partition;
 use crate::security::acl::CLUSTER;
 use crate::security::{Operation, ResourceType};
 use crate::stale_metadata::Snapshot;
-use crate::topics::{Topic, TopicError};
+use crate::topics::Topic;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::metadata_request::MetadataRequestTopic;
 use klamm_protocol::message::metadata_response::{
@@ -149,16 +149,7 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     if !cx.authorize_cluster(Operation::Create) {
         cx.check_topic(Operation::Create, name)?;
     }
-    let internal = InternalTopic::named(name);
-    let new = internal.map(|topic| topic.description(&cx.cluster.config())).unwrap_or_default();
-    match cx.cluster.create_topic(name, new, false) {
-        // Another client was faster.
-        Err(TopicError::Exists(_)) => topics.get(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        // Whoever asks again finds it. Kafka has another node make it, and its clients count on an answer before: a topic
-        // that they deleted does not exist, although their asking makes it anew.
-        Ok(_) => Err(cx.cluster.release.code_of_a_topic_being_made()),
-        Err(error) => Err(error.code()),
-    }
+    Err(cx.cluster.ask_for_topic(name))
 }
 
 fn failed(asked: &MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic {

@@ -14,6 +14,9 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 
+/// The variable of container images for [`Builder::allow_insecure_public`].
+const ALLOW_PLAINTEXT: &str = "ALLOW_PLAINTEXT_LISTENER";
+
 /// Settings of a broker, its listeners, its security and its topics, by Kafka's names.
 ///
 /// Later values replace earlier ones. Nothing shows a value once it is in: some are secrets.
@@ -24,6 +27,7 @@ pub struct ServerProperties {
     topics: Vec<(String, i32, Overrides)>,
     tls: Option<TlsSettings>,
     sasl: Option<SaslSettings>,
+    insecure_public: bool,
 }
 
 impl ServerProperties {
@@ -52,7 +56,8 @@ impl ServerProperties {
     }
 
     /// Takes the environment variables that container images of Kafka know: `KAFKA_NUM_PARTITIONS` for
-    /// `num.partitions`, with `__` for `_` and `___` for `-`, and `KAFKA_CREATE_TOPICS`.
+    /// `num.partitions`, with `__` for `_` and `___` for `-`, `KAFKA_CREATE_TOPICS`, and `ALLOW_PLAINTEXT_LISTENER`, with
+    /// which some let anybody in who reaches the broker.
     ///
     /// Returns the name of each setting with what became of it.
     pub fn set_from_environment<'a>(
@@ -61,7 +66,9 @@ impl ServerProperties {
     ) -> Vec<(String, Result<Effect, SettingError>)> {
         let mut effects = Vec::new();
         for (variable, value) in variables {
-            if variable == "KAFKA_CREATE_TOPICS" {
+            if variable == ALLOW_PLAINTEXT {
+                self.insecure_public = matches!(value, "yes" | "true" | "1");
+            } else if variable == "KAFKA_CREATE_TOPICS" {
                 let topics = value.split([',', '\n']).filter(|topic| !topic.trim().is_empty());
                 for topic in topics {
                     let effect = self.topic(topic).map(|()| Effect::Set);
@@ -124,6 +131,9 @@ impl ServerProperties {
         }
         if let Some(dir) = self.dir()? {
             builder = builder.data(dir);
+        }
+        if self.insecure_public {
+            builder = builder.allow_insecure_public();
         }
         for (name, partitions, settings) in self.topics {
             builder = builder.topic_with(&name, partitions, settings);

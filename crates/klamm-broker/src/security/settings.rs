@@ -45,7 +45,7 @@ pub enum SecurityError {
     #[error(
         "{0} can be reached from other machines, and whoever reaches it may do everything. Either listen on \
          127.0.0.1, or ask clients who they are - by SASL users, or by TLS with required client certificates - or, on \
-         a network you trust, say allow_insecure_public()"
+         a network you trust, say so: --allow-insecure-public, or allow_insecure_public() of the builder"
     )]
     Public(SocketAddr),
 }
@@ -310,7 +310,9 @@ mod tests {
             assert!(refused(&settings, &plain, public), "{public}");
         }
         let error = settings.check_public("0.0.0.0:9092".parse().unwrap(), &plain).unwrap_err();
-        for way_out in ["127.0.0.1", "SASL", "TLS", "allow_insecure_public()"] {
+        for way_out in
+            ["127.0.0.1", "SASL", "TLS", "allow_insecure_public()", "--allow-insecure-public"]
+        {
             assert!(error.to_string().contains(way_out), "{way_out}");
         }
         settings.insecure_public = true;

@@ -194,3 +194,16 @@ async fn what_a_container_says_of_two_plain_listeners_comes_to_two() {
     }
     assert_eq!(broker.listeners().len(), 2);
 }
+
+#[tokio::test]
+async fn a_container_may_be_open_to_its_network_when_it_says_so() {
+    let start = async |allow: &str| {
+        let mut properties = ServerProperties::new();
+        let variables =
+            [("KAFKA_LISTENERS", "PLAINTEXT://:0"), ("ALLOW_PLAINTEXT_LISTENER", allow)];
+        properties.set_from_environment(variables);
+        properties.apply(Broker::builder()).unwrap().start().await
+    };
+    assert!(matches!(start("no").await, Err(StartError::Security(_))));
+    assert!(start("yes").await.is_ok());
+}

@@ -72,6 +72,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PerfCommand,
     },
+    /// Show it all: a broker, a load, a group of consumers, large records, and a verdict
+    Demo(crate::demo::DemoArgs),
     /// Serve Kafka clients: a broker in this process
     Broker(Box<crate::broker::BrokerArgs>),
     /// Print the reference of all settings

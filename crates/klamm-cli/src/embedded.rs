@@ -1,13 +1,15 @@
 //! A broker in this process, for commands that were given no address.
 
 use crate::failure::{FAILED, Failure};
-use klamm_broker::Broker;
+use klamm_broker::{Broker, Builder};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Partitions of the topic that is made for a command.
 const PARTITIONS: i32 = 50;
+/// Name of its threads, by which their CPU time is found.
+pub(crate) const THREAD: &str = "klamm-broker";
 
 /// A broker in memory on a thread of its own, so that it does not wait for the tasks of the command.
 #[derive(Debug)]
@@ -20,11 +22,24 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// Starts one that has `topic`, and says so.
     pub(crate) fn start(topic: &str) -> Result<Self, Failure> {
+        let broker = Self::run(Broker::builder().topic(topic, PARTITIONS))?;
+        eprintln!(
+            "no --bootstrap-server: a broker in this process, in memory, on {}, has the topic {topic} with \
+             {PARTITIONS} partitions",
+            broker.bootstrap
+        );
+        Ok(broker)
+    }
+
+    /// Starts this one.
+    pub(crate) fn run(builder: Builder) -> Result<Self, Failure> {
         let (stop, stopped) = oneshot::channel();
         let (started, wait) = mpsc::channel();
-        let builder = Broker::builder().topic(topic, PARTITIONS);
-        let thread = std::thread::Builder::new().name("klamm-broker".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .thread_name(THREAD)
+                .build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
                 let broker = builder.start().await;
@@ -43,10 +58,6 @@ impl Embedded {
         let thread = thread.map_err(|e| failed(e.to_string()))?;
         let bootstrap =
             wait.recv().map_err(|_| failed("it has no runtime".to_owned()))?.map_err(failed)?;
-        eprintln!(
-            "no --bootstrap-server: a broker in this process, in memory, on {bootstrap}, has the topic {topic} with \
-             {PARTITIONS} partitions"
-        );
         Ok(Self { bootstrap, stop: Some(stop), thread: Some(thread) })
     }
 

@@ -12,6 +12,7 @@ pub(crate) const TOPIC: u8 = 5;
 pub(crate) const DATA: u8 = 6;
 pub(crate) const RATE_MISSED: u8 = 7;
 pub(crate) const INTERNAL: u8 = 70;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why the command failed.
 #[derive(Debug)]

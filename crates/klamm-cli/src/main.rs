@@ -6,6 +6,7 @@ mod broker;
 mod confirm;
 mod connect;
 mod consume;
+mod demo;
 mod embedded;
 mod failure;
 mod fault;
@@ -16,6 +17,7 @@ mod places;
 mod produce;
 mod secure;
 mod topics;
+mod usage;
 #[allow(dead_code, unused_imports, reason = "what checks records lands one after the other")]
 mod verify;
 
@@ -53,6 +55,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Consume(consume) => consume::run(global, *consume).await,
         Command::Perf { command } => perf::run(global, command).await,
         Command::Broker(broker) => broker::run(global, *broker).await,
+        Command::Demo(demo) => demo::run(global, demo).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());
             Ok(())

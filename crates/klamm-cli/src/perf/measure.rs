@@ -1,6 +1,7 @@
 //! What is measured.
 
 use crate::failure::{Failure, INTERNAL};
+pub(crate) use crate::usage::{cpu, peak_rss_bytes};
 use hdrhistogram::Histogram;
 use klamm::BatchReport;
 use std::fmt;
@@ -200,6 +201,11 @@ impl Meter {
         self.with(|s| s.seen)
     }
 
+    /// All latencies after the warm-up, in microseconds.
+    pub(crate) fn latencies(&self) -> Histogram<u64> {
+        self.with(|s| s.total.latencies.clone())
+    }
+
     /// The whole run after the warm-up.
     pub(crate) fn finish(&self, totals: &Totals) -> Summary {
         let mut summary = self.with(|s| {
@@ -234,19 +240,4 @@ fn summarize(window: &Window, time: Duration) -> Summary {
         percentiles_ms: PERCENTILES.map(|p| ms(window.latencies.value_at_percentile(p))),
         ..Summary::default()
     }
-}
-
-/// CPU time of this process.
-pub(crate) fn cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
-}
-
-/// The most memory this process ever had, where the system tells.
-pub(crate) fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
 }

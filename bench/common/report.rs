@@ -46,7 +46,7 @@ impl Args {
         Self {
             client,
             version: version.into(),
-            mode: std::env::args().nth(1).expect("produce|latency|hot"),
+            mode: std::env::args().nth(1).expect("produce|latency|consume|hot"),
             bootstrap: flag("--bootstrap", "127.0.0.1:9092"),
             topic: flag("--topic", "bench"),
             records: number("--records", "1000"),
@@ -82,6 +82,33 @@ impl Args {
         let pool: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
         assert!(pool.iter().all(|l| l.len() == self.size), "payload size");
         pool
+    }
+}
+
+/// What a consumer has read.
+#[derive(Default)]
+pub struct Seen {
+    records: usize,
+    bytes: usize,
+}
+
+impl Seen {
+    /// Counts a record with a value of so many bytes.
+    #[inline]
+    pub fn add(&mut self, value: Option<&[u8]>) {
+        self.records += 1;
+        self.bytes += value.map_or(0, <[u8]>::len);
+    }
+
+    /// Whether that is all there is.
+    pub fn all(&self, a: &Args) -> bool {
+        self.records >= a.records
+    }
+
+    /// Ends the program if it read anything else than what was asked for.
+    pub fn check(&self, a: &Args) {
+        let wanted = (a.records, a.records * a.size);
+        assert_eq!((self.records, self.bytes), wanted, "records and bytes of the topic");
     }
 }
 

@@ -1,10 +1,11 @@
 """confluent-kafka's (librdkafka's) part in the comparison: acks=all, idempotent.
 
-python bench.py produce|latency --bootstrap H:P --topic T --records N --size S --partitions P
+python bench.py produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P
                 --api default|best --compression none|lz4 --payloads FILE
 
 `default`: produce() and a delivery callback per record. `best`: produce_batch() with a thousand records a call, and the
-callback only for records that fail; what flush() no longer holds and nobody complained about is delivered.
+callback only for records that fail; what flush() no longer holds and nobody complained about is delivered. `consume` reads
+without a group: `default` by poll(), `best` by consume(1000) with larger queues.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 from itertools import cycle, islice
 
 import confluent_kafka
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 CLIENT = "confluent-python"
 PATIENCE_SECONDS = 170
@@ -37,7 +38,7 @@ TUNED = {
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("mode", choices=["produce", "latency"])
+    parser.add_argument("mode", choices=["produce", "latency", "consume"])
     parser.add_argument("--bootstrap", default="127.0.0.1:9092")
     parser.add_argument("--topic", default="bench")
     parser.add_argument("--records", type=int, default=1000)
@@ -220,8 +221,51 @@ def ready(producer, topic):
         time.sleep(0.1)
 
 
+READER = {"group.id": "unused", "enable.auto.commit": False}
+TUNED_READER = {
+    "queued.min.messages": 1_000_000,
+    "queued.max.messages.kbytes": 262_144,
+    "max.partition.fetch.bytes": 5 << 20,
+    "fetch.queue.backoff.ms": 2,
+}
+
+
+def polled(consumer, _left):
+    """A record, or none."""
+    message = consumer.poll(1)
+    return [] if message is None else [message]
+
+
+def many(consumer, left):
+    """Up to a thousand records."""
+    return consumer.consume(min(AT_ONCE, left), 0.5)
+
+
+def consume(args):
+    """Reads the topic from its beginning."""
+    best = args.api == "best"
+    chosen = READER | (TUNED_READER if best else {})
+    some = many if best else polled
+    clock = Clock()
+    consumer = Consumer({"bootstrap.servers": args.bootstrap, **chosen})
+    consumer.assign([TopicPartition(args.topic, number, OFFSET_BEGINNING) for number in range(args.partitions)])
+    records = volume = 0
+    while records < args.records:
+        for message in some(consumer, args.records - records):
+            if message.error():
+                raise SystemExit(message.error())
+            records += 1
+            volume += len(message.value())
+    if volume != args.records * args.size:
+        raise SystemExit(f"{volume} bytes in {records} records of {args.size}")
+    clock.report(args, chosen | {"call": "consume(1000)" if best else "poll()"})
+
+
 def main():
     args = arguments()
+    if args.mode == "consume":
+        consume(args)
+        return
     pool = payloads(args)
     chosen = settings(args)
     producer = Producer({"bootstrap.servers": args.bootstrap, **chosen})

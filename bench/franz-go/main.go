@@ -1,6 +1,6 @@
 // franz-go's part in the comparison: idempotent, acks=all, a callback for every record.
 //
-// bench produce|latency --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+// bench produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
 package main
 
 import (
@@ -44,6 +44,9 @@ func run(ctx context.Context) error {
 	args, err := report.Parse()
 	if err != nil {
 		return err
+	}
+	if args.Mode == "consume" {
+		return consume(ctx, args)
 	}
 	pool, err := args.Pool()
 	if err != nil {
@@ -191,6 +194,45 @@ func latency(ctx context.Context, client *kgo.Client, args report.Args, pool [][
 		}
 	}
 	return clock.Report(args, "franz-go", version(), settings, latencies)
+}
+
+// consume reads the topic from its beginning, without a group.
+func consume(ctx context.Context, args report.Args) error {
+	starts := make(map[int32]kgo.Offset, args.Partitions)
+	for partition := range args.Partitions {
+		starts[int32(partition)] = kgo.NewOffset().AtStart()
+	}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(args.Bootstrap),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{args.Topic: starts}),
+	}
+	settings := map[string]any{"crc": "checked", "fetch_max_partition_bytes": 1 << 20}
+	if args.Best() {
+		debug.SetGCPercent(400)
+		opts = append(opts, kgo.FetchMaxPartitionBytes(5<<20), kgo.MaxConcurrentFetches(3))
+		settings["fetch_max_partition_bytes"], settings["max_concurrent_fetches"], settings["gogc"] = 5<<20, 3, 400
+	}
+	clock := report.Start()
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var seen report.Seen
+	for seen.Records < args.Records {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+		fetches.EachRecord(func(record *kgo.Record) {
+			seen.Records++
+			seen.Bytes += len(record.Value)
+		})
+	}
+	if err := seen.Check(args); err != nil {
+		return err
+	}
+	return clock.Report(args, "franz-go", version(), settings, nil)
 }
 
 func version() string { return report.Version("github.com/twmb/franz-go") }

@@ -1,6 +1,6 @@
 // kafka-go's part in the comparison: acks=all, a result per call. The client has no idempotent producer.
 //
-// bench produce|latency --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+// bench produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
 //
 // `default`: one goroutine hands 10,000 records at a time to a Writer as it comes. `best`: five goroutines, and every call
 // is one full batch for one partition, so that nothing waits for a timer.
@@ -48,6 +48,9 @@ func run(ctx context.Context) error {
 	args, err := report.Parse()
 	if err != nil {
 		return err
+	}
+	if args.Mode == "consume" {
+		return consume(ctx, args)
 	}
 	pool, err := args.Pool()
 	if err != nil {
@@ -197,6 +200,45 @@ func latency(ctx context.Context, writer *kafka.Writer, args report.Args, pool [
 		}
 	}
 	return clock.Report(args, "kafka-go", version(), settings, latencies)
+}
+
+// consume reads the topic from its beginning with a Reader for each partition: without a group there is no other way.
+func consume(ctx context.Context, args report.Args) error {
+	config := kafka.ReaderConfig{Brokers: []string{args.Bootstrap}, Topic: args.Topic}
+	settings := map[string]any{"readers": args.Partitions, "queue_capacity": 100, "max_bytes": 1_000_000}
+	if args.Best() {
+		config.QueueCapacity, config.MaxBytes = 10_000, 10<<20
+		settings["queue_capacity"], settings["max_bytes"] = config.QueueCapacity, config.MaxBytes
+	}
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	var records, bytes atomic.Int64
+	errs := make(chan error, args.Partitions)
+	var readers sync.WaitGroup
+	clock := report.Start()
+	for partition := range args.Partitions {
+		config.Partition = partition
+		reader := kafka.NewReader(config)
+		readers.Go(func() {
+			for {
+				message, err := reader.FetchMessage(ctx)
+				if err != nil {
+					errs <- err
+					return
+				}
+				bytes.Add(int64(len(message.Value)))
+				if records.Add(1) == int64(args.Records) {
+					done()
+				}
+			}
+		})
+	}
+	<-ctx.Done()
+	seen := report.Seen{Records: int(records.Load()), Bytes: int(bytes.Load())}
+	if err := seen.Check(args); err != nil {
+		return errors.Join(err, <-errs)
+	}
+	return clock.Report(args, "kafka-go", version(), settings, nil)
 }
 
 func version() string { return report.Version("github.com/segmentio/kafka-go") }

@@ -39,12 +39,12 @@ type Args struct {
 // Parse reads the command line.
 func Parse() (Args, error) {
 	if len(os.Args) < 2 {
-		return Args{}, fmt.Errorf("produce or latency?")
+		return Args{}, fmt.Errorf("produce, latency or consume?")
 	}
 	a := Args{Mode: os.Args[1]}
 	flags := flag.NewFlagSet(os.Args[0], flag.ContinueOnError)
 	flags.StringVar(&a.Bootstrap, "bootstrap", "127.0.0.1:9092", "host:port of a broker")
-	flags.StringVar(&a.Topic, "topic", "bench", "where to produce")
+	flags.StringVar(&a.Topic, "topic", "bench", "what to produce to or to read")
 	flags.IntVar(&a.Records, "records", 1000, "how many records count")
 	flags.IntVar(&a.Size, "size", 100, "bytes of a value")
 	flags.IntVar(&a.Partitions, "partitions", 1, "partitions of the topic")
@@ -63,7 +63,7 @@ func (a Args) check() error {
 		given   string
 		allowed []string
 	}{
-		{a.Mode, []string{"produce", "latency"}},
+		{a.Mode, []string{"produce", "latency", "consume"}},
 		{a.API, []string{"default", "best"}},
 		{a.Compression, []string{"none", "lz4"}},
 	} {
@@ -108,6 +108,20 @@ func Version(module string) string {
 		}
 	}
 	return "unknown"
+}
+
+// Seen is what a consumer has read.
+type Seen struct {
+	Records int
+	Bytes   int
+}
+
+// Check returns an error if that is anything else than what was asked for.
+func (s Seen) Check(a Args) error {
+	if s.Records != a.Records || s.Bytes != a.Records*a.Size {
+		return fmt.Errorf("%d records and %d bytes instead of %d and %d", s.Records, s.Bytes, a.Records, a.Records*a.Size)
+	}
+	return nil
 }
 
 // Clock knows when, and at how much CPU, the timed part began.

@@ -1,19 +1,19 @@
 //! barnabas' part in the comparison.
 //!
 //! ```text
-//! bench-barnabas produce|latency --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+//! bench-barnabas produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
 //! ```
 //! `default`: record by record, with a linger of 5 ms, because its own default of none sends every record
 //! alone; it leaves records without a key on one partition, however many there are. `best`: batches that the
-//! program builds, then a flush, which is a barrier. It spawns nothing: one thread does everything.
+//! program builds, then a flush, which is a barrier. It spawns nothing: one thread does everything. `consume` has one way, with its own settings.
 
 #[path = "../../common/report.rs"]
 mod report;
 
-use barnabas_tokio::{Producer, ProducerRecord, Tokio};
+use barnabas_tokio::{Consumer, EARLIEST, IsolationLevel, Producer, ProducerRecord, Tokio};
 use bytes::Bytes;
 use kafka_protocol::records::Compression;
-use report::{Args, Clock, WARM_UP};
+use report::{Args, Clock, Seen, WARM_UP};
 use std::time::{Duration, Instant};
 
 /// What a request may hold: brokers refuse more than 1 MiB in a batch unless they are told otherwise.
@@ -28,6 +28,9 @@ fn main() {
     let args = Args::parse("barnabas", version);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("runtime").block_on(async {
+        if args.mode == "consume" {
+            return consume(&args).await;
+        }
         let mut producer = connect(&args).await;
         match (args.mode.as_str(), args.best()) {
             ("produce", false) => by_record(&args, &mut producer).await,
@@ -106,4 +109,24 @@ async fn latency(args: &Args, producer: &mut Producer) {
         }
     }
     clock.report(args, args.records, r#"{"send":"one record, awaited"}"#, &mut latencies);
+}
+
+async fn consume(args: &Args) {
+    let clock = Clock::start();
+    let bootstrap = [args.bootstrap.clone()];
+    let isolation = IsolationLevel::ReadUncommitted;
+    let mut consumer = Consumer::new(Tokio, &bootstrap, "bench", isolation).await.expect("connect");
+    for partition in 0..args.partitions as i32 {
+        consumer.assign(&args.topic, partition, EARLIEST).await.expect("a partition");
+    }
+    let mut seen = Seen::default();
+    while !seen.all(args) {
+        for batch in consumer.poll().await.expect("records") {
+            for record in batch.iter() {
+                seen.add(record.value().as_deref());
+            }
+        }
+    }
+    clock.report(args, args.records, r#"{"fetch":"its own settings"}"#, &mut []);
+    seen.check(args);
 }

@@ -1,12 +1,13 @@
 //! klamm's part in the comparison.
 //!
 //! ```text
-//! bench-klamm produce|latency|hot --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+//! bench-klamm produce|latency|consume|hot --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
 //! ```
 //! `default`: a delivery per record, awaited in order behind a window of 100,000. `best`: the same, but the
 //! deliveries are dropped and batches are counted. `hot --api A` measures one row of the hot path against
-//! the sink: see [`hot`].
+//! the sink: see [`hot`]. `consume --api borrowed|owned|recv|best` reads a topic: see [`consume`].
 
+mod consume;
 mod hot;
 #[path = "../../common/report.rs"]
 mod report;
@@ -33,6 +34,7 @@ fn main() {
         match args.mode.as_str() {
             "produce" => produce(&args).await,
             "latency" => latency(&args).await,
+            "consume" => consume::run(&args).await,
             "hot" => hot::run(&args).await,
             mode => panic!("mode {mode}"),
         }

@@ -1,7 +1,7 @@
 //! krafka's part in the comparison.
 //!
 //! ```text
-//! bench-krafka produce|latency --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+//! bench-krafka produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
 //! ```
 //! `default`: its own settings, a delivery per record, awaited in order behind a window of 10,000. `best`:
 //! larger batches, one thread - which costs it less than two -, deliveries dropped and batches counted by
@@ -11,13 +11,16 @@
 mod report;
 
 use bytes::Bytes;
+use krafka::consumer::{AutoOffsetReset, TopicPartition};
 use krafka::producer::{DeliveryHandle, Producer};
 use krafka::{Compression, Kafka, Record};
-use report::{Args, Clock, WARM_UP};
+use report::{Args, Clock, Seen, WARM_UP};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
+/// How long a poll waits.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Deliveries kept before the oldest is awaited.
 const WINDOW: usize = 10_000;
 
@@ -25,6 +28,9 @@ fn main() {
     let version = report::locked("krafka", include_str!("../Cargo.lock"));
     let args = Args::parse("krafka", version);
     runtime(&args).block_on(async {
+        if args.mode == "consume" {
+            return consume(&args).await;
+        }
         let producer = connect(&args).await;
         match args.mode.as_str() {
             "produce" => produce(&args, &producer).await,
@@ -112,4 +118,37 @@ async fn latency(args: &Args, producer: &Producer) {
         }
     }
     clock.report(args, args.records, r#"{"send":"one record, awaited"}"#, &mut latencies);
+}
+
+async fn consume(args: &Args) {
+    let clock = Clock::start();
+    let kafka = Kafka::builder(args.bootstrap.as_str()).connect().await.expect("connect");
+    let starts: Vec<(TopicPartition, i64)> = (0..args.partitions as i32)
+        .map(|partition| (TopicPartition::new(args.topic.clone(), partition), 0))
+        .collect();
+    let mut builder = kafka
+        .consumer_without_group()
+        .auto_offset_reset(AutoOffsetReset::Earliest)
+        .initial_offsets(starts);
+    if args.best() {
+        builder = builder
+            .max_poll_records(20_000)
+            .max_buffered_records(200_000)
+            .max_partition_fetch_bytes(5 << 20);
+    }
+    let consumer = builder.build().await.expect("settings");
+    consumer.assign(&args.topic, (0..args.partitions as i32).collect()).await.expect("partitions");
+    let mut seen = Seen::default();
+    while !seen.all(args) {
+        for record in consumer.poll(PATIENCE).await.expect("records") {
+            seen.add(record.value.as_deref());
+        }
+    }
+    let settings = if args.best() {
+        r#"{"max_poll_records":20000,"max_buffered_records":200000,"max_partition_fetch_bytes":5242880,"threads":1}"#
+    } else {
+        r#"{"max_poll_records":500,"max_buffered_records":500,"max_partition_fetch_bytes":1048576,"threads":2}"#
+    };
+    clock.report(args, args.records, settings, &mut []);
+    seen.check(args);
 }

@@ -1,26 +1,29 @@
 //! The part of librdkafka, through its Rust crate, in the comparison.
 //!
 //! ```text
-//! bench-rdkafka produce|latency --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+//! bench-rdkafka produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
 //! ```
 //! A delivery callback per record in both. `default`: its own settings, idempotent. `best`: longer linger,
-//! larger queue and batches.
+//! larger queue and batches. `consume`: a poll per record.
 
 #[path = "../../common/report.rs"]
 mod report;
 
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{ClientContext, Message};
-use report::{Args, Clock, WARM_UP};
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use report::{Args, Clock, Seen, WARM_UP};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 const METADATA: Duration = Duration::from_secs(10);
+/// How long a poll waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 const FLUSH: Duration = Duration::from_secs(120);
 
 /// Takes the callbacks: counts them, and in `latency` hands each to the sender.
@@ -62,6 +65,7 @@ fn main() {
     match args.mode.as_str() {
         "produce" => produce(&args),
         "latency" => latency(&args),
+        "consume" => consume(&args),
         mode => panic!("mode {mode}"),
     }
 }
@@ -166,4 +170,37 @@ fn latency(args: &Args) {
     }
     check(&producer, WARM_UP + args.records);
     clock.report(args, args.records, &json(&settings), &mut latencies);
+}
+
+fn consume(args: &Args) {
+    let mut settings = Settings::from([("group.id", "unused"), ("enable.auto.commit", "false")]);
+    if args.best() {
+        settings.extend([
+            ("queued.min.messages", "1000000"),
+            ("queued.max.messages.kbytes", "262144"),
+            ("max.partition.fetch.bytes", "5242880"),
+            ("fetch.queue.backoff.ms", "2"),
+        ]);
+    }
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &args.bootstrap);
+    for (name, value) in &settings {
+        config.set(*name, *value);
+    }
+    let clock = Clock::start();
+    let consumer: BaseConsumer = config.create().expect("settings");
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..args.partitions as i32 {
+        let added = partitions.add_partition_offset(&args.topic, partition, Offset::Beginning);
+        added.expect("a partition");
+    }
+    consumer.assign(&partitions).expect("assigned");
+    let mut seen = Seen::default();
+    while !seen.all(args) {
+        if let Some(message) = consumer.poll(PATIENCE) {
+            seen.add(message.expect("a record").payload());
+        }
+    }
+    clock.report(args, args.records, &json(&settings), &mut []);
+    seen.check(args);
 }

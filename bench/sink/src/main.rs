@@ -2,16 +2,20 @@
 //!
 //! It shares no code with klamm. It answers ApiVersions, Metadata, InitProducerId and Produce of every
 //! client in the comparison, reads batches only far enough to count their records, and prints
-//! `listening on HOST:PORT` first.
+//! `listening on HOST:PORT` first. With `--keep` it does not forget: batches stay in memory as they came, and are read
+//! with ListOffsets and Fetch.
 //!
 //! ```text
 //! bench-sink --listen 127.0.0.1:0 --partitions 50 --topics bench
 //! ```
 //! Every topic that is asked for exists, with `--partitions` partitions. `--brokers N` listens on N ports
-//! and spreads the leaders over them. `--delay-ms D` answers each request D ms after it came, pipelined.
+//! and spreads the leaders over them, without `--keep`. `--delay-ms D` answers each request D ms after it came, pipelined.
 
+mod kept;
+mod reading;
 mod wire;
 
+use kept::Kept;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -25,6 +29,8 @@ struct Settings {
     ports: Vec<u16>,
     delay: Duration,
     next_producer_id: AtomicI64,
+    keep: bool,
+    kept: Kept,
 }
 
 fn flag(name: &str, default: &str) -> String {
@@ -45,6 +51,8 @@ fn main() -> std::io::Result<()> {
         ports: ports?,
         delay: Duration::from_millis(number("--delay-ms", "0")),
         next_producer_id: AtomicI64::new(1),
+        keep: std::env::args().any(|arg| arg == "--keep"),
+        kept: Kept::default(),
     });
     println!("listening on {}", listeners[0].local_addr()?);
     let threads: Vec<_> = listeners
@@ -68,17 +76,18 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Answers that are not due yet, in the order of their requests.
+type Late = VecDeque<(Instant, Vec<u8>)>;
+
 /// Reads requests with one large buffer and answers all that one read brought with one write.
 fn serve(mut stream: TcpStream, settings: &Settings) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buf = vec![0u8; 8 << 20];
     let (mut from, mut to) = (0, 0);
-    let mut late: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
+    let mut late = Late::new();
     loop {
-        if !settings.delay.is_zero() {
-            let wait = late.front().map(|(at, _)| at.saturating_duration_since(Instant::now()));
-            stream.set_read_timeout(wait.map(|w| w.max(Duration::from_micros(100))))?;
-        }
+        let wait = late.front().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        stream.set_read_timeout(wait.map(|w| w.max(Duration::from_micros(100))))?;
         match stream.read(&mut buf[to..]) {
             Ok(0) => return Ok(()),
             Ok(n) => to += n,
@@ -95,20 +104,31 @@ fn serve(mut stream: TcpStream, settings: &Settings) -> std::io::Result<()> {
             }
             let answer = answer(&buf[from + 4..from + 4 + len], settings);
             from += 4 + len;
-            match answer {
-                Some(a) if settings.delay.is_zero() => out.extend_from_slice(&a),
-                Some(a) => late.push_back((Instant::now() + settings.delay, a)),
-                None => {}
+            let Some((answer, wait)) = answer else { continue };
+            let delay = settings.delay + wait;
+            if delay.is_zero() && late.is_empty() {
+                give(&mut out, answer);
+            } else {
+                late.push_back((Instant::now() + delay, answer));
             }
         }
         buf.copy_within(from..to, 0);
         (from, to) = (0, to - from);
         while late.front().is_some_and(|(at, _)| *at <= Instant::now()) {
-            out.extend(late.pop_front().expect("a front").1);
+            give(&mut out, late.pop_front().expect("a front").1);
         }
         if !out.is_empty() {
             stream.write_all(&out)?;
         }
+    }
+}
+
+/// A lone answer is not copied once more: those to readers are large.
+fn give(out: &mut Vec<u8>, answer: Vec<u8>) {
+    if out.is_empty() {
+        *out = answer;
+    } else {
+        out.extend_from_slice(&answer);
     }
 }
 
@@ -118,17 +138,21 @@ fn frame_len(bytes: &[u8]) -> Option<usize> {
 }
 
 const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
+const LIST_OFFSETS: i16 = 2;
 const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
 const INIT_PRODUCER_ID: i16 = 22;
 
-fn answer(request: &[u8], settings: &Settings) -> Option<Vec<u8>> {
+/// The answer to a request, if it gets one, and how long it is to wait.
+fn answer(request: &[u8], settings: &Settings) -> Option<(Vec<u8>, Duration)> {
     let mut r = Reader::new(request);
     let (api, version, id) = (r.i16(), r.i16(), r.i32());
     let _client = r.string(false);
     let flexible = match api {
         PRODUCE => version >= 9,
         METADATA => version >= 9,
+        FETCH | LIST_OFFSETS => false,
         API_VERSIONS => version >= 3,
         INIT_PRODUCER_ID => version >= 2,
         other => panic!("the sink does not answer API {other}"),
@@ -137,14 +161,17 @@ fn answer(request: &[u8], settings: &Settings) -> Option<Vec<u8>> {
         r.tags();
     }
     let mut w = Writer::frame(id, flexible && api != API_VERSIONS, flexible);
+    let mut wait = Duration::ZERO;
     match api {
         PRODUCE => {
-            if !produce(&mut r, &mut w, version, flexible) {
+            if !produce(&mut r, &mut w, version, flexible, settings) {
                 return None;
             }
         }
+        FETCH => wait = reading::fetch(&mut r, &mut w, version, settings),
+        LIST_OFFSETS => reading::list_offsets(&mut r, &mut w, version, settings),
         METADATA => metadata(&mut r, &mut w, version, flexible, settings),
-        API_VERSIONS => api_versions(&mut w, version, flexible),
+        API_VERSIONS => api_versions(&mut w, version, flexible, settings.keep),
         _ => {
             w.i32(0);
             w.i16(0);
@@ -153,12 +180,16 @@ fn answer(request: &[u8], settings: &Settings) -> Option<Vec<u8>> {
             w.tags();
         }
     }
-    Some(w.finish())
+    Some((w.finish(), wait))
 }
 
-fn api_versions(w: &mut Writer, version: i16, flexible: bool) {
+fn api_versions(w: &mut Writer, version: i16, flexible: bool, keep: bool) {
     w.i16(0);
-    let ranges = [(PRODUCE, 0, 12), (METADATA, 0, 12), (API_VERSIONS, 0, 3), (INIT_PRODUCER_ID, 0, 5)];
+    let mut ranges = vec![(PRODUCE, 0, 12), (METADATA, 0, 12), (API_VERSIONS, 0, 3), (INIT_PRODUCER_ID, 0, 5)];
+    if keep {
+        // The last versions without topic ids and tagged fields.
+        ranges.extend([(FETCH, 4, 11), (LIST_OFFSETS, 1, 5)]);
+    }
     w.count(ranges.len());
     for (api, min, max) in ranges {
         w.i16(api);
@@ -246,8 +277,8 @@ fn metadata(r: &mut Reader<'_>, w: &mut Writer, version: i16, flexible: bool, s:
     w.tags();
 }
 
-/// Acknowledges every batch at offset zero; false for acks=0.
-fn produce(r: &mut Reader<'_>, w: &mut Writer, version: i16, flexible: bool) -> bool {
+/// Acknowledges every batch, at offset zero unless it is kept; false for acks=0.
+fn produce(r: &mut Reader<'_>, w: &mut Writer, version: i16, flexible: bool, s: &Settings) -> bool {
     let _transactional_id = r.string(flexible);
     let acks = r.i16();
     r.skip(4);
@@ -261,13 +292,14 @@ fn produce(r: &mut Reader<'_>, w: &mut Writer, version: i16, flexible: bool) -> 
         for _ in 0..partitions {
             let index = r.i32();
             let records = r.count(flexible).unwrap_or(0);
-            r.skip(records);
+            let records = r.bytes(records);
+            let offset = if s.keep { s.kept.append(&name, index, records) } else { 0 };
             if flexible {
                 r.tags();
             }
             w.i32(index);
             w.i16(0);
-            w.i64(0);
+            w.i64(offset);
             w.i64(-1);
             if version >= 5 {
                 w.i64(0);

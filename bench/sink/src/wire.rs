@@ -27,6 +27,15 @@ impl<'a> Reader<'a> {
         i32::from_be_bytes(self.take(4).try_into().expect("four bytes"))
     }
 
+    pub fn i64(&mut self) -> i64 {
+        i64::from_be_bytes(self.take(8).try_into().expect("eight bytes"))
+    }
+
+    /// So many bytes as they are.
+    pub fn bytes(&mut self, n: usize) -> &'a [u8] {
+        self.take(n)
+    }
+
     fn uvarint(&mut self) -> usize {
         let (mut value, mut shift) = (0, 0);
         loop {
@@ -114,6 +123,15 @@ impl Writer {
     pub fn string(&mut self, s: &str) {
         if self.flexible { self.uvarint(s.len() + 1) } else { self.i16(s.len() as i16) }
         self.raw(s.as_bytes());
+    }
+
+    /// Bytes that `fill` puts behind what there is, with their number, which it returns, before them.
+    pub fn sized(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> usize) -> usize {
+        let at = self.out.len();
+        self.i32(0);
+        let bytes = fill(&mut self.out);
+        self.out[at..at + 4].copy_from_slice(&(bytes as u32).to_be_bytes());
+        bytes
     }
 
     pub fn null_string(&mut self) {

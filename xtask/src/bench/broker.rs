@@ -27,7 +27,7 @@ pub(crate) struct Broker {
     slow: Option<String>,
     klamm: std::path::PathBuf,
     _proxy: Option<Listening>,
-    _kafka: Option<Running>,
+    kafka: Option<Running>,
 }
 
 /// A program that ends with this value.
@@ -46,7 +46,7 @@ impl Broker {
         let klamm = crate::interop::build(place)?;
         if let Some(bootstrap) = bootstrap {
             let bootstrap = bootstrap.to_owned();
-            return Ok(Self { bootstrap, slow: None, klamm, _proxy: None, _kafka: None });
+            return Ok(Self { bootstrap, slow: None, klamm, _proxy: None, kafka: None });
         }
         let spec = Spec {
             name: "bench".to_owned(),
@@ -65,7 +65,12 @@ impl Broker {
             Some(to) if slow => proxy(place, to).map(|(proxy, at)| (Some(proxy), Some(at)))?,
             _ => (None, None),
         };
-        Ok(Self { bootstrap, slow, klamm, _proxy: proxy, _kafka: Some(kafka) })
+        Ok(Self { bootstrap, slow, klamm, _proxy: proxy, kafka: Some(kafka) })
+    }
+
+    /// Whether it is a Kafka that was started for this.
+    pub(crate) fn is_own(&self) -> bool {
+        self.kafka.is_some()
     }
 
     /// Where the clients of `workload` start; `None` when this broker cannot serve it.

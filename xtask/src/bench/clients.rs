@@ -31,20 +31,31 @@ pub(crate) struct Client {
     apis: &'static [&'static str],
     /// Whether it can send one record at a time and wait for it.
     lone: bool,
+    /// The ways in which it reads a topic.
+    reads: &'static [&'static str],
 }
 
 const BOTH: &[&str] = &["default", "best"];
+const KLAMM_READS: &[&str] = &["borrowed", "owned", "recv", "best"];
+
+const BASE: Client = Client { name: "", build: Build::Go, apis: BOTH, lone: true, reads: BOTH };
 
 const CLIENTS: [Client; 9] = [
-    Client { name: "klamm", build: Build::Cargo("bench-klamm"), apis: BOTH, lone: true },
-    Client { name: "franz-go", build: Build::Go, apis: BOTH, lone: true },
-    Client { name: "kafka-go", build: Build::Go, apis: BOTH, lone: true },
-    Client { name: "confluent-python", build: Build::Python, apis: BOTH, lone: true },
-    Client { name: "java", build: Build::Java, apis: BOTH, lone: true },
-    Client { name: "rdkafka", build: Build::Cargo("bench-rdkafka"), apis: BOTH, lone: true },
-    Client { name: "krafka", build: Build::Cargo("bench-krafka"), apis: BOTH, lone: true },
-    Client { name: "barnabas", build: Build::Cargo("bench-barnabas"), apis: BOTH, lone: true },
-    Client { name: "rskafka", build: Build::Cargo("bench-rskafka"), apis: &["best"], lone: false },
+    Client { name: "klamm", build: Build::Cargo("bench-klamm"), reads: KLAMM_READS, ..BASE },
+    Client { name: "franz-go", ..BASE },
+    Client { name: "kafka-go", ..BASE },
+    Client { name: "confluent-python", build: Build::Python, ..BASE },
+    Client { name: "java", build: Build::Java, ..BASE },
+    Client { name: "rdkafka", build: Build::Cargo("bench-rdkafka"), ..BASE },
+    Client { name: "krafka", build: Build::Cargo("bench-krafka"), ..BASE },
+    Client { name: "barnabas", build: Build::Cargo("bench-barnabas"), reads: &["default"], ..BASE },
+    Client {
+        name: "rskafka",
+        build: Build::Cargo("bench-rskafka"),
+        apis: &["best"],
+        lone: false,
+        reads: &[],
+    },
 ];
 
 /// A client with the command that runs it.
@@ -67,6 +78,7 @@ impl Built {
     pub(crate) fn apis(&self, workload: &Workload) -> &'static [&'static str] {
         match workload.mode {
             Mode::Produce => self.client.apis,
+            Mode::Consume => self.client.reads,
             // A record at a time is a matter of defaults; tuning is for throughput.
             Mode::Latency if self.client.lone => &["default"],
             Mode::Latency => &[],
@@ -108,6 +120,16 @@ pub(crate) fn build(
 }
 
 impl Client {
+    /// Whether it has this way to produce.
+    pub(crate) fn produces(&self, api: &str) -> bool {
+        self.apis.contains(&api)
+    }
+
+    /// Whether it reads topics here.
+    pub(crate) fn reads(&self) -> bool {
+        !self.reads.is_empty()
+    }
+
     fn build(&self, place: &Place) -> Result<Vec<PathBuf>> {
         let dir = place.root().join("bench").join(self.name);
         match self.build {

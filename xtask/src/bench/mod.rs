@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: klamm beside its peers, on one broker, in one run.
 //!
 //! `clients` are the programs under `bench/` and how each is built, `workloads` what they are asked to do, `broker` the
-//! real Kafka and its topics, `rounds` takes turns, `hot` measures klamm alone against the sink, and `table` makes
-//! of it all what a person reads. `brokers` compares what is on the other side.
+//! real Kafka and its topics, `rounds` takes turns, `consume` fills topics to be read, `hot` measures klamm alone against
+//! the sink, and `table` makes of it all what a person reads. `brokers` compares what is on the other side.
 
 mod broker;
 mod brokers;
 mod clients;
+mod consume;
 mod hot;
 mod rounds;
 mod table;
@@ -25,6 +26,12 @@ cargo xtask bench produce [--rounds 3] [--workloads a,b,c,d,a-lz4,c-lz4,f,g,hot]
      workload g needs that one. --scale shortens or lengthens every run. A client that cannot
      be built is named and left out
 
+cargo xtask bench consume [--rounds 3] [--workloads 100-1,100-50,1k-1,1k-50,100-1-lz4,100-50-lz4,1k-1-lz4,1k-50-lz4]
+                          [--peers klamm,franz-go,…] [--bootstrap-server HOST:PORT | --sink] [--fill java:default]
+                          [--records N] [--scale 1.0]
+     the same topic read by every client in turns, by assignment, from its beginning: CPU per record first. --fill says who
+     writes it, and so how large its batches are; --sink reads from memory of a small server instead of a Kafka
+
 cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,kfake,kfake-data,kafka]
                          [--cases start,sync,sync-client,ingest,ingest-on,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
      the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
@@ -34,21 +41,29 @@ cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,
 
 /// Runs `cargo xtask bench` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let produce_only = ["workloads", "clients", "bootstrap"];
+    let clients_only = ["workloads", "clients", "bootstrap", "peers", "bootstrap-server"];
+    let consume_only = ["fill", "records"];
     let broker_only = ["brokers", "cases", "klamm"];
-    let known = [&["rounds", "scale"], &produce_only[..], &broker_only[..]].concat();
-    let flags = Flags::parse(args, &known, &["help", "plain"])?;
+    let known =
+        [&["rounds", "scale"], &clients_only[..], &consume_only[..], &broker_only[..]].concat();
+    let flags = Flags::parse(args, &known, &["help", "plain", "sink"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
     }
     match flags.words() {
         [word] if word == "produce" => {
-            refuse(&flags, word, &[&broker_only[..], &["plain"]].concat())?;
+            let others = [&broker_only[..], &consume_only[..], &["plain", "sink"]].concat();
+            refuse(&flags, word, &others)?;
             produce(place, &flags)
         }
+        [word] if word == "consume" => {
+            refuse(&flags, word, &[&broker_only[..], &["plain"]].concat())?;
+            let (rounds, scale) = extent(&flags)?;
+            consume::run(place, &flags, rounds, scale)
+        }
         [word] if word == "broker" => {
-            refuse(&flags, word, &produce_only)?;
+            refuse(&flags, word, &[&clients_only[..], &consume_only[..], &["sink"]].concat())?;
             let (rounds, scale) = extent(&flags)?;
             brokers::run(place, &flags, rounds, scale)
         }
@@ -78,11 +93,12 @@ fn extent(flags: &Flags) -> Result<(u32, f64)> {
 fn produce(place: &Place, flags: &Flags) -> Result<()> {
     let (rounds, scale) = extent(flags)?;
     let (workloads, hot) = workloads::chosen(flags.value("workloads"))?;
-    let clients = clients::chosen(flags.value("clients"))?;
+    let clients = clients::chosen(flags.value("clients").or(flags.value("peers")))?;
     let built = clients::build(place, &clients, !workloads.is_empty())?;
     if !workloads.is_empty() {
+        let bootstrap = flags.value("bootstrap").or(flags.value("bootstrap-server"));
         let slow = workloads.iter().any(|w| w.slow);
-        let broker = broker::Broker::connect(place, flags.value("bootstrap"), slow)?;
+        let broker = broker::Broker::connect(place, bootstrap, slow)?;
         rounds::run(place, &broker, &workloads, &built, rounds, scale)?;
     }
     if hot {

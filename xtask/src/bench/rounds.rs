@@ -17,6 +17,20 @@ use crate::process;
 /// A run that takes longer is stopped and counts as failed.
 const RUN_LIMIT: Duration = Duration::from_secs(180);
 
+/// Where every line is kept.
+pub(crate) struct Kept(File);
+
+impl Kept {
+    /// A new file, which is told aloud.
+    pub(crate) fn new(place: &Place) -> Result<Self> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let path = place.dir("bench")?.join(format!("lines-{since}.jsonl"));
+        let kept = File::create(&path).doing(path.display())?;
+        eprintln!("every line goes to {}", path.display());
+        Ok(Self(kept))
+    }
+}
+
 /// Runs `workloads`, prints a table for each and keeps every line.
 pub(crate) fn run(
     place: &Place,
@@ -26,24 +40,23 @@ pub(crate) fn run(
     rounds: u32,
     scale: f64,
 ) -> Result<()> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let path = place.dir("bench")?.join(format!("lines-{since}.jsonl"));
-    let mut kept = File::create(&path).doing(path.display())?;
-    eprintln!("every line goes to {}", path.display());
+    let mut kept = Kept::new(place)?;
     warm_up(place, broker, clients, scale)?;
     for workload in workloads {
         if broker.address(workload).is_none() {
             eprintln!("workload {} needs a broker of our own: left out", workload.name);
             continue;
         }
-        let table = one_workload(place, broker, workload, clients, rounds, scale, &mut kept)?;
+        let table = in_turns(workload, clients, rounds, &mut kept, |client, api| {
+            once(place, broker, workload, client, api, scale)
+        })?;
         println!("{table}");
     }
     Ok(())
 }
 
 /// The broker's compiler must be done before anything counts.
-fn warm_up(place: &Place, broker: &Broker, clients: &[Built], scale: f64) -> Result<()> {
+pub(crate) fn warm_up(place: &Place, broker: &Broker, clients: &[Built], scale: f64) -> Result<()> {
     let (workloads, _) = super::workloads::chosen(Some("a,b"))?;
     for workload in workloads {
         eprintln!("warming up with {}", workload.title);
@@ -52,14 +65,13 @@ fn warm_up(place: &Place, broker: &Broker, clients: &[Built], scale: f64) -> Res
     Ok(())
 }
 
-fn one_workload(
-    place: &Place,
-    broker: &Broker,
+/// Every client in each of its ways, once per round, each round begun by another; a run that fails stays visible.
+pub(crate) fn in_turns(
     workload: &Workload,
     clients: &[Built],
     rounds: u32,
-    scale: f64,
-    kept: &mut File,
+    kept: &mut Kept,
+    mut run: impl FnMut(&Built, &str) -> Result<Line>,
 ) -> Result<Table> {
     let turns: Vec<(&Built, &str)> =
         clients.iter().flat_map(|c| c.apis(workload).iter().map(move |api| (c, *api))).collect();
@@ -67,10 +79,10 @@ fn one_workload(
     for round in 0..rounds as usize {
         for turn in 0..turns.len() {
             let (client, api) = turns[(turn + round) % turns.len()];
-            match once(place, broker, workload, client, api, scale) {
+            match run(client, api) {
                 Ok(line) => {
                     eprintln!("{} round {}: {}", workload.name, round + 1, line.short());
-                    writeln!(kept, "{}", line.kept(workload.name, round))
+                    writeln!(kept.0, "{}", line.kept(workload.name, round))
                         .doing("the file of lines")?;
                     table.add(line);
                 }
@@ -84,6 +96,34 @@ fn one_workload(
     Ok(table)
 }
 
+/// A name that no other topic has.
+pub(crate) fn new_topic(workload: &Workload) -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("bench-{}-{}", workload.name, since.as_micros())
+}
+
+/// What a client is to do, and for whom.
+pub(crate) struct Order<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) address: &'a str,
+    pub(crate) topic: &'a str,
+    pub(crate) workload: &'a Workload,
+    pub(crate) records: u64,
+}
+
+impl Order<'_> {
+    /// Lets a client do it in one of its ways.
+    pub(crate) fn carry_out(&self, place: &Place, client: &Built, api: &str) -> Result<Line> {
+        let Workload { size, partitions, codec, .. } = self.workload;
+        let mut command = client.command();
+        command.arg(self.mode.name()).args(["--bootstrap", self.address, "--topic", self.topic]);
+        command.args(["--api", api, "--records", &self.records.to_string()]);
+        command.args(["--size", &size.to_string(), "--partitions", &partitions.to_string()]);
+        command.args(["--compression", codec, "--payloads"]).arg(self.workload.payloads(place)?);
+        Line::read(&bounded(&mut command)?)
+    }
+}
+
 /// One run of one client on a topic of its own.
 fn once(
     place: &Place,
@@ -94,21 +134,15 @@ fn once(
     scale: f64,
 ) -> Result<Line> {
     let address = broker.address(workload).unwrap_or_default();
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let topic = format!("bench-{}-{}", workload.name, since.as_micros());
-    let records = workload.records(scale);
+    let topic = new_topic(workload);
+    let (mode, records) = (workload.mode, workload.records(scale));
     broker.create(&topic, workload.partitions)?;
-    let mode = if workload.mode == Mode::Produce { "produce" } else { "latency" };
-    let mut command = client.command();
-    command.arg(mode).args(["--bootstrap", address, "--topic", &topic, "--api", api]);
-    command.args(["--records", &records.to_string(), "--size", &workload.size.to_string()]);
-    command.args(["--partitions", &workload.partitions.to_string()]);
-    command.args(["--compression", workload.codec, "--payloads"]).arg(workload.payloads(place)?);
-    let line = bounded(&mut command).and_then(|printed| Line::read(&printed));
+    let line =
+        Order { mode, address, topic: &topic, workload, records }.carry_out(place, client, api);
     let counted = broker.count(&topic, workload.partitions);
     broker.delete(&topic)?;
     let (line, counted) = (line?, counted?);
-    if workload.mode == Mode::Produce && counted != records {
+    if mode == Mode::Produce && counted != records {
         let name = client.client.name;
         return Err(Failure::new(format!("{name} sent {records}, the log has {counted}")));
     }

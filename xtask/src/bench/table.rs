@@ -57,7 +57,7 @@ impl Line {
 /// All runs of one workload.
 pub(crate) struct Table {
     title: &'static str,
-    latency: bool,
+    mode: Mode,
     rows: BTreeMap<(String, String), Vec<Line>>,
     failed: BTreeMap<(String, String), u32>,
 }
@@ -67,7 +67,7 @@ impl Table {
     pub(crate) fn new(workload: &Workload) -> Self {
         Self {
             title: workload.title,
-            latency: workload.mode == Mode::Latency,
+            mode: workload.mode,
             rows: BTreeMap::new(),
             failed: BTreeMap::new(),
         }
@@ -103,38 +103,64 @@ pub(crate) fn cell([min, median, max]: [f64; 3], digits: usize) -> String {
 impl Display for Table {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "### {}\n", self.title)?;
-        let (first, unit, digits) = match self.latency {
-            true => ("p50 ms", "p99 ms", 3),
-            false => ("records/s", "MB/s", 0),
-        };
-        writeln!(f, "| client | {first} | {unit} | client CPU us/record | RSS MiB | runs |")?;
+        let columns = self.columns();
+        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        writeln!(f, "| client | {} | RSS MiB | runs |", names.join(" | "))?;
         writeln!(f, "|---|---|---|---|---|---|")?;
+        let rows = self.rows_by_cpu();
+        for ((client, api), lines) in &rows {
+            let version = lines.first().map_or("", |l| l.version.as_str());
+            let cells: Vec<String> =
+                columns.iter().map(|c| cell(spread(lines, c.figure), c.digits)).collect();
+            let rss = spread(lines, |l| l.rss_mib)[2];
+            let (cells, runs) = (cells.join(" | "), lines.len());
+            writeln!(f, "| {client} {version} {api} | {cells} | {rss:.0} | {runs} |")?;
+        }
+        for ((client, api), runs) in &self.failed {
+            writeln!(f, "| {client} {api} | failed | | | | {runs} |")?;
+        }
+        writeln!(f, "\nEach cell: minimum / **median** / maximum; sorted by the median of CPU.")?;
+        if self.mode == Mode::Consume {
+            for ((client, api), lines) in &rows {
+                let settings = lines.first().map_or(&Value::Null, |l| &l.settings);
+                writeln!(f, "- {client} {api}: `{settings}`")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A figure of a run.
+struct Column {
+    name: &'static str,
+    figure: fn(&Line) -> f64,
+    digits: usize,
+}
+
+impl Table {
+    /// What was asked for comes first.
+    fn columns(&self) -> [Column; 3] {
+        let column = |name, figure, digits| Column { name, figure, digits };
+        let cpu = column("client CPU us/record", |l: &Line| l.cpu_us_per_rec, 3);
+        let rate = column("records/s", |l: &Line| l.rec_per_s, 0);
+        let volume = column("MB/s", |l: &Line| l.mb_per_s, 0);
+        match self.mode {
+            Mode::Produce => [rate, volume, cpu],
+            Mode::Consume => [cpu, rate, volume],
+            Mode::Latency => {
+                let p50 = column("p50 ms", |l: &Line| l.p50_us / 1e3, 3);
+                [p50, column("p99 ms", |l: &Line| l.p99_us / 1e3, 3), cpu]
+            }
+        }
+    }
+
+    fn rows_by_cpu(&self) -> Vec<(&(String, String), &Vec<Line>)> {
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_by(|a, b| {
             let cpu = |lines: &[Line]| spread(lines, |l| l.cpu_us_per_rec)[1];
             cpu(a.1).total_cmp(&cpu(b.1))
         });
-        for ((client, api), lines) in rows {
-            let (one, two) = if self.latency {
-                (spread(lines, |l| l.p50_us / 1e3), spread(lines, |l| l.p99_us / 1e3))
-            } else {
-                (spread(lines, |l| l.rec_per_s), spread(lines, |l| l.mb_per_s))
-            };
-            let version = lines.first().map_or("", |l| l.version.as_str());
-            let cpu = cell(spread(lines, |l| l.cpu_us_per_rec), 3);
-            let rss = spread(lines, |l| l.rss_mib)[2];
-            writeln!(
-                f,
-                "| {client} {version} {api} | {} | {} | {cpu} | {rss:.0} | {} |",
-                cell(one, digits),
-                cell(two, digits),
-                lines.len()
-            )?;
-        }
-        for ((client, api), runs) in &self.failed {
-            writeln!(f, "| {client} {api} | failed | | | | {runs} |")?;
-        }
-        writeln!(f, "\nEach cell: minimum / **median** / maximum; sorted by the median of CPU.")
+        rows
     }
 }
 

@@ -14,6 +14,19 @@ pub(crate) enum Mode {
     Produce,
     /// One record after the other, each awaited.
     Latency,
+    /// A topic from its beginning.
+    Consume,
+}
+
+impl Mode {
+    /// What the programs call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::Produce => "produce",
+            Mode::Latency => "latency",
+            Mode::Consume => "consume",
+        }
+    }
 }
 
 /// What payloads are made of.
@@ -109,6 +122,45 @@ const WORKLOADS: [Workload; 8] = [
     },
 ];
 
+/// A topic to read.
+const fn reading(name: &'static str, title: &'static str, partitions: u16) -> Workload {
+    Workload { name, title, mode: Mode::Consume, partitions, ..Workload::BASE }
+}
+
+/// The same with values of 1 KiB.
+const fn of_1k(workload: Workload) -> Workload {
+    Workload { size: 1024, records: 1_000_000, ..workload }
+}
+
+/// The same with words, and lz4.
+const fn in_lz4(workload: Workload) -> Workload {
+    Workload { codec: "lz4", payload: Payload::Text, ..workload }
+}
+
+const CONSUMING: [Workload; 8] = [
+    reading("100-1", "read 100 B, 1 partition", 1),
+    reading("100-50", "read 100 B, 50 partitions", 50),
+    of_1k(reading("1k-1", "read 1 KiB, 1 partition", 1)),
+    of_1k(reading("1k-50", "read 1 KiB, 50 partitions", 50)),
+    in_lz4(reading("100-1-lz4", "read 100 B of text, 1 partition, lz4", 1)),
+    in_lz4(reading("100-50-lz4", "read 100 B of text, 50 partitions, lz4", 50)),
+    in_lz4(of_1k(reading("1k-1-lz4", "read 1 KiB of text, 1 partition, lz4", 1))),
+    in_lz4(of_1k(reading("1k-50-lz4", "read 1 KiB of text, 50 partitions, lz4", 50))),
+];
+
+/// The workloads that read, named in `list`, or all.
+pub(crate) fn consuming(list: Option<&str>) -> Result<Vec<&'static Workload>> {
+    let Some(list) = list else { return Ok(CONSUMING.iter().collect()) };
+    list.split(',').map(|name| named(&CONSUMING, name, "")).collect()
+}
+
+fn named(workloads: &'static [Workload], name: &str, more: &str) -> Result<&'static Workload> {
+    workloads.iter().find(|w| w.name == name).ok_or_else(|| {
+        let names: Vec<&str> = workloads.iter().map(|w| w.name).collect();
+        Failure::new(format!("no workload {name:?}; there are: {}{more}", names.join(", ")))
+    })
+}
+
 /// Name of the rows against the sink, which are not a comparison.
 const HOT: &str = "hot";
 
@@ -117,11 +169,7 @@ pub(crate) fn chosen(list: Option<&str>) -> Result<(Vec<&'static Workload>, bool
     let Some(list) = list else { return Ok((WORKLOADS.iter().collect(), true)) };
     let mut chosen = Vec::new();
     for name in list.split(',').filter(|name| *name != HOT) {
-        let found = WORKLOADS.iter().find(|w| w.name == name);
-        chosen.push(found.ok_or_else(|| {
-            let names: Vec<&str> = WORKLOADS.iter().map(|w| w.name).collect();
-            Failure::new(format!("no workload {name:?}; there are: {}, {HOT}", names.join(", ")))
-        })?);
+        chosen.push(named(&WORKLOADS, name, ", hot")?);
     }
     Ok((chosen, list.split(',').any(|name| name == HOT)))
 }
@@ -218,11 +266,11 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
-    use super::{Random, WORKLOADS, chosen};
+    use super::{CONSUMING, Random, WORKLOADS, chosen, consuming};
 
     #[test]
     fn payloads_have_their_size_and_are_always_the_same() {
-        for workload in &WORKLOADS {
+        for workload in WORKLOADS.iter().chain(&CONSUMING) {
             let line = workload.line(&mut Random(7));
             assert_eq!(line.len(), workload.size + 1, "{}", workload.name);
             assert_eq!(line, workload.line(&mut Random(7)));
@@ -236,5 +284,8 @@ mod tests {
         assert_eq!(rows.iter().map(|w| w.name).collect::<Vec<_>>(), ["b", "f"]);
         assert!(hot);
         assert!(chosen(Some("z")).unwrap_err().to_string().contains("a-lz4"));
+        let reading = consuming(Some("1k-50-lz4")).unwrap();
+        assert_eq!((reading[0].size, reading[0].partitions, reading[0].codec), (1024, 50, "lz4"));
+        assert!(consuming(Some("a")).unwrap_err().to_string().contains("100-50"));
     }
 }

@@ -14,4 +14,4 @@ mod verdict;
 pub(crate) use self::ledger::{Ledger, Sighting};
 pub(crate) use self::sent::Sent;
 pub(crate) use self::stamp::{Carrier, HEADER, Stamp};
-pub(crate) use self::verdict::{Place, Verdict};
+pub(crate) use self::verdict::Verdict;

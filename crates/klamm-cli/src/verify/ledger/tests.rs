@@ -1,7 +1,8 @@
 //! Records in, verdicts out.
 
 use super::{Ledger, Sighting};
-use crate::verify::{Carrier, Place, Sent, Stamp, Verdict};
+use crate::verify::verdict::Place;
+use crate::verify::{Carrier, Sent, Stamp, Verdict};
 use proptest::prelude::*;
 
 const RUN: u32 = 9;

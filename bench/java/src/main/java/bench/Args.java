@@ -23,7 +23,7 @@ record Args(
             given.put(words[i], words[i + 1]);
         }
         Args args = new Args(
-                oneOf(words[0], "produce", "latency"),
+                oneOf(words[0], "produce", "latency", "consume"),
                 take(given, "--bootstrap", "127.0.0.1:9092"),
                 take(given, "--topic", "bench"),
                 positive(take(given, "--records", "1000")),
@@ -40,6 +40,10 @@ record Args(
 
     boolean best() {
         return api.equals("best");
+    }
+
+    boolean consume() {
+        return mode.equals("consume");
     }
 
     boolean latency() {

@@ -16,7 +16,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * The Java client's part in the comparison: acks=all, idempotent, a callback for every record.
  *
  * <pre>
- * bench produce|latency --bootstrap H:P --topic T --records N --size S --partitions P
+ * bench produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P
  *       --api default|best --compression none|lz4 --payloads FILE
  * </pre>
  *
@@ -37,6 +37,10 @@ final class Bench {
     public static void main(String[] words) throws Exception {
         endWithLauncher();
         Args args = Args.parse(words);
+        if (args.consume()) {
+            Reading.run(args);
+            return;
+        }
         Map<String, Object> settings = settings(args);
         Map<String, Object> properties = new LinkedHashMap<>(settings);
         properties.put("bootstrap.servers", args.bootstrap());
@@ -132,7 +136,7 @@ final class Bench {
     }
 
     /** What the result line tells beside the client's own settings. */
-    private static Map<String, Object> noted(Map<String, Object> settings, String name, String value) {
+    static Map<String, Object> noted(Map<String, Object> settings, String name, String value) {
         settings.put(name, value);
         settings.put("jvm", String.join(" ", ManagementFactory.getRuntimeMXBean().getInputArguments()));
         return settings;

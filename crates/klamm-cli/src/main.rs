@@ -18,7 +18,6 @@ mod produce;
 mod secure;
 mod topics;
 mod usage;
-#[allow(dead_code, unused_imports, reason = "what checks records lands one after the other")]
 mod verify;
 
 use args::{Args, Command};

@@ -20,3 +20,4 @@
 //! | Seek, pause and resume against answers | klamm-cli `long_polls`, `reading`; klamm `positions_tests` |
 //! | Futures dropped where they wait | `dropped_futures`; klamm-cli `reading` |
 //! | Throttle times | `throttling` |
+//! | Memory beyond the budget | `memory`; klamm `budget`, `plan_tests` |

@@ -9,6 +9,7 @@ mod compaction_gaps;
 mod dropped_futures;
 mod end_of_log;
 mod fetch_sessions;
+mod memory;
 mod negative_offsets;
 mod offset_out_of_range;
 mod old_message_sets;

@@ -39,9 +39,8 @@ async fn main() -> Result<(), Failure> {
 
 async fn write(client: &Client, topic: &str, count: usize, mib: usize) -> Result<(), Failure> {
     let partitions = i32::try_from(count)?;
-    let made =
-        client.admin().create_topics(vec![NewTopic::new(topic).partitions(partitions)], false);
-    for (_, made) in made.await? {
+    let wanted = vec![NewTopic::new(topic).partitions(partitions)];
+    for (_, made) in client.admin().create_topics(wanted, false).await? {
         made?;
     }
     let producer = client.producer(ProducerConfig::default().compression(Codec::Zstd))?;

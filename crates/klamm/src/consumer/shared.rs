@@ -116,7 +116,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             doorbell,
-            budget: Budget::new(memory, move || bell.ring_if_hungry()),
+            budget: Budget::new(memory, move |used| bell.released(used)),
             ready: Notify::new(),
             waiting: AtomicUsize::new(0),
             group: Notify::new(),
@@ -155,17 +155,30 @@ impl Shared {
 
     /// The next batch or error. `polled` tells when the application began to ask, once for each time.
     pub(super) fn take_batch(&self, polled: Option<Instant>, now: Instant) -> Taken<Batch> {
-        let taken = {
-            let mut state = self.lock();
-            if state.in_hand.intake().is_some() {
-                return Taken::Error(ConsumeError::InRun);
-            }
-            state.end_current();
-            self.note_poll(&mut state, polled);
-            state.take(now)
-        };
-        self.doorbell.ring_if_hungry();
+        let mut state = self.lock();
+        if state.in_hand.intake().is_some() {
+            return Taken::Error(ConsumeError::InRun);
+        }
+        state.end_current();
+        self.note_poll(&mut state, polled);
+        let taken = state.take(now);
+        let short = self.is_short(&state, &taken);
+        drop(state);
+        if short {
+            self.doorbell.taken();
+        }
         taken
+    }
+
+    /// Whether the fetcher may wait for what was taken: there is less of the partition at hand now than may be,
+    /// or nothing of any.
+    fn is_short(&self, state: &State, taken: &Taken<Batch>) -> bool {
+        let short = |batch: &Batch| {
+            let topic = Arc::clone(batch.topic_shared());
+            let tp = TopicPartition { topic, partition: batch.partition() };
+            state.positions.is_short(&tp, self.budget.limit())
+        };
+        state.is_drained() || matches!(taken, Taken::Some(batch) if short(batch))
     }
 
     /// The next record or error, as [`Shared::take_batch`].
@@ -184,7 +197,9 @@ impl Shared {
                 return Taken::Some(record);
             }
             let taken = state.take(now);
-            self.doorbell.ring_if_hungry();
+            if self.is_short(&state, &taken) {
+                self.doorbell.taken();
+            }
             match taken {
                 Taken::Some(batch) => state.begin(batch),
                 Taken::Nothing => return Taken::Nothing,

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Called with nothing when memory was given back.
-type Released = Box<dyn Fn() + Send + Sync>;
+/// Called with what is still in use when memory was given back.
+type Released = Box<dyn Fn(usize) + Send + Sync>;
 
 /// A bound on bytes, shared by everything that holds some.
 #[derive(Clone)]
@@ -28,9 +28,9 @@ pub(crate) struct Charge {
 }
 
 impl Budget {
-    /// A budget of `limit` bytes; `released` is called whenever some are given back, on the thread that
-    /// does it, and must be short.
-    pub(crate) fn new(limit: usize, released: impl Fn() + Send + Sync + 'static) -> Self {
+    /// A budget of `limit` bytes; `released` is called with what is in use whenever some are given back, on
+    /// the thread that does it, and must be short.
+    pub(crate) fn new(limit: usize, released: impl Fn(usize) + Send + Sync + 'static) -> Self {
         let (used, released) = (AtomicUsize::new(0), Box::new(released));
         Self(Arc::new(Shared { limit, used, released }))
     }
@@ -73,8 +73,8 @@ impl Shared {
 
     fn give_back(&self, bytes: usize) {
         if bytes > 0 {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
-            (self.released)();
+            let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+            (self.released)(before.saturating_sub(bytes));
         }
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     fn what_does_not_fit_is_refused_and_what_is_dropped_fits_again() {
         let freed = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&freed);
-        let budget = Budget::new(100, move || {
+        let budget = Budget::new(100, move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         });
         let held = budget.reserve(60).unwrap();
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn one_at_a_time_goes_over() {
-        let budget = Budget::new(100, || {});
+        let budget = Budget::new(100, |_| {});
         let first = budget.reserve_over(250).unwrap();
         assert!(budget.reserve_over(1).is_none());
         drop(first);
@@ -184,7 +184,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_over_by_more_than_one_answer(ops in proptest::collection::vec(op(), 0..60)) {
-            let budget = Budget::new(200, || {});
+            let budget = Budget::new(200, |_| {});
             let mut held: Vec<Charge> = Vec::new();
             for op in ops {
                 let count = held.len();

@@ -355,7 +355,7 @@ impl Batch {
         records: Bytes,
         max_records: usize,
     ) -> Result<Vec<Batch>, FetchDataError> {
-        let budget = Budget::new(usize::MAX, || {});
+        let budget = Budget::new(usize::MAX, |_| {});
         // It never is full.
         let Some(charge) = budget.reserve(records.len()) else { return Ok(Vec::new()) };
         let data = FetchedData {

@@ -339,7 +339,7 @@ fn batches_are_cut_to_what_a_poll_hands_out() {
 
 #[test]
 fn records_keep_their_memory_and_give_it_back() {
-    let budget = Budget::new(1 << 20, || {});
+    let budget = Budget::new(1 << 20, |_| {});
     let plain = Sample::new(0, 3).bytes();
     let packed = Sample::new(3, 3).codec(Codec::Gzip).bytes();
     let (answer, unpacked) = (plain.len() + packed.len(), 3 * 9);
@@ -359,7 +359,7 @@ fn records_keep_their_memory_and_give_it_back() {
 
 #[test]
 fn an_answer_that_was_decompressed_is_let_go() {
-    let budget = Budget::new(1 << 20, || {});
+    let budget = Budget::new(1 << 20, |_| {});
     let packed = Sample::new(0, 3).codec(Codec::Lz4).bytes();
     let mut decoder = decoder(0, packed, &[], SETTINGS, &budget);
     let (batches, _) = drain(&mut decoder, &budget);
@@ -378,7 +378,7 @@ fn wide(base: i64, bytes: usize) -> Vec<u8> {
 #[test]
 fn decompression_waits_for_memory_and_goes_on_where_it_was() {
     let log = [wide(0, 30_000), wide(1, 30_000), wide(2, 30_000)].concat();
-    let budget = Budget::new(90_000, || {});
+    let budget = Budget::new(90_000, |_| {});
     let mut decoder = decoder(0, log, &[], SETTINGS, &budget);
     let Ok(Step::Batches(first)) = decoder.next(&budget, false) else { panic!("room for one") };
     assert_eq!((first.len(), decoder.position().0), (1, 1));
@@ -395,7 +395,7 @@ fn decompression_waits_for_memory_and_goes_on_where_it_was() {
 
 #[test]
 fn a_batch_larger_than_the_budget_is_delivered_to_whom_it_is_urgent() {
-    let budget = Budget::new(1_000, || {});
+    let budget = Budget::new(1_000, |_| {});
     let mut decoder = decoder(0, wide(0, 200_000), &[], SETTINGS, &budget);
     assert!(matches!(decoder.next(&budget, false), Ok(Step::Blocked)));
     let Ok(Step::Batches(batches)) = decoder.next(&budget, true) else { panic!("urgent") };

@@ -47,10 +47,13 @@ pub(crate) enum Demand {
     Nothing,
     /// Something once the application has taken what is at hand.
     Later,
+    /// Something once less memory is in use than this.
+    Below(usize),
     Now,
 }
 
-/// Which partitions to ask `node` for now, and how much; `None` if there is nothing to ask or no room.
+/// Which partitions to ask `node` for now, and how much; what is missing if there is nothing to ask or no
+/// room.
 ///
 /// A request that would only wait, for partitions that are read to their end, is left for later while
 /// another partition of the broker cannot be asked for just because of what is at hand of it: it would have
@@ -67,15 +70,15 @@ pub(crate) fn plan(
     settings: &PlanSettings,
     only_expected: bool,
     now: Instant,
-) -> Option<Plan> {
+) -> Result<Plan, Demand> {
     let Found { mut due, demand, expects, leader_only } =
         look(positions, node, reachable, budget, only_expected, now);
     if demand != Demand::Now {
-        return None;
+        return Err(demand);
     }
     due.sort_unstable();
     let due: Vec<TopicPartition> = due.into_iter().map(|(_, tp)| tp.clone()).collect();
-    let charge = room(budget, settings.max_bytes)?;
+    let charge = room(budget, settings.max_bytes).ok_or(Demand::Below(worth_asking(budget)))?;
     let max_bytes = i32::try_from(charge.bytes()).unwrap_or(i32::MAX);
     // The same in every request, or a session would have to name all partitions each time.
     let whole = i32::try_from(budget.limit() / REQUEST_PART).unwrap_or(i32::MAX);
@@ -87,7 +90,7 @@ pub(crate) fn plan(
         leases.push(partition.ask(ask));
         wanted.push((tp, partition.wanted(partition_max_bytes)));
     }
-    Some(Plan { wanted, leases, max_bytes, expects, leader_only, charge })
+    Ok(Plan { wanted, leases, max_bytes, expects, leader_only, charge })
 }
 
 struct Found<'a> {
@@ -106,7 +109,7 @@ fn look<'a>(
     only_expected: bool,
     now: Instant,
 ) -> Found<'a> {
-    let share = budget.limit() / positions.partitions.len().max(1);
+    let share = positions.share(budget.limit());
     let mut due: Vec<(u64, &TopicPartition)> = Vec::new();
     let (mut behind, mut at_hand, mut expects, mut leader_only) = (false, false, false, false);
     for (tp, partition) in &positions.partitions {
@@ -145,6 +148,16 @@ impl Positions {
         look(self, node, reachable, budget, only_expected, now).demand
     }
 
+    /// How much of a partition may be at hand before it is not asked for any more.
+    fn share(&self, limit: usize) -> usize {
+        limit / self.partitions.len().max(1)
+    }
+
+    /// Whether less of a partition is at hand than may be.
+    pub(crate) fn is_short(&self, tp: &TopicPartition, limit: usize) -> bool {
+        self.partitions.get(tp).is_none_or(|partition| partition.is_short(self.share(limit)))
+    }
+
     /// Brokers that lead, or follow for, a partition that is being read.
     pub(crate) fn sources(&self, reachable: impl Fn(i32) -> bool, now: Instant) -> BTreeSet<i32> {
         let read = self.partitions.values().filter(|p| p.phase == Phase::Fetching && !p.paused);
@@ -152,10 +165,15 @@ impl Positions {
     }
 }
 
+/// Below how many bytes in use there is room that is worth asking for.
+fn worth_asking(budget: &Budget) -> usize {
+    budget.limit() - budget.limit() / WORTH_ASKING + 1
+}
+
 /// Memory for an answer of at most `max_bytes`, or of less if there is less.
 fn room(budget: &Budget, max_bytes: i32) -> Option<Charge> {
     let available = budget.available();
-    if available == 0 || available < budget.limit() / WORTH_ASKING {
+    if available == 0 || budget.used() >= worth_asking(budget) {
         return None;
     }
     let max_bytes = usize::try_from(max_bytes).unwrap_or(1);
@@ -168,8 +186,12 @@ impl AssignedPartition {
         self.phase == Phase::Fetching
             && self.busy == Busy::Idle
             && !self.paused
-            && (self.buffered == 0 || self.buffered < share)
+            && self.is_short(share)
             && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    fn is_short(&self, share: usize) -> bool {
+        self.buffered == 0 || self.buffered < share
     }
 
     /// Whether it can be asked for as soon as what was sent is decoded or taken.

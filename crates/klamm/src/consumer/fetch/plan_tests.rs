@@ -19,7 +19,21 @@ fn reading(partitions: i32, now: Instant) -> Positions {
 }
 
 fn ask(positions: &mut Positions, node: i32, budget: &Budget, now: Instant) -> Option<Plan> {
+    plan_of(positions, node, budget, now).ok()
+}
+
+fn plan_of(
+    positions: &mut Positions,
+    node: i32,
+    budget: &Budget,
+    now: Instant,
+) -> Result<Plan, Demand> {
     plan(positions, node, |_| true, budget, &ASK, false, now)
+}
+
+/// What node 1 has to wait for.
+fn missing(positions: &mut Positions, budget: &Budget, now: Instant) -> Demand {
+    plan_of(positions, 1, budget, now).unwrap_err()
 }
 
 fn numbers(plan: &Plan) -> Vec<i32> {
@@ -45,7 +59,7 @@ fn deliver(
 #[test]
 fn each_broker_is_asked_for_its_own_and_each_partition_once() {
     let now = Instant::now();
-    let (mut positions, budget) = (reading(4, now), Budget::new(100_000, || {}));
+    let (mut positions, budget) = (reading(4, now), Budget::new(100_000, |_| {}));
     let first = ask(&mut positions, 1, &budget, now).unwrap();
     assert_eq!((numbers(&first), first.max_bytes), (vec![0, 2], 1_000));
     assert_eq!(first.wanted[0].1.max_bytes, 300);
@@ -59,13 +73,15 @@ fn each_broker_is_asked_for_its_own_and_each_partition_once() {
 #[test]
 fn a_partition_with_its_share_at_hand_is_not_asked_for() {
     let now = Instant::now();
-    let (mut positions, budget) = (reading(2, now), Budget::new(10_000, || {}));
+    let (mut positions, budget) = (reading(2, now), Budget::new(10_000, |_| {}));
     let first = ask(&mut positions, 1, &budget, now).unwrap();
     deliver(&mut positions, 0, first.leases[0], 10, 4_999, now);
     let second = ask(&mut positions, 1, &budget, now).expect("less than half of 10,000");
     deliver(&mut positions, 0, second.leases[0], 20, 1, now);
-    assert!(ask(&mut positions, 1, &budget, now).is_none());
+    assert_eq!(missing(&mut positions, &budget, now), Demand::Later);
+    assert!(!positions.is_short(&tp(0), budget.limit()));
     assert!(positions.handed_out(&tp(0), first.leases[0].lease, at(10, 1), 4_999, now));
+    assert!(positions.is_short(&tp(0), budget.limit()), "that is worth a look");
     assert!(ask(&mut positions, 1, &budget, now).is_some());
 }
 
@@ -73,7 +89,7 @@ fn a_partition_with_its_share_at_hand_is_not_asked_for() {
 #[test]
 fn a_request_that_would_only_wait_is_left_for_when_there_is_company() {
     let now = Instant::now();
-    let (mut positions, budget) = (reading(4, now), Budget::new(40_000, || {}));
+    let (mut positions, budget) = (reading(4, now), Budget::new(40_000, |_| {}));
     let first = ask(&mut positions, 1, &budget, now).unwrap();
     assert_eq!(numbers(&first), [0, 2]);
     let (busy, idle) = (first.leases[0], first.leases[1]);
@@ -103,10 +119,10 @@ fn a_request_that_would_only_wait_is_left_for_when_there_is_company() {
 #[test]
 fn only_what_should_have_records_is_asked_for_where_nothing_waits() {
     let now = Instant::now();
-    let (mut positions, budget) = (reading(6, now), Budget::new(60_000, || {}));
+    let (mut positions, budget) = (reading(6, now), Budget::new(60_000, |_| {}));
     let expected = |positions: &mut Positions| {
         let demand = positions.demand(1, |_| true, &budget, true, now);
-        let found = plan(positions, 1, |_| true, &budget, &ASK, true, now);
+        let found = plan(positions, 1, |_| true, &budget, &ASK, true, now).ok();
         assert_eq!(demand == Demand::Now, found.is_some());
         found.map(|plan| (numbers(&plan), plan.leases)).unwrap_or_default()
     };
@@ -135,15 +151,17 @@ fn only_what_should_have_records_is_asked_for_where_nothing_waits() {
 #[test]
 fn no_more_is_asked_for_than_there_is_memory_for() {
     let now = Instant::now();
-    let budget = Budget::new(1_600, || {});
+    let budget = Budget::new(1_600, |_| {});
     let mut positions = reading(2, now);
     let mut held = vec![budget.reserve(600).unwrap()];
     let plan = ask(&mut positions, 1, &budget, now).unwrap();
     assert_eq!((plan.max_bytes, plan.charge.bytes()), (500, 500), "half of what is left");
     held.push(budget.reserve(301).unwrap());
     assert!(ask(&mut positions, 2, &budget, now).is_none(), "199 of 1,600 are not worth it");
+    let positions = &mut positions;
+    assert_eq!(plan_of(positions, 2, &budget, now).unwrap_err(), Demand::Below(1_401));
     drop(plan);
-    assert!(ask(&mut positions, 2, &budget, now).is_some());
+    assert!(budget.used() < 1_401 && ask(positions, 2, &budget, now).is_some());
 }
 
 proptest! {
@@ -151,7 +169,7 @@ proptest! {
     #[test]
     fn none_starves(partitions in 1..40i32, greedy in 1..4usize) {
         let now = Instant::now();
-        let (mut positions, budget) = (reading(2 * partitions, now), Budget::new(1 << 30, || {}));
+        let (mut positions, budget) = (reading(2 * partitions, now), Budget::new(1 << 30, |_| {}));
         let mut served = vec![0; 2 * partitions as usize];
         let rounds = 3 * partitions as usize;
         for _ in 0..rounds {

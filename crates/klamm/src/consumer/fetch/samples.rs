@@ -148,7 +148,7 @@ pub(super) fn drain(
 }
 
 pub(super) fn unlimited() -> Budget {
-    Budget::new(usize::MAX, || {})
+    Budget::new(usize::MAX, |_| {})
 }
 
 /// Reads from `offset` on: the offsets delivered, the position after them, and what was wrong.

@@ -121,14 +121,25 @@ impl Fetcher {
             Poll::Pending => false,
             Poll::Ready(false) => true,
             Poll::Ready(true) => {
-                let plan = self.plan(at.node, only_expected, now).or_else(|| {
-                    // Said first: what is let go from here on rings.
-                    self.shared.doorbell.be_hungry();
-                    self.plan(at.node, only_expected, now)
-                });
+                let plan = self.plan_or_wait(at.node, only_expected, now);
                 plan.is_some_and(|plan| self.submit(cx, at, plan, wait, now))
             }
         }
+    }
+
+    /// What to ask for; if something is missing, the bell rings when it may be there.
+    fn plan_or_wait(&self, node: i32, only_expected: bool, now: Instant) -> Option<Plan> {
+        // Once for each thing that may be missing, and once more: it is said first and then looked again,
+        // because what happens from there on rings.
+        for _ in 0..3 {
+            match self.plan(node, only_expected, now) {
+                Ok(plan) => return Some(plan),
+                Err(Demand::Nothing | Demand::Now) => return None,
+                Err(Demand::Later) => self.shared.doorbell.await_taking(),
+                Err(Demand::Below(used)) => self.shared.doorbell.await_room(used),
+            }
+        }
+        None
     }
 
     /// Whether there is anything to ask for on another lane than the first, which would have to be opened.
@@ -140,7 +151,7 @@ impl Fetcher {
         };
         if demand() == Demand::Later {
             // Said first: what is taken from here on rings.
-            self.shared.doorbell.be_hungry();
+            self.shared.doorbell.await_taking();
         }
         demand() == Demand::Now
     }
@@ -153,7 +164,7 @@ impl Fetcher {
                 .is_none_or(|b| b.unreachable_until.is_none_or(|at| at <= now))
     }
 
-    fn plan(&self, node: i32, only_expected: bool, now: Instant) -> Option<Plan> {
+    fn plan(&self, node: i32, only_expected: bool, now: Instant) -> Result<Plan, Demand> {
         let mut state = self.shared.lock();
         let reachable = |node| self.is_reachable(node, now);
         let (settings, now) = (&self.settings.plan, now.into_std());

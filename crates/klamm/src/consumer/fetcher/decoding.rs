@@ -91,7 +91,8 @@ impl Fetcher {
         }
         self.drop_stale();
         // Said before it is looked at: what is let go from here on rings.
-        self.shared.doorbell.be_hungry();
+        self.shared.doorbell.await_room(usize::MAX);
+        self.shared.doorbell.await_taking();
         while self.working.len() < WORKERS
             && let Some(urgent) = self.may_decode()
             && let Some(task) = self.waiting.pop_front()

@@ -35,25 +35,30 @@ impl Shared {
         polled: Option<Instant>,
         now: Instant,
     ) -> Taken<()> {
-        let taken = {
-            let mut state = self.lock();
-            state.end_current();
-            self.note_poll(&mut state, polled);
-            match state.take(now) {
-                Taken::Some(batch) => {
-                    let topic = Arc::clone(batch.topic_shared());
-                    let tp = TopicPartition { topic, partition: batch.partition() };
-                    if intake.take(&tp, batch) {
-                        state.pause(&tp, true, now);
-                    }
-                    Taken::Some(())
+        let mut state = self.lock();
+        state.end_current();
+        self.note_poll(&mut state, polled);
+        let taken = state.take(now);
+        let mut short = self.is_short(&state, &taken);
+        let taken = match taken {
+            Taken::Some(batch) => {
+                let topic = Arc::clone(batch.topic_shared());
+                let tp = TopicPartition { topic, partition: batch.partition() };
+                if intake.take(&tp, batch) {
+                    state.pause(&tp, true, now);
+                    // What is at hand of it keeps nobody waiting any more.
+                    short = true;
                 }
-                Taken::Nothing => Taken::Nothing,
-                Taken::Closed => Taken::Closed,
-                Taken::Error(error) => Taken::Error(error),
+                Taken::Some(())
             }
+            Taken::Nothing => Taken::Nothing,
+            Taken::Closed => Taken::Closed,
+            Taken::Error(error) => Taken::Error(error),
         };
-        self.doorbell.ring_if_hungry();
+        drop(state);
+        if short {
+            self.doorbell.taken();
+        }
         taken
     }
 }

@@ -173,7 +173,8 @@ impl Consumer {
         self.ask_for_commit(offsets.into_iter().map(|(tp, offset)| (tp, None, offset)))
     }
 
-    /// Commits everything handed out so far, of all assigned partitions.
+    /// Commits everything handed out so far, of all assigned partitions; during [`Consumer::run`] only what
+    /// is done of it.
     ///
     /// # Errors
     /// As [`Consumer::commit`].
@@ -190,7 +191,8 @@ impl Consumer {
             let mut state = self.shared.lock();
             state.all_processed();
             let leased = state.leased();
-            let at = |(tp, lease)| Some((state.came_to(&tp)?, tp, lease));
+            // A run tells itself what of it is processed.
+            let at = |(tp, lease)| Some((state.processed(&tp)?, tp, lease));
             let offsets = leased.into_iter().filter_map(at);
             offsets.map(|(at, tp, lease)| (tp, Some(lease), at.into())).collect()
         };

@@ -42,7 +42,8 @@ impl Consumer {
     /// is lost, handlers at work go on and are not committed. The member counts as alive
     /// (`max.poll.interval.ms`) for as long as handlers end or there is room for more records.
     ///
-    /// The consumer must not be polled meanwhile. Afterwards it goes on at the first record of each
+    /// The consumer must not be polled meanwhile, and a handler must not wait for [`Consumer::close`], which
+    /// waits for it; [`Consumer::stop_run`] waits for nobody. Afterwards it goes on at the first record of each
     /// partition that is not done with.
     ///
     /// # Errors

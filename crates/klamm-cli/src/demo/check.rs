@@ -56,9 +56,14 @@ impl Checker {
         });
     }
 
-    /// A member was killed, and nobody has these partitions now.
-    pub(super) fn killed(&self, member: usize, orphaned: &[i32]) {
-        self.with(|book| book.handover.killed(member, orphaned));
+    /// A member was killed.
+    pub(super) fn killed(&self, member: usize) {
+        self.with(|book| book.handover.killed(member));
+    }
+
+    /// Nobody has these partitions since.
+    pub(super) fn orphaned(&self, partitions: impl IntoIterator<Item = i32>) {
+        self.with(|book| book.handover.orphaned(partitions));
     }
 
     /// What the group had committed of a partition when its member was killed.

@@ -23,13 +23,18 @@ struct Reader {
 }
 
 /// A partition that has nobody to read it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Orphan {
     /// What may be read again.
     again: Range<i64>,
     state: State,
     /// The end of its log when it was taken over.
     end: Option<i64>,
+}
+
+impl Orphan {
+    /// Nothing of it may be read again.
+    const NEW: Orphan = Orphan { again: 0..0, state: State::Waiting, end: None };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,14 +57,19 @@ pub(super) struct Orphans {
 }
 
 impl Handover {
-    /// Books that a member was killed, and that nobody has these partitions now. Until [`Handover::committed`]
-    /// says more, all that the member read of them may be read again.
-    pub(super) fn killed(&mut self, member: usize, orphaned: &[i32]) {
-        for partition in orphaned {
-            let its = self.readers.get(partition).filter(|reader| reader.member == member);
-            let again = 0..its.map_or(0, |reader| reader.next);
-            let orphan = Orphan { again, state: State::Waiting, end: None };
-            self.orphans.insert(*partition, orphan);
+    /// Books that a member was killed. Until [`Handover::committed`] says more, all that it read of the
+    /// partitions it was the last to read may be read again.
+    pub(super) fn killed(&mut self, member: usize) {
+        let its = self.readers.iter().filter(|(_, reader)| reader.member == member);
+        let orphan = |reader: &Reader| Orphan { again: 0..reader.next, ..Orphan::NEW };
+        self.orphans.extend(its.map(|(partition, reader)| (*partition, orphan(reader))));
+    }
+
+    /// Books that nobody has these partitions since somebody was killed: they were that member's, or on their
+    /// way from one member to another.
+    pub(super) fn orphaned(&mut self, partitions: impl IntoIterator<Item = i32>) {
+        for partition in partitions {
+            self.orphans.entry(partition).or_insert(Orphan::NEW);
         }
     }
 
@@ -143,7 +153,8 @@ mod tests {
         let mut handover = Handover::default();
         handover.read(0, 7, 100, true);
         handover.read(1, 8, 50, true);
-        handover.killed(0, &[7, 9]);
+        handover.killed(0);
+        handover.orphaned([7, 9]);
         handover.committed(7, 90);
         handover.committed(8, 10);
         for offset in [89, 90, 99, 100] {
@@ -159,7 +170,8 @@ mod tests {
         let mut handover = Handover::default();
         handover.read(0, 7, 100, true);
         handover.read(1, 7, 120, true);
-        handover.killed(0, &[7]);
+        handover.killed(0);
+        handover.orphaned([7]);
         handover.again(7, 99);
         assert_eq!(handover.counts(), ReadAgain { after_kill: 0, unexplained: 1 });
     }
@@ -169,7 +181,8 @@ mod tests {
         let mut handover = Handover::default();
         handover.read(0, 1, 10, true);
         handover.read(0, 2, 10, true);
-        handover.killed(0, &[1, 2, 3]);
+        handover.killed(0);
+        handover.orphaned([1, 3]);
         assert_eq!(handover.orphans(), Orphans { all: 3, waiting: 3, catching_up: 0 });
         handover.assigned(&[0, 1]);
         assert_eq!(handover.orphans(), Orphans { all: 3, waiting: 2, catching_up: 1 });

@@ -17,6 +17,7 @@ use klamm::{Consumer, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// The number of the member that is killed.
 const FIRST: usize = 1;
@@ -25,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long readers may take to have their partitions.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long nothing may be read, beyond the session timeout, while there is something left to read.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All that a part needs.
 pub(super) struct Part {
@@ -67,6 +68,13 @@ struct Began {
     peak_rss: u64,
 }
 
+/// When to look; what was missed is not made up for.
+fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
 fn cpu_now(broker_is_ours: bool) -> Cpu {
     let broker = broker_is_ours.then(|| usage::cpu_of_threads(THREAD)).flatten();
     Cpu { total: usage::cpu().as_secs_f64(), broker: broker.map(|time| time.as_secs_f64()) }
@@ -82,7 +90,7 @@ impl Part {
         self.load.meter = Arc::new(Meter::new(0)?);
         let (load, records, tasks) = (self.load.clone(), self.records, self.tasks);
         let mut loading = tokio::spawn(async move { load.run(records, tasks).await });
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = ticks();
         let sent = loop {
             tokio::select! {
                 _ = ticks.tick() => self.look(&mut began, view).await,
@@ -108,7 +116,7 @@ impl Part {
     /// Waits until every partition has a reader.
     async fn until_ready(&mut self, view: &mut View) -> Result<(), Failure> {
         let deadline = Instant::now() + READY_TIMEOUT;
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = ticks();
         while !self.is_ready() {
             if Instant::now() > deadline {
                 let why = self.troubles.take().join("; ");
@@ -144,7 +152,7 @@ impl Part {
         let ends = self.ends().await?;
         let patience = self.script.session_timeout + PATIENCE;
         let (mut read, mut progress) = (0, Instant::now());
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = ticks();
         while self.script.killed_at.is_some()
             || !self.checkers.iter().all(|checker| checker.has_all(sent, &ends))
         {
@@ -174,6 +182,8 @@ impl Part {
         let (read, end_to_end) = self.readings.look();
         let acknowledged = self.load.meter.progress();
         let at = at.as_secs_f64();
+        // One that is only just over would be all noise.
+        self.scene.samples.pop_if(|last| at - last.at < LOOK_EVERY.as_secs_f64() / 2.0);
         self.scene.samples.push(Sample { at, acknowledged, read, ack, end_to_end });
         self.scene.members = self.readers.iter().map(Reader::state).collect();
         self.scene.faults = self.faults();
@@ -204,16 +214,16 @@ impl Part {
         };
         reader.kill();
         let checker = Arc::clone(checker);
-        let read: BTreeSet<i32> = self.readers.iter().flat_map(Reader::partitions).collect();
-        let orphaned: Vec<i32> = (0..self.partitions).filter(|p| !read.contains(p)).collect();
-        checker.killed(FIRST, &orphaned);
+        checker.killed(FIRST);
+        let orphaned = self.unread();
+        checker.orphaned(orphaned.iter().copied());
         self.script.killed_at = Some(at);
         let session = duration(self.script.session_timeout);
         let n = orphaned.len();
         let what =
             format!("member {FIRST} is killed, {n} partitions wait; its session lasts {session}");
         self.note(at, what);
-        let committed = self.observer.committed(self.named(orphaned)).await;
+        let committed = self.observer.committed(self.named(0..self.partitions)).await;
         match committed {
             Ok(offsets) => {
                 for (tp, offset) in offsets {
@@ -224,12 +234,22 @@ impl Part {
         }
     }
 
+    /// The partitions that nobody has.
+    fn unread(&self) -> Vec<i32> {
+        let read: BTreeSet<i32> = self.readers.iter().flat_map(Reader::partitions).collect();
+        (0..self.partitions).filter(|partition| !read.contains(partition)).collect()
+    }
+
     /// Says when others have the killed member's partitions, and when they have caught up.
     async fn note_takeover(&mut self, at: f64) {
         let Some((killed, checker)) = self.script.killed_at.zip(self.checkers.first()) else {
             return;
         };
         let checker = Arc::clone(checker);
+        if !self.script.taken_over {
+            // Those that were on their way to another member stop there until the session has run out.
+            checker.orphaned(self.unread());
+        }
         let read: Vec<i32> = self.readers.iter().flat_map(Reader::partitions).collect();
         checker.assigned(&read);
         self.scene.orphans = checker.state().0;

@@ -12,6 +12,10 @@ use crate::args::{Global, Output};
 use crate::failure::{FAILED, Failure, INTERRUPTED, RATE_MISSED};
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
+
+/// How long it may take to take everything away.
+const STRIKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Plays both parts, says what they came to, and takes everything away again.
 pub(crate) async fn run(global: &Global, args: DemoArgs) -> Result<(), Failure> {
@@ -27,7 +31,8 @@ pub(crate) async fn run(global: &Global, args: DemoArgs) -> Result<(), Failure> 
         _ = tokio::signal::ctrl_c() => Err(Failure::new(INTERRUPTED, "interrupted")),
     };
     view.clear();
-    let struck = stage.strike().await;
+    let struck = tokio::time::timeout(STRIKE_TIMEOUT, stage.strike()).await;
+    let struck = struck.unwrap_or_else(|_| Err(Failure::new(FAILED, "topics may be left behind")));
     let outcomes = played?;
     print(global.output, &outcomes, &stage)?;
     if let Some(path) = &args.report {

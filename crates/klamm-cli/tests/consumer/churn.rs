@@ -81,7 +81,8 @@ impl World {
             16..24 => self.fault(),
             24..30 => tokio::time::sleep(self.seed.u32(..8) * SECOND).await,
             30..36 => self.produce().await,
-            36..40 => self.check().await,
+            // Faults may keep it from being asked.
+            36..40 => drop(timeout(40 * SECOND, self.check()).await),
             _ if count > 0 => {
                 let worker = self.seed.usize(..count);
                 self.poll(worker).await;

@@ -345,6 +345,44 @@ proptest! {
     }
 }
 
+/// Members that say anything about themselves: what they own may be foreign, double, or not exist.
+fn hostile_members() -> impl Strategy<Value = Vec<GroupMember>> {
+    let partition = ("t[0-5]", -2..20i32).prop_map(|(t, p)| TopicPartition::new(t, p));
+    let owned = proptest::collection::vec(partition, 0..12);
+    let user_data = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..60));
+    let said = (owned, proptest::option::of(any::<i32>()), user_data);
+    let said = proptest::collection::vec(said, 9);
+    (any_members(false), said).prop_map(|(members, said)| {
+        let lie = |(member, (owned_partitions, generation, user_data))| GroupMember {
+            owned_partitions,
+            generation,
+            user_data: Option::<Vec<u8>>::map(user_data, Into::into),
+            ..member
+        };
+        members.into_iter().zip(said).map(lie).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn leader_side_assignor_bugs_cannot_be_provoked_by_what_members_say(
+        topics in any_topics(), members in hostile_members(),
+    ) {
+        for assignor in assignors() {
+            let mut owners = BTreeSet::new();
+            for (id, assigned) in assignor.assign(&topics, &members) {
+                let member = members.iter().find(|member| member.member_id == id).unwrap();
+                for tp in assigned.partitions {
+                    prop_assert!(member.topics.contains(&tp.topic), "{}: {}", assignor.name(), tp);
+                    let count = topics.get(&tp.topic).map_or(0, |topic| topic.partition_count);
+                    prop_assert!((0..count).contains(&tp.partition), "{}: {}", assignor.name(), tp);
+                    prop_assert!(owners.insert(tp.clone()), "{}: {} twice", assignor.name(), tp);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn what_two_claim_stays_with_the_newer_generation_and_with_nobody_in_a_tie() {
     let owner = |id: &str, generation: i32, owned: &[&str]| GroupMember {

@@ -17,6 +17,9 @@ use tokio::sync::{Notify, oneshot};
 /// How long a commit or a look at committed offsets is tried (`default.api.timeout.ms`).
 const API_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How many looks at committed offsets may wait for an answer.
+const LOOKUPS_MAX: usize = 10_000;
+
 /// What a consumer subscribes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) enum Subscribed {
@@ -163,8 +166,12 @@ impl GroupState {
     ) -> oneshot::Receiver<Result<Committed, OffsetsError>> {
         let (sender, receiver) = oneshot::channel();
         let (left, found) = (partitions.len(), Committed::new());
-        if left == 0 {
-            // Nobody listening is no harm.
+        let first = partitions.first().cloned();
+        if let Some(partition) = first.filter(|_| self.asking.len() >= LOOKUPS_MAX) {
+            let reason = "too many are being looked up".into();
+            // Nobody listening is no harm, here and below.
+            let _ = sender.send(Err(OffsetsError::Request { partition, reason }));
+        } else if left == 0 {
             let _ = sender.send(Ok(found));
         } else if !self.ended {
             let ask = self.lookups.ask(partitions, Some(now + API_TIMEOUT));

@@ -413,7 +413,6 @@ impl Broker {
         tasks.spawn(Transactions::run(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::clean(cluster.clone(), stopped.clone()));
         tasks.spawn(disk::compact(cluster.clone(), stopped.clone()));
-        tasks.spawn(Cluster::make_auto_topics(cluster.clone(), stopped.clone()));
         tasks.spawn(Groups::run(cluster.clone(), stopped.clone()));
         tasks.spawn(Cluster::run_shares(cluster.clone(), stopped.clone()));
         let mut orders = Vec::new();

@@ -1,6 +1,5 @@
 //! Everything the nodes of one broker share: topics, groups, settings, time.
 
-mod auto_topics;
 mod cap;
 mod configs;
 mod group_configs;
@@ -15,7 +14,6 @@ pub(crate) use self::leaders::Move;
 pub(crate) use self::logs::OpenFailed;
 pub(crate) use self::topics::NewTopic;
 
-use self::auto_topics::AutoTopics;
 use self::cap::Cap;
 use self::group_configs::GroupConfigs;
 use crate::clock::Clock;
@@ -66,7 +64,6 @@ pub(crate) struct Cluster {
     pub(crate) shares: Shares,
     pub(crate) faults: Faults,
     pub(crate) request_log: RequestLog,
-    auto_topics: AutoTopics,
     cap: Cap,
     pub(crate) metrics: Metrics,
     pub(crate) security: Security,
@@ -122,7 +119,6 @@ impl Cluster {
             shares,
             faults: Faults::default(),
             request_log,
-            auto_topics: AutoTopics::default(),
             cap: Cap::default(),
             metrics,
             memory: RequestMemory::new(security.limits.request_memory_bytes),

@@ -6,16 +6,17 @@
 //! - 10: topic ids; 12: a topic may be asked for by its id (KIP-516).
 //! - 13: an error code for the whole answer (KIP-1102).
 //!
-//! A topic that is made by asking is there some milliseconds later, as in Kafka; this request is told that there is none.
+//! A topic that is made by asking is there some milliseconds later for the connection that asked, as in Kafka; this
+//! request is told that there is none.
 
 use super::{Answer, Context, Handle};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, InternalTopic};
 use crate::fault::Target;
 use crate::partition::Partition;
 use crate::security::acl::CLUSTER;
 use crate::security::{Operation, ResourceType};
 use crate::stale_metadata::Snapshot;
-use crate::topics::Topic;
+use crate::topics::{Topic, TopicError};
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::metadata_request::MetadataRequestTopic;
 use klamm_protocol::message::metadata_response::{
@@ -25,6 +26,7 @@ use klamm_protocol::message::{MetadataRequest, MetadataResponse};
 use klamm_protocol::primitives::Str;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 mod stale;
 
@@ -140,7 +142,10 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     cx.check_topic(Operation::Describe, name)?;
     let topics = &cx.cluster.topics;
     if let Some(topic) = topics.get(name) {
-        return Ok(topic);
+        return match cx.session.coming.lock().has(name, Instant::now()) {
+            false => Ok(topic),
+            true => Err(cx.cluster.release.code_of_a_topic_being_made()),
+        };
     }
     if !(create && cx.cluster.config().auto_create_topics) {
         crate::topics::check_name(name).map_err(|error| error.code())?;
@@ -149,7 +154,19 @@ fn by_name(cx: &Context, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCo
     if !cx.authorize_cluster(Operation::Create) {
         cx.check_topic(Operation::Create, name)?;
     }
-    Err(cx.cluster.ask_for_topic(name))
+    let internal = InternalTopic::named(name);
+    let new = internal.map(|topic| topic.description(&cx.cluster.config())).unwrap_or_default();
+    match cx.cluster.create_topic(name, new, false) {
+        // Another client was faster.
+        Err(TopicError::Exists(_)) => topics.get(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        // Whoever asks again finds it. This answer is part of Kafka's ways: clients that deleted a topic and ask whether it
+        // is gone make it anew by that.
+        Ok(_) => {
+            cx.session.coming.lock().add(name, Instant::now());
+            Err(cx.cluster.release.code_of_a_topic_being_made())
+        }
+        Err(error) => Err(error.code()),
+    }
 }
 
 fn failed(asked: &MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic {

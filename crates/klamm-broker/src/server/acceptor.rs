@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::config::BrokerConfig;
 use crate::metrics::{Place, Stage};
 use crate::security::{Entrance, Principal};
+use parking_lot::Mutex;
 use socket2::SockRef;
 use std::future::poll_fn;
 use std::io;
@@ -344,5 +345,14 @@ fn session(
     let login = entrance.login(principal);
     place.reach(if login.is_settled() { Stage::Open } else { Stage::Login });
     let counters = cluster.metrics.requests.counters(id);
-    Arc::new(Session { id, node_id, entrance, peer, login, place, counters })
+    Arc::new(Session {
+        id,
+        node_id,
+        entrance,
+        peer,
+        login,
+        coming: Mutex::default(),
+        place,
+        counters,
+    })
 }

@@ -51,7 +51,16 @@ impl Client {
         let login = entrance.login(Principal::anonymous());
         let place = Place::accept(cluster.metrics.connections.of_node(1), Stage::Open);
         let counters = cluster.metrics.requests.counters(1);
-        let session = Session { id: 1, node_id: 1, entrance, peer: None, login, place, counters };
+        let session = Session {
+            id: 1,
+            node_id: 1,
+            entrance,
+            peer: None,
+            login,
+            coming: Default::default(),
+            place,
+            counters,
+        };
         let session = Arc::new(session);
         let login_by = Instant::now() + cluster.security.limits.login_timeout;
         let connection = Connection::new(theirs, cluster.clone(), session, login_by);

@@ -3,6 +3,7 @@
 mod acceptor;
 mod addresses;
 mod buffers;
+mod coming;
 mod connection;
 mod limits;
 mod pipeline;
@@ -10,6 +11,7 @@ mod session;
 
 pub(crate) use self::acceptor::{Acceptor, Order};
 pub(crate) use self::buffers::RequestBuffers;
+pub(crate) use self::coming::Coming;
 pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::RequestMemory;
 pub(crate) use self::session::Session;

@@ -1,7 +1,9 @@
 //! What is known of a connection while it lasts.
 
+use super::Coming;
 use crate::metrics::{Counters, Place};
 use crate::security::{Entrance, Login};
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) peer: Option<SocketAddr>,
     /// Who speaks.
     pub(crate) login: Login,
+    /// Topics that it has made by asking and does not see yet.
+    pub(crate) coming: Mutex<Coming>,
     /// Its place among the connections of its node.
     pub(crate) place: Place,
     /// Where its requests are counted.

@@ -124,8 +124,8 @@ impl<T: Clone> Work<T> {
 
     /// Takes what was read of a partition in one piece, and behind which reading goes on at `end`.
     ///
-    /// It is dropped when the partition is leaving or all is stopped. When it does not lie behind what
-    /// was taken before, the application has gone back: the partition begins anew.
+    /// When it does not lie behind what was taken before, the application has gone back: the partition begins
+    /// anew. When the partition is leaving or all is stopped, it stays undone.
     ///
     /// True if no more of it is to be read until [`Work::poll_resume`] says so.
     #[must_use]
@@ -136,12 +136,17 @@ impl<T: Clone> Work<T> {
         end: Position,
     ) -> bool {
         let mut pieces = pieces.into_iter().peekable();
-        let tenure = pieces.peek().and_then(|first| self.tenure(name, first.offset));
+        let tenure = pieces.peek().map(|first| self.tenure(name, first.offset));
         let Some(partition) = tenure.and_then(|of| self.partitions.get_mut(&of)) else {
             return false;
         };
+        let goes_on = !self.stopped && !partition.leaving;
         for Offered { offset, end, records, bytes, key, what } in pieces {
             let number = partition.window.take(offset, records, end);
+            if !goes_on {
+                // Whoever reads on has to find it.
+                continue;
+            }
             partition.pieces += 1;
             self.pieces += 1;
             self.records += records;
@@ -150,26 +155,24 @@ impl<T: Clone> Work<T> {
             self.lanes.push(partition.tenure, key, piece);
         }
         partition.window.ends_at(end);
-        partition.paused = partition.window.records() >= self.options.max_partition_records;
+        let over = partition.window.records() >= self.options.max_partition_records;
+        partition.paused = goes_on && over;
         let paused = partition.paused;
         self.full |=
             self.records >= self.options.max_records || self.bytes >= self.options.max_bytes;
         paused
     }
 
-    /// The tenure under which a piece at `offset` is taken; `None` if it is not to be.
-    fn tenure(&mut self, name: &TopicPartition, offset: i64) -> Option<Tenure> {
-        if self.stopped {
-            return None;
-        }
-        if let Some(tenure) = self.tenures.get(name) {
-            let partition = self.partitions.get(tenure)?;
-            if partition.leaving {
-                return None;
-            }
+    /// The tenure under which a piece at `offset` is taken.
+    fn tenure(&mut self, name: &TopicPartition, offset: i64) -> Tenure {
+        let mut leaving = false;
+        if let Some(tenure) = self.tenures.get(name)
+            && let Some(partition) = self.partitions.get(tenure)
+        {
             if offset >= partition.window.end() {
-                return Some(*tenure);
+                return *tenure;
             }
+            leaving = partition.leaving;
             self.release(name);
         }
         self.last_tenure += 1;
@@ -180,11 +183,11 @@ impl<T: Clone> Work<T> {
             pieces: 0,
             begun: 0,
             paused: false,
-            leaving: false,
+            leaving,
         };
         self.partitions.insert(self.last_tenure, partition);
         self.tenures.insert(name.clone(), self.last_tenure);
-        Some(self.last_tenure)
+        self.last_tenure
     }
 
     /// Something to work on, if there is any and a worker may take it.

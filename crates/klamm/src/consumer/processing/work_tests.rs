@@ -242,6 +242,20 @@ fn what_ends_after_its_partition_was_lost_counts_for_nothing_there() {
     assert_eq!(undone(&work, 0), None);
 }
 
+#[test]
+fn what_is_offered_after_a_stop_is_found_by_whoever_reads_on() {
+    let mut work = Work::new(options());
+    assert!(!work.offer(&tp(0), [record(0, None, ())], at(1)));
+    let job = work.poll_start(Instant::now()).unwrap();
+    // The reader may have taken a batch in the very moment in which a handler stops all.
+    work.stop();
+    assert!(!work.offer(&tp(0), [record(1, None, ()), record(2, None, ())], at(3)));
+    assert!(!work.offer(&tp(1), [record(7, None, ())], at(8)));
+    assert_eq!(work.finished(job.lane, true, Instant::now()), Ending::Done);
+    assert!(work.is_drained());
+    assert_eq!((undone(&work, 0), undone(&work, 1)), (Some(1), Some(7)));
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Offer { partition: usize, keys: Vec<Option<u64>>, gap: i64 },
@@ -409,26 +423,28 @@ impl Pair {
     /// As the reader does it: nothing of a paused partition, nothing while there is no room.
     fn offer(&mut self, partition: usize, keys: Vec<Option<u64>>, gap: i64) {
         let model = &mut self.model;
-        if model.paused[partition] || !self.work.has_room() {
+        // A stop may come between the look for room and the offer.
+        if model.paused[partition] || !self.work.has_room() && !model.stopped {
             return;
         }
         let first = model.next[partition] + gap;
-        let taken = !model.stopped && !model.leaving[partition];
+        let leaving = model.leaving[partition];
+        let taken = !model.stopped && !leaving;
         let last = model.of(partition).last().map(|((.., offset), ..)| offset);
-        if taken && last.is_some_and(|last| first <= last) {
+        if last.is_some_and(|last| first <= last) {
             model.end(partition);
+            model.leaving[partition] = leaving;
         }
         let id = |offset| (partition, model.tenure[partition], offset);
         let offsets = first..first + keys.len() as i64;
         let new: Vec<_> = offsets.clone().map(id).zip(keys.iter().copied()).collect();
-        if taken {
-            if model.of(partition).next().is_none() {
-                model.mark[partition] = first;
-                model.begun[partition] = first;
-            }
-            model.records.extend(new.iter().map(|(id, key)| (*id, (*key, State::Queued))));
-            model.next[partition] = offsets.end;
+        if model.of(partition).next().is_none() {
+            model.mark[partition] = first;
+            model.begun[partition] = first;
         }
+        let state = if taken { State::Queued } else { State::Dropped };
+        model.records.extend(new.iter().map(|(id, key)| (*id, (*key, state))));
+        model.next[partition] = offsets.end;
         let offered = new.into_iter().map(|(id, key)| record(id.2, key, id));
         let paused = self.work.offer(&tp(partition), offered, at(offsets.end));
         assert!(taken || !paused);
@@ -534,7 +550,9 @@ impl Pair {
             assert!(open >= self.model.mark[partition], "{partition} goes back");
             self.model.mark[partition] = open;
             let ahead = self.model.of(partition).filter(|(id, ..)| id.2 >= open).count();
-            assert!(ahead < self.options.max_partition_records + BATCH, "{ahead} of {partition}");
+            let bound = self.options.max_partition_records + BATCH;
+            let goes_on = !self.model.stopped && !self.model.leaving[partition];
+            assert!(!goes_on || ahead < bound, "{ahead} of {partition}");
         }
     }
 

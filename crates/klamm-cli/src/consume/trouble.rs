@@ -86,3 +86,40 @@ fn damaged(at: &DataRange, cause: &dyn Display, skip: bool) -> Verdict {
     let hint = format!("{why}\n  --skip-corrupt goes on behind it, at offset {}", at.next_offset);
     Verdict::Fail(Failure::new(DATA, hint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, judge};
+    use klamm::{ConsumeError, ErrorCode, TopicPartition};
+
+    #[test]
+    fn errors_that_pass_are_waited_for_and_others_have_their_exit_status() {
+        let partition = || TopicPartition::new("t", 0);
+        let refused = |code, stopped| ConsumeError::Refused { partition: partition(), code, stopped };
+        let table = [
+            (refused(ErrorCode::NOT_LEADER_OR_FOLLOWER, false), None),
+            (refused(ErrorCode::NOT_LEADER_OR_FOLLOWER, true), Some(1)),
+            (refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED, false), Some(4)),
+            (refused(ErrorCode::UNKNOWN_SERVER_ERROR, true), Some(1)),
+            (ConsumeError::UnknownPartition { partition: partition() }, Some(5)),
+            (ConsumeError::Ended, Some(1)),
+        ];
+        for (error, status) in table {
+            let judged = match judge(&error, true) {
+                Verdict::Wait(_) => None,
+                Verdict::Fail(failure) => Some(failure.status),
+                other => panic!("{error}: {other:?}"),
+            };
+            assert_eq!(judged, status, "{error}");
+        }
+    }
+
+    #[test]
+    fn positions_that_are_gone_are_moved() {
+        let partition = TopicPartition::new("t", 0);
+        let gone = ConsumeError::OffsetOutOfRange { partition: partition.clone(), position: 7 };
+        assert!(matches!(judge(&gone, false), Verdict::Gone { position: 7, .. }));
+        let cut = ConsumeError::LogTruncated { partition, position: 9, diverging_offset: 5 };
+        assert!(matches!(judge(&cut, false), Verdict::Cut { to: 5, .. }));
+    }
+}

@@ -1,9 +1,12 @@
 //! Following, signals, closed and slow pipes.
 
-use crate::stage::{Stage, following, line, signal};
+use crate::stage::{PATIENCE, Stage, fails, following, line, signal};
+use klamm::admin::NewTopic;
 use klamm::{ProducerConfig, Record};
+use klamm_broker::{Action, ApiKey, RequestEntry, Rule};
 use std::io::{BufReader, Read};
 use std::process::Stdio;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn following_goes_on_until_a_signal() {
@@ -105,7 +108,7 @@ async fn topics_that_are_made_later_are_read_from_their_beginning() {
     let (mut child, mut lines) =
         following(&mut stage.command(&["consume", "-r", "^t", "-F", "-f", r"%t %v\n"]));
     assert_eq!(line(&mut lines), "t.1 1");
-    let new = vec![klamm::admin::NewTopic::new("t.2").partitions(1)];
+    let new = vec![NewTopic::new("t.2").partitions(1)];
     for (_, created) in stage.client.admin().create_topics(new, false).await.unwrap() {
         created.unwrap();
     }
@@ -115,4 +118,47 @@ async fn topics_that_are_made_later_are_read_from_their_beginning() {
     assert_eq!(line(&mut lines), "t.1 2", "the others go on where they were");
     signal(&child, "-INT");
     assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_before_it_could_be_read_is_said() {
+    let stage = Stage::new(&[]).await;
+    let admin = stage.client.admin();
+    let short = NewTopic::new("short").partitions(1).config("retention.ms", "60000");
+    let created = admin.create_topics(vec![short.config("segment.ms", "1000")], false).await;
+    created.unwrap().into_iter().for_each(|(_, created)| created.unwrap());
+    let producer = stage.client.producer(ProducerConfig::default()).unwrap();
+    let send = |value| producer.send(Record::to("short").partition(0).value(value));
+    for _ in 0..10 {
+        send("old").await.unwrap();
+    }
+    let controls = stage.broker.controls();
+    // It learns where the log begins, but not at once.
+    let hold = Rule::new(Action::Hold).api(ApiKey::ListOffsets).client_id("klamm-cli");
+    let hold = controls.add_fault(hold).unwrap();
+    let child = stage.command(&["consume", "short"]).spawn().unwrap();
+    let looked_up = |entry: &RequestEntry| entry.api == ApiKey::ListOffsets;
+    assert!(controls.wait_for_request(looked_up, PATIENCE).await.is_some());
+    controls.advance_clock(Duration::from_secs(3_600));
+    send("new").await.unwrap();
+    controls.retain();
+    controls.release_fault(hold);
+    controls.remove_fault(hold);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("short-0: offsets 0 to 9 were deleted before they could be read"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "new\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_deleted_ends_it() {
+    let stage = Stage::new(&[("t", 1)]).await;
+    stage.values("t", 0, 1..2).await;
+    let (child, mut lines) = following(&mut stage.command(&["consume", "t", "-F"]));
+    assert_eq!(line(&mut lines), "1");
+    for (_, deleted) in stage.client.admin().delete_topics(vec!["t".to_owned()]).await.unwrap() {
+        deleted.unwrap();
+    }
+    fails(&child.wait_with_output().unwrap(), 5, &["t-0 does not exist"]);
 }

@@ -1,8 +1,8 @@
 //! What an error of reading means for the command.
 
 use crate::failure::{DATA, FAILED, Failure, TOPIC, UNAUTHORIZED, UNREACHABLE, status_of};
-use klamm::consumer::{DataRange, FetchDataError};
-use klamm::{ConsumeError, ErrorKind, TopicPartition};
+use klamm::consumer::{DataRange, FetchDataError, StallCause};
+use klamm::{ConsumeError, ErrorCode, ErrorKind, TopicPartition};
 use std::fmt::Display;
 
 /// What is to be done.
@@ -45,6 +45,11 @@ pub(super) fn judge(error: &ConsumeError, skip_corrupt: bool) -> Verdict {
         }
         ConsumeError::NoOffset { partition } => Verdict::Begin(partition.clone()),
         ConsumeError::Group(error) if error.kind() == ErrorKind::Retriable => Verdict::Wait(why),
+        ConsumeError::Stalled {
+            cause:
+                StallCause::Error(ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            ..
+        } => Verdict::Fail(Failure::new(TOPIC, why)),
         ConsumeError::UnknownPartition { .. } => Verdict::Fail(Failure::new(TOPIC, why)),
         error if error.kind() == ErrorKind::Unauthorized => {
             Verdict::Fail(Failure::new(UNAUTHORIZED, why))
@@ -89,18 +94,22 @@ fn damaged(at: &DataRange, cause: &dyn Display, skip: bool) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, judge};
+    use super::{StallCause, Verdict, judge};
     use klamm::{ConsumeError, ErrorCode, TopicPartition};
 
     #[test]
     fn errors_that_pass_are_waited_for_and_others_have_their_exit_status() {
         let partition = || TopicPartition::new("t", 0);
-        let refused = |code, stopped| ConsumeError::Refused { partition: partition(), code, stopped };
+        let refused =
+            |code, stopped| ConsumeError::Refused { partition: partition(), code, stopped };
         let table = [
             (refused(ErrorCode::NOT_LEADER_OR_FOLLOWER, false), None),
             (refused(ErrorCode::NOT_LEADER_OR_FOLLOWER, true), Some(1)),
             (refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED, false), Some(4)),
             (refused(ErrorCode::UNKNOWN_SERVER_ERROR, true), Some(1)),
+            (stalled(StallCause::NoAnswer), None),
+            (stalled(StallCause::Error(ErrorCode::NOT_LEADER_OR_FOLLOWER)), None),
+            (stalled(StallCause::Error(ErrorCode::UNKNOWN_TOPIC_ID)), Some(5)),
             (ConsumeError::UnknownPartition { partition: partition() }, Some(5)),
             (ConsumeError::Ended, Some(1)),
         ];

@@ -147,7 +147,10 @@ async fn what_is_deleted_before_it_could_be_read_is_said() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("short-0: offsets 0 to 9 were deleted before they could be read"), "{said}");
+    assert!(
+        said.contains("short-0: offsets 0 to 9 were deleted before they could be read"),
+        "{said}"
+    );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "new\n");
 }
 
@@ -155,10 +158,11 @@ async fn what_is_deleted_before_it_could_be_read_is_said() {
 async fn a_topic_that_is_deleted_ends_it() {
     let stage = Stage::new(&[("t", 1)]).await;
     stage.values("t", 0, 1..2).await;
-    let (child, mut lines) = following(&mut stage.command(&["consume", "t", "-F"]));
+    let args = ["consume", "t", "-F", "-X", "fetch.stall.timeout.ms=1000"];
+    let (child, mut lines) = following(&mut stage.command(&args));
     assert_eq!(line(&mut lines), "1");
     for (_, deleted) in stage.client.admin().delete_topics(vec!["t".to_owned()]).await.unwrap() {
         deleted.unwrap();
     }
-    fails(&child.wait_with_output().unwrap(), 5, &["t-0 does not exist"]);
+    fails(&child.wait_with_output().unwrap(), 5, &["t-0 has stalled", "it was deleted"]);
 }

@@ -100,6 +100,7 @@ mod tests {
     #[test]
     fn errors_that_pass_are_waited_for_and_others_have_their_exit_status() {
         let partition = || TopicPartition::new("t", 0);
+        let stalled = |cause| ConsumeError::Stalled { partition: partition(), cause };
         let refused =
             |code, stopped| ConsumeError::Refused { partition: partition(), code, stopped };
         let table = [

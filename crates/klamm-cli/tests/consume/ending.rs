@@ -140,15 +140,17 @@ async fn what_is_deleted_before_it_could_be_read_is_said() {
     let looked_up = |entry: &RequestEntry| entry.api == ApiKey::ListOffsets;
     assert!(controls.wait_for_request(looked_up, PATIENCE).await.is_some());
     controls.advance_clock(Duration::from_secs(3_600));
-    send("new").await.unwrap();
+    // What was there makes room for it, and it is as old by its own account.
+    send("old").await.unwrap();
     controls.retain();
+    send("new").await.unwrap();
     controls.release_fault(hold);
     controls.remove_fault(hold);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(
-        said.contains("short-0: offsets 0 to 9 were deleted before they could be read"),
+        said.contains("short-0: offsets 0 to 10 were deleted before they could be read"),
         "{said}"
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "new\n");

@@ -77,8 +77,7 @@ async fn a_member_that_comes_takes_over_without_reading_anything_twice() {
                 stage.values("t", partition, next..next + 10).await;
             }
             next += 10;
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            by_second.extend(heard.try_iter());
+            by_second.extend(heard.recv_timeout(std::time::Duration::from_millis(100)));
         }
         for child in [&first, &second] {
             signal(child, "-TERM");

@@ -1,7 +1,6 @@
 //! A part of the run: a load, readers that check it, and what happens to them meanwhile.
 
 use super::check::Checker;
-use super::figures::duration;
 use super::outcome::{Cpu, Outcome, ReadAgain};
 use super::reader::{Job, Reader, Troubles};
 use super::readings::Readings;
@@ -218,10 +217,9 @@ impl Part {
         let orphaned = self.unread();
         checker.orphaned(orphaned.iter().copied());
         self.script.killed_at = Some(at);
-        let session = duration(self.script.session_timeout);
         let n = orphaned.len();
         let what =
-            format!("member {FIRST} is killed, {n} partitions wait; its session lasts {session}");
+            format!("member {FIRST} is killed; {n} partitions wait until its session has run out");
         self.note(at, what);
         let committed = self.observer.committed(self.named(0..self.partitions)).await;
         match committed {

@@ -217,15 +217,13 @@ impl Stage {
 fn defaults(args: &DemoArgs) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
     let session = args.group_plan().session_timeout;
-    // Members learn of a rebalance by a heartbeat.
-    let heartbeat = HEARTBEAT.min(session / 4);
     let own = [
-        // With KIP-848 the session timeout is the broker's, and longer than this run.
+        // With KIP-848 the session timeout is the broker's, and Kafka's is longer than this run.
         ("group.protocol", "classic".to_owned()),
         ("partition.assignment.strategy", "cooperative-sticky".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
         ("auto.commit.interval.ms", COMMIT_EVERY.as_millis().to_string()),
-        ("heartbeat.interval.ms", heartbeat.as_millis().to_string()),
+        ("heartbeat.interval.ms", heartbeat(session).as_millis().to_string()),
         ("session.timeout.ms", session.as_millis().to_string()),
     ];
     for (name, value) in own {
@@ -236,16 +234,9 @@ fn defaults(args: &DemoArgs) -> Result<Settings, Failure> {
 
 fn embedded(args: &DemoArgs) -> Result<(Kind, String), Failure> {
     let durability = args.durability.unwrap_or(Durability::Memory);
-    let mut config = BrokerConfig::default();
-    let (group, large) = (args.group_plan(), args.large_plan());
-    let bytes = group.records() * (group.size as u64 + RECORD_OVERHEAD)
-        + large.records() * (*large.sizes.end() as u64 + RECORD_OVERHEAD);
-    config.disk_max_bytes = Some(bytes.saturating_mul(2).max(LOG_BYTES_MIN));
-    let session = i32::try_from(group.session_timeout.as_millis()).unwrap_or(i32::MAX);
-    config.group_min_session_timeout_ms = config.group_min_session_timeout_ms.min(session);
-    config.group_initial_rebalance_delay_ms = JOIN_TOGETHER_MS;
     // Nobody asks for the log of requests.
-    let mut builder = Broker::builder().config(config).request_log(0).durability(durability);
+    let mut builder =
+        Broker::builder().config(broker_config(args)).request_log(0).durability(durability);
     let dir = match durability {
         Durability::Memory => None,
         _ => Some(Directory::make()?),
@@ -256,6 +247,29 @@ fn embedded(args: &DemoArgs) -> Result<(Kind, String), Failure> {
     let broker = Embedded::run(builder)?;
     let bootstrap = broker.bootstrap().to_owned();
     Ok((Kind::Embedded { durability, _broker: broker, _dir: dir }, bootstrap))
+}
+
+/// Room for all records, and groups that are quick with either protocol.
+fn broker_config(args: &DemoArgs) -> BrokerConfig {
+    let (group, large) = (args.group_plan(), args.large_plan());
+    let bytes = group.records() * (group.size as u64 + RECORD_OVERHEAD)
+        + large.records() * (*large.sizes.end() as u64 + RECORD_OVERHEAD);
+    let ms = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    let (session, heartbeat) = (group.session_timeout, heartbeat(group.session_timeout));
+    let mut config = BrokerConfig::default();
+    config.disk_max_bytes = Some(bytes.saturating_mul(2).max(LOG_BYTES_MIN));
+    config.group_initial_rebalance_delay_ms = JOIN_TOGETHER_MS;
+    config.group_min_session_timeout_ms = config.group_min_session_timeout_ms.min(ms(session));
+    config.group_consumer_session_timeout_ms = ms(session);
+    config.group_consumer_min_session_timeout_ms = ms(session);
+    config.group_consumer_heartbeat_interval_ms = ms(heartbeat);
+    config.group_consumer_min_heartbeat_interval_ms = ms(heartbeat);
+    config
+}
+
+/// Members learn of a rebalance by a heartbeat.
+fn heartbeat(session: Duration) -> Duration {
+    HEARTBEAT.min(session / 4)
 }
 
 /// A directory that goes with the run.

@@ -5,6 +5,8 @@ use crate::verify::Verdict;
 
 /// A rate missed by more than this share is not held.
 const RATE_TOLERANCE: f64 = 0.01;
+/// From this share of the planned time on, the rate so far is that of the run.
+const NEAR_THE_END: f64 = 0.98;
 
 /// What records were read again, which a group may do after a member was killed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,11 +63,14 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Acknowledged records per second.
+    /// Acknowledged records per second, at the end or just before it: one late acknowledgement is latency, and
+    /// says nothing of the rate.
     pub(super) fn rate(&self) -> f64 {
-        self.verdict.acknowledged as f64
-            / f64::from(self.readers.max(1) as u32)
-            / self.seconds.max(1e-9)
+        let acknowledged = self.sent() - self.unacknowledged();
+        let planned = self.sent() as f64 / self.target.max(1e-9);
+        let near_the_end = self.samples.iter().filter(|s| s.at >= planned * NEAR_THE_END);
+        let rates = near_the_end.map(|s| s.acknowledged as f64 / s.at.max(1e-9));
+        rates.fold(acknowledged as f64 / self.seconds.max(1e-9), f64::max)
     }
 
     /// Whether the rate was what was asked for.
@@ -161,6 +166,16 @@ pub(super) mod tests {
         assert_eq!(of(|o| o.verdict.acknowledged -= 5), "5 without an acknowledgement");
         assert_eq!(of(|o| o.seconds = 10.2), "98,039 records/s is short of 100,000");
         assert_eq!(of(|o| o.troubles.push("no member came".to_owned())), "no member came");
+    }
+
+    #[test]
+    fn a_late_acknowledgement_is_no_missed_rate_but_a_stall_is() {
+        let sample = |at, acknowledged| Sample { at, acknowledged, ..Sample::default() };
+        let mut outcome = Outcome { seconds: 10.4, ..flawless() };
+        outcome.samples = vec![sample(9.0, 900_000), sample(9.9, 989_900), sample(10.4, 1_000_000)];
+        assert!(outcome.rate_held(), "{}", outcome.rate());
+        outcome.samples = vec![sample(9.0, 900_000), sample(9.9, 910_000), sample(10.4, 1_000_000)];
+        assert!(!outcome.rate_held(), "{}", outcome.rate());
     }
 
     #[test]

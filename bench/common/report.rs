@@ -21,6 +21,12 @@ pub struct Args {
     pub api: String,
     pub compression: String,
     payloads: String,
+    /// File with the size of every value of `paced`, one a line.
+    pub sizes: String,
+    /// Records of `paced` in a second.
+    pub rate: f64,
+    /// How long `follow` waits for what is not there yet.
+    pub patience: Duration,
 }
 
 fn flag(name: &str, default: &str) -> String {
@@ -55,6 +61,9 @@ impl Args {
             api: flag("--api", "default"),
             compression: one_of("--compression", ["none", "lz4"]),
             payloads: flag("--payloads", ""),
+            sizes: flag("--sizes", ""),
+            rate: flag("--rate", "30").parse().expect("--rate"),
+            patience: Duration::from_secs_f64(flag("--seconds", "60").parse().expect("--seconds")),
         }
     }
 
@@ -167,10 +176,16 @@ impl Clock {
         }
     }
 
-    pub fn report(mut self, a: &Args, records: usize, settings: &str, latencies: &mut [Duration]) {
+    /// Prints the result line of a run with values of one size.
+    pub fn report(self, a: &Args, records: usize, settings: &str, latencies: &mut [Duration]) {
+        self.report_of(a, [records, records * a.size], settings, &percentiles(latencies));
+    }
+
+    /// Prints the result line; `more` is further fields, each behind a comma.
+    pub fn report_of(mut self, a: &Args, [records, bytes]: [usize; 2], settings: &str, more: &str) {
         self.pause();
         let (secs, cpu) = (self.secs, self.cpu);
-        let bytes = (records * a.size) as f64;
+        let bytes = bytes as f64;
         let n = records as f64;
         let what = format!(
             r#""client":"{}","version":"{}","mode":"{}","api":"{}","compression":"{}""#,
@@ -179,10 +194,9 @@ impl Clock {
         let work = format!(r#""records":{records},"bytes":{bytes:.0},"secs":{secs:.4}"#);
         let (rate, mb) = (n / secs, bytes / 1e6 / secs);
         let rates = format!(r#""rec_per_s":{rate:.1},"mb_per_s":{mb:.3}"#);
-        let (cpu_us, rss) = (cpu * 1e6 / n, peak_rss_mib());
+        let (cpu_us, rss) = (cpu * 1e6 / n.max(1.0), peak_rss_mib());
         let cost = format!(r#""cpu_s":{cpu:.4},"cpu_us_per_rec":{cpu_us:.4},"rss_mib":{rss:.1}"#);
-        let tails = percentiles(latencies);
-        println!(r#"{{{what},{work},{rates},{cost}{tails},"settings":{settings}}}"#);
+        println!(r#"{{{what},{work},{rates},{cost}{more},"settings":{settings}}}"#);
     }
 }
 

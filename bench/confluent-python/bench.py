@@ -2,23 +2,27 @@
 
 python bench.py produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P
                 --api default|best --compression none|lz4 --payloads FILE
+python bench.py paced|follow --bootstrap H:P --topic T --sizes FILE --rate R --seconds S
 
 `default`: produce() and a delivery callback per record. `best`: produce_batch() with a thousand records a call, and the
 callback only for records that fail; what flush() no longer holds and nobody complained about is delivered. `consume` reads
-without a group: `default` by poll(), `best` by consume(1000) with larger queues.
+without a group: `default` by poll(), `best` by consume(1000) with larger queues. `paced`: the records of FILE, R of them
+in a second, nothing held back; `follow` reads them by poll().
 """
 
-import argparse
-import json
-import re
+import signal
+import sys
 import time
 from itertools import cycle, islice
+from pathlib import Path
 
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "common"))
+from report import PATIENCE_SECONDS, Arrivals, Clock, Plan, arguments, payloads, percentiles, sizes, stamped  # noqa: E402
+
 CLIENT = "confluent-python"
-PATIENCE_SECONDS = 170
 METADATA_SECONDS = 10
 NOT_YET = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
 WARM_UP = 200
@@ -36,32 +40,6 @@ TUNED = {
 }
 
 
-def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("mode", choices=["produce", "latency", "consume"])
-    parser.add_argument("--bootstrap", default="127.0.0.1:9092")
-    parser.add_argument("--topic", default="bench")
-    parser.add_argument("--records", type=int, default=1000)
-    parser.add_argument("--size", type=int, default=100)
-    parser.add_argument("--partitions", type=int, default=1)
-    parser.add_argument("--api", choices=["default", "best"], default="default")
-    parser.add_argument("--compression", choices=["none", "lz4"], default="none")
-    parser.add_argument("--payloads")
-    return parser.parse_args()
-
-
-def payloads(args):
-    """The values of the file, or one of the size asked for."""
-    if not args.payloads:
-        return [b"x" * args.size]
-    with open(args.payloads, "rb") as file:
-        pool = file.read().removesuffix(b"\n").split(b"\n")
-    for number, value in enumerate(pool, 1):
-        if len(value) != args.size:
-            raise SystemExit(f"{args.payloads}:{number}: {len(value)} bytes instead of {args.size}")
-    return pool
-
-
 def settings(args):
     """What the producer is made with."""
     chosen = {"acks": "all", "enable.idempotence": True}
@@ -74,53 +52,13 @@ def settings(args):
     return chosen
 
 
-class Clock:
-    """Wall time, and user and system CPU time of the process."""
-
-    def __init__(self):
-        self.wall = time.perf_counter()
-        self.cpu = time.process_time()
-
-    def report(self, args, shown, latencies=()):
-        """Ends the timed part and prints the result line."""
-        secs = time.perf_counter() - self.wall
-        cpu = time.process_time() - self.cpu
-        volume = args.records * args.size
-        line = {
-            "client": CLIENT,
-            "version": f"{confluent_kafka.__version__} (librdkafka {confluent_kafka.libversion()[0]})",
-            "mode": args.mode,
-            "api": args.api,
-            "compression": args.compression,
-            "records": args.records,
-            "bytes": volume,
-            "secs": round(secs, 4),
-            "rec_per_s": round(args.records / secs, 1),
-            "mb_per_s": round(volume / 1e6 / secs, 3),
-            "cpu_s": round(cpu, 4),
-            "cpu_us_per_rec": round(cpu * 1e6 / args.records, 4),
-            "rss_mib": round(peak_kib() / 1024, 1),
-            "settings": shown,
-        }
-        if latencies:
-            line |= percentiles(latencies)
-        print(json.dumps(line))
+def report(clock, args, shown, more=None):
+    """The result line of a run with values of one size."""
+    clock.report(args, CLIENT, version(), args.records, args.records * args.size, shown, more)
 
 
-def peak_kib():
-    """The most memory this process had at once. What getrusage says may be the peak of whoever started it."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
-
-
-def percentiles(latencies):
-    ordered = sorted(latencies)
-    last = len(ordered) - 1
-
-    def at(percent):
-        return int(ordered[min(len(ordered) * percent // 100, last)] * 1e6)
-
-    return {"p50_us": at(50), "p99_us": at(99), "max_us": at(100)}
+def version():
+    return f"{confluent_kafka.__version__} (librdkafka {confluent_kafka.libversion()[0]})"
 
 
 class Results:
@@ -193,7 +131,7 @@ def produce(producer, args, pool, shown):
     (many_at_once if best else one_by_one)(producer, args, pool, results)
     left = producer.flush(PATIENCE_SECONDS)
     results.check(left, 0 if best else args.records)
-    clock.report(args, shown)
+    report(clock, args, shown)
 
 
 def latency(producer, args, pool, shown):
@@ -209,7 +147,7 @@ def latency(producer, args, pool, shown):
         results.check(left, number + 1)
         if number >= WARM_UP:
             latencies.append(time.perf_counter() - sent)
-    clock.report(args, shown, latencies)
+    report(clock, args, shown, percentiles(latencies))
 
 
 def ready(producer, topic):
@@ -258,14 +196,46 @@ def consume(args):
             volume += len(message.value())
     if volume != args.records * args.size:
         raise SystemExit(f"{volume} bytes in {records} records of {args.size}")
-    clock.report(args, chosen | {"call": "consume(1000)" if best else "poll()"})
+    report(clock, args, chosen | {"call": "consume(1000)" if best else "poll()"})
 
 
-def main():
-    args = arguments()
-    if args.mode == "consume":
-        consume(args)
-        return
+PACED = {"acks": "all", "enable.idempotence": True, "linger.ms": 0}
+POLL_SECONDS = 0.2
+
+
+def paced(args):
+    """Large records at a steady rate."""
+    planned = sizes(args)
+    producer = Producer({"bootstrap.servers": args.bootstrap, **PACED})
+    ready(producer, args.topic)
+    clock, plan, results = Clock(), Plan(args), Results()
+    for number, size in enumerate(planned):
+        time.sleep(plan.left(number))
+        producer.produce(args.topic, stamped(number, size), on_delivery=results)
+        producer.poll(0)
+    results.check(producer.flush(PATIENCE_SECONDS), len(planned))
+    clock.report(args, CLIENT, version(), len(planned), sum(planned), PACED)
+
+
+def follow(args):
+    """Reads what `paced` sends, as it comes."""
+    arrivals = Arrivals(args)
+    consumer = Consumer({"bootstrap.servers": args.bootstrap, **READER})
+    start = TopicPartition(args.topic, 0, OFFSET_BEGINNING)
+    consumer.get_watermark_offsets(start, timeout=METADATA_SECONDS)
+    consumer.assign([start])
+    arrivals.ready()
+    while not arrivals.over():
+        message = consumer.poll(POLL_SECONDS)
+        if message is None:
+            continue
+        if message.error():
+            raise SystemExit(message.error())
+        arrivals.see(message.value())
+    arrivals.report(args, CLIENT, version(), READER | {"call": "poll()"})
+
+
+def send(args):
     pool = payloads(args)
     chosen = settings(args)
     producer = Producer({"bootstrap.servers": args.bootstrap, **chosen})
@@ -274,4 +244,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    signal.alarm(PATIENCE_SECONDS)
+    modes = {"produce": send, "latency": send, "consume": consume, "paced": paced, "follow": follow}
+    asked = arguments(modes)
+    modes[asked.mode](asked)

@@ -1,6 +1,7 @@
 // franz-go's part in the comparison: idempotent, acks=all, a callback for every record.
 //
 // bench produce|latency|consume --bootstrap H:P --topic T --records N --size S --partitions P --api default|best --compression none|lz4 --payloads FILE
+// bench paced|follow --bootstrap H:P --topic T --sizes FILE --rate R --seconds S
 package main
 
 import (
@@ -45,8 +46,13 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if args.Mode == "consume" {
+	switch args.Mode {
+	case "consume":
 		return consume(ctx, args)
+	case "paced":
+		return paced(ctx, args)
+	case "follow":
+		return follow(ctx, args)
 	}
 	pool, err := args.Pool()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"runtime/debug"
@@ -33,13 +34,19 @@ type Args struct {
 	Partitions  int
 	API         string
 	Compression string
-	payloads    string
+	// Sizes is a file with the size of every value of `paced`, one a line.
+	Sizes string
+	// Rate is how many records `paced` sends in a second.
+	Rate float64
+	// Seconds is how long `follow` waits for what is not there yet.
+	Seconds  float64
+	payloads string
 }
 
 // Parse reads the command line.
 func Parse() (Args, error) {
 	if len(os.Args) < 2 {
-		return Args{}, fmt.Errorf("produce, latency or consume?")
+		return Args{}, fmt.Errorf("produce, latency, consume, paced or follow?")
 	}
 	a := Args{Mode: os.Args[1]}
 	flags := flag.NewFlagSet(os.Args[0], flag.ContinueOnError)
@@ -51,6 +58,9 @@ func Parse() (Args, error) {
 	flags.StringVar(&a.API, "api", "default", "default or best")
 	flags.StringVar(&a.Compression, "compression", "none", "none or lz4")
 	flags.StringVar(&a.payloads, "payloads", "", "file with a value per line")
+	flags.StringVar(&a.Sizes, "sizes", "", "file with a size per line")
+	flags.Float64Var(&a.Rate, "rate", 30, "records in a second")
+	flags.Float64Var(&a.Seconds, "seconds", 60, "how long to wait for records")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		return Args{}, err
 	}
@@ -63,7 +73,7 @@ func (a Args) check() error {
 		given   string
 		allowed []string
 	}{
-		{a.Mode, []string{"produce", "latency", "consume"}},
+		{a.Mode, []string{"produce", "latency", "consume", "paced", "follow"}},
 		{a.API, []string{"default", "best"}},
 		{a.Compression, []string{"none", "lz4"}},
 	} {
@@ -71,8 +81,8 @@ func (a Args) check() error {
 			return fmt.Errorf("%q is none of %q", choice.given, choice.allowed)
 		}
 	}
-	if a.Records < 1 || a.Partitions < 1 || a.Size < 1 {
-		return fmt.Errorf("records, partitions and size are at least 1")
+	if a.Records < 1 || a.Partitions < 1 || a.Size < 1 || a.Rate <= 0 || a.Seconds <= 0 {
+		return fmt.Errorf("records, partitions and size are at least 1, rate and seconds above 0")
 	}
 	return nil
 }
@@ -135,29 +145,36 @@ func Start() Clock {
 	return Clock{started: time.Now(), cpu: cpuTime()}
 }
 
-// Report ends the timed part and prints the result line.
+// Report ends the timed part of a run with values of one size, and prints the result line.
 func (c Clock) Report(a Args, client, version string, settings map[string]any, latencies []time.Duration) error {
+	more := map[string]any{}
+	if len(latencies) > 0 {
+		slices.Sort(latencies)
+		last := len(latencies) - 1
+		more["p50_us"] = latencies[min(len(latencies)*50/100, last)].Microseconds()
+		more["p99_us"] = latencies[min(len(latencies)*99/100, last)].Microseconds()
+		more["max_us"] = latencies[last].Microseconds()
+	}
+	return c.ReportOf(a, client, version, settings, Seen{a.Records, a.Records * a.Size}, more)
+}
+
+// ReportOf ends the timed part and prints the result line, with more fields.
+func (c Clock) ReportOf(a Args, client, version string, settings map[string]any, done Seen, more map[string]any) error {
 	secs := time.Since(c.started).Seconds()
 	cpu := (cpuTime() - c.cpu).Seconds()
 	peak, err := peakKiB()
 	if err != nil {
 		return err
 	}
-	records, volume := float64(a.Records), float64(a.Records)*float64(a.Size)
+	records, volume := float64(done.Records), float64(done.Bytes)
 	line := map[string]any{
 		"client": client, "version": version, "mode": a.Mode, "api": a.API, "compression": a.Compression,
-		"records": a.Records, "bytes": a.Records * a.Size, "secs": rounded(secs, 4),
+		"records": done.Records, "bytes": done.Bytes, "secs": rounded(secs, 4),
 		"rec_per_s": rounded(records/secs, 1), "mb_per_s": rounded(volume/1e6/secs, 3),
-		"cpu_s": rounded(cpu, 4), "cpu_us_per_rec": rounded(cpu*1e6/records, 4),
+		"cpu_s": rounded(cpu, 4), "cpu_us_per_rec": rounded(cpu*1e6/max(records, 1), 4),
 		"rss_mib": rounded(peak/1024, 1), "settings": settings,
 	}
-	if len(latencies) > 0 {
-		slices.Sort(latencies)
-		last := len(latencies) - 1
-		line["p50_us"] = latencies[min(len(latencies)*50/100, last)].Microseconds()
-		line["p99_us"] = latencies[min(len(latencies)*99/100, last)].Microseconds()
-		line["max_us"] = latencies[last].Microseconds()
-	}
+	maps.Copy(line, more)
 	return json.NewEncoder(os.Stdout).Encode(line)
 }
 

@@ -6,9 +6,11 @@
 //! `default`: a delivery per record, awaited in order behind a window of 100,000. `best`: the same, but the
 //! deliveries are dropped and batches are counted. `hot --api A` measures one row of the hot path against
 //! the sink: see [`hot`]. `consume --api borrowed|owned|recv|best` reads a topic: see [`consume`].
+//! `paced` and `follow --sizes FILE --rate R --seconds S` are large records at a steady rate: see [`paced`].
 
 mod consume;
 mod hot;
+mod paced;
 #[path = "../../common/report.rs"]
 mod report;
 
@@ -36,6 +38,8 @@ fn main() {
             "latency" => latency(&args).await,
             "consume" => consume::run(&args).await,
             "hot" => hot::run(&args).await,
+            "paced" => paced::send(&args).await,
+            "follow" => paced::follow(&args).await,
             mode => panic!("mode {mode}"),
         }
     });

@@ -1,5 +1,6 @@
 //! The broker under every client: a real Kafka of our own, or one that somebody names, and its topics.
 
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub(crate) struct Broker {
     bootstrap: String,
     /// Through the delay proxy; only a broker of our own advertises that.
     slow: Option<String>,
-    klamm: std::path::PathBuf,
+    klamm: PathBuf,
     _proxy: Option<Listening>,
     kafka: Option<Running>,
 }
@@ -43,7 +44,16 @@ impl Drop for Stopped {
 impl Broker {
     /// The broker at `bootstrap`, or a Kafka of our own, if need be with the delay proxy before it.
     pub(crate) fn connect(place: &Place, bootstrap: Option<&str>, slow: bool) -> Result<Self> {
-        let klamm = crate::interop::build(place)?;
+        Self::connect_with(crate::interop::build(place)?, place, bootstrap, slow)
+    }
+
+    /// The same with this program of klamm's for its topics.
+    pub(crate) fn connect_with(
+        klamm: PathBuf,
+        place: &Place,
+        bootstrap: Option<&str>,
+        slow: bool,
+    ) -> Result<Self> {
         if let Some(bootstrap) = bootstrap {
             let bootstrap = bootstrap.to_owned();
             return Ok(Self { bootstrap, slow: None, klamm, _proxy: None, kafka: None });

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::workloads::{Mode, Workload};
 use crate::failure::{Failure, Result};
+use crate::interop;
 use crate::place::Place;
 use crate::process;
 
@@ -58,6 +59,15 @@ const CLIENTS: [Client; 9] = [
     },
 ];
 
+/// Clients that are compared for large messages only: a million small ones would take them minutes.
+const PYTHON: [Client; 2] = [
+    Client { name: "kafka-python", build: Build::Python, apis: &["default"], reads: &[], ..BASE },
+    Client { name: "aiokafka", build: Build::Python, apis: &["default"], reads: &[], ..BASE },
+];
+
+/// Those of the others that take part there.
+const WITH_LARGE: [&str; 3] = ["klamm", "franz-go", "confluent-python"];
+
 /// A client with the command that runs it.
 #[derive(Debug)]
 pub(crate) struct Built {
@@ -82,17 +92,28 @@ impl Built {
             // A record at a time is a matter of defaults; tuning is for throughput.
             Mode::Latency if self.client.lone => &["default"],
             Mode::Latency => &[],
+            Mode::Large | Mode::Paced => &["default"],
         }
     }
 }
 
 /// The clients named in `list`, or all.
 pub(crate) fn chosen(list: Option<&str>) -> Result<Vec<&'static Client>> {
-    let Some(list) = list else { return Ok(CLIENTS.iter().collect()) };
+    named(list, CLIENTS.iter().collect())
+}
+
+/// The clients for large messages named in `list`, or all of those.
+pub(crate) fn with_large(list: Option<&str>) -> Result<Vec<&'static Client>> {
+    let others = CLIENTS.iter().filter(|client| WITH_LARGE.contains(&client.name));
+    named(list, others.chain(&PYTHON).collect())
+}
+
+fn named(list: Option<&str>, all: Vec<&'static Client>) -> Result<Vec<&'static Client>> {
+    let Some(list) = list else { return Ok(all) };
     list.split(',')
         .map(|name| {
-            CLIENTS.iter().find(|c| c.name == name).ok_or_else(|| {
-                let names: Vec<&str> = CLIENTS.iter().map(|c| c.name).collect();
+            all.iter().find(|client| client.name == name).copied().ok_or_else(|| {
+                let names: Vec<&str> = all.iter().map(|client| client.name).collect();
                 Failure::new(format!("no client {name:?}; there are: {}", names.join(", ")))
             })
         })
@@ -139,7 +160,7 @@ impl Client {
                 process::run(go.args(["build", "-o", "bin/bench", "."]).current_dir(&dir))?;
                 Ok(vec![dir.join("bin/bench")])
             }
-            Build::Python => python(&dir),
+            Build::Python => python(place, self.name, &dir),
             Build::Java => {
                 let mut maven = Command::new(process::need("mvn", "maven")?);
                 process::run(maven.args(["-q", "package"]).current_dir(&dir))?;
@@ -159,15 +180,27 @@ pub(crate) fn cargo(place: &Place, name: &str, binary: &str) -> Result<PathBuf> 
     Ok(target.join("release").join(binary))
 }
 
-fn python(dir: &Path) -> Result<Vec<PathBuf>> {
-    let venv = dir.join("venv");
-    let program = venv.join("bin/python");
-    if !program.is_file() {
-        let mut make = Command::new(process::need("python3", "python3 python3-venv")?);
-        process::run(make.args(["-m", "venv"]).arg(&venv))?;
+fn python(place: &Place, name: &str, dir: &Path) -> Result<Vec<PathBuf>> {
+    let wanted = dir.join("requirements.txt").display().to_string();
+    let venv = interop::venv(place, &format!("bench-{name}"), &["--requirement", &wanted])?;
+    Ok(vec![venv.join("bin/python"), dir.join("bench.py")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chosen, with_large};
+
+    fn names(clients: Vec<&'static super::Client>) -> Vec<&'static str> {
+        clients.iter().map(|client| client.name).collect()
     }
-    let mut pip = Command::new(&program);
-    pip.args(["-m", "pip", "install", "--quiet", "--requirement", "requirements.txt"]);
-    process::run(pip.current_dir(dir))?;
-    Ok(vec![program, dir.join("bench.py")])
+
+    #[test]
+    fn large_messages_have_python_clients_that_nothing_else_has() {
+        let all = ["klamm", "franz-go", "confluent-python", "kafka-python", "aiokafka"];
+        assert_eq!(names(with_large(None).unwrap()), all);
+        assert_eq!(names(with_large(Some("aiokafka,klamm")).unwrap()), ["aiokafka", "klamm"]);
+        assert!(with_large(Some("java")).unwrap_err().to_string().contains("kafka-python"));
+        assert!(chosen(Some("aiokafka")).is_err());
+        assert!(!names(chosen(None).unwrap()).contains(&"kafka-python"));
+    }
 }

@@ -2,13 +2,16 @@
 //!
 //! `clients` are the programs under `bench/` and how each is built, `workloads` what they are asked to do, `broker` the
 //! real Kafka and its topics, `rounds` takes turns, `consume` fills topics to be read, `hot` measures klamm alone against
-//! the sink, and `table` makes of it all what a person reads. `brokers` compares what is on the other side.
+//! the sink, `large` measures large messages, and `table` makes of it all what a person reads. `brokers` compares what is on
+//! the other side.
 
 mod broker;
 mod brokers;
 mod clients;
 mod consume;
 mod hot;
+mod large;
+mod large_fanout;
 mod rounds;
 mod table;
 mod workloads;
@@ -32,6 +35,11 @@ cargo xtask bench consume [--rounds 3] [--workloads 100-1,100-50,1k-1,1k-50,100-
      the same topic read by every client in turns, by assignment, from its beginning: CPU per record first. --fill says who
      writes it, and so how large its batches are; --sink reads from memory of a small server instead of a Kafka
 
+cargo xtask bench large [--rounds 3] [--workloads 3000x200k,1-to-5] [--peers klamm,franz-go,confluent-python,kafka-python,aiokafka]
+                        [--bootstrap-server HOST:PORT | --on kafka|klamm] [--klamm PROGRAM] [--scale 1.0]
+     messages of 200 KB as fast as they go, and messages of 100 to 500 KB from one producer to five consumers: wall and
+     CPU of every process, time from send to poll. --on starts the broker, a Kafka unless it says klamm
+
 cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,kfake,kfake-data,kafka]
                          [--cases start,sync,sync-client,ingest,ingest-on,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
      the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
@@ -44,8 +52,8 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let clients_only = ["workloads", "clients", "bootstrap", "peers", "bootstrap-server"];
     let consume_only = ["fill", "records"];
     let broker_only = ["brokers", "cases", "klamm"];
-    let known =
-        [&["rounds", "scale"], &clients_only[..], &consume_only[..], &broker_only[..]].concat();
+    let shared = ["rounds", "scale", "on"];
+    let known = [&shared[..], &clients_only, &consume_only, &broker_only].concat();
     let flags = Flags::parse(args, &known, &["help", "plain", "sink"])?;
     if flags.has("help") {
         print!("{HELP}");
@@ -53,17 +61,24 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     }
     match flags.words() {
         [word] if word == "produce" => {
-            let others = [&broker_only[..], &consume_only[..], &["plain", "sink"]].concat();
+            let others = [&broker_only[..], &consume_only[..], &["plain", "sink", "on"]].concat();
             refuse(&flags, word, &others)?;
             produce(place, &flags)
         }
         [word] if word == "consume" => {
-            refuse(&flags, word, &[&broker_only[..], &["plain"]].concat())?;
+            refuse(&flags, word, &[&broker_only[..], &["plain", "on"]].concat())?;
             let (rounds, scale) = extent(&flags)?;
             consume::run(place, &flags, rounds, scale)
         }
+        [word] if word == "large" => {
+            let others = ["brokers", "cases", "plain", "sink"];
+            refuse(&flags, word, &[&consume_only[..], &others].concat())?;
+            let (rounds, scale) = extent(&flags)?;
+            large::run(place, &flags, rounds, scale)
+        }
         [word] if word == "broker" => {
-            refuse(&flags, word, &[&clients_only[..], &consume_only[..], &["sink"]].concat())?;
+            let others = [&clients_only[..], &consume_only[..], &["sink", "on"]].concat();
+            refuse(&flags, word, &others)?;
             let (rounds, scale) = extent(&flags)?;
             brokers::run(place, &flags, rounds, scale)
         }

@@ -125,7 +125,7 @@ impl Order<'_> {
 }
 
 /// One run of one client on a topic of its own.
-fn once(
+pub(crate) fn once(
     place: &Place,
     broker: &Broker,
     workload: &Workload,
@@ -142,7 +142,7 @@ fn once(
     let counted = broker.count(&topic, workload.partitions);
     broker.delete(&topic)?;
     let (line, counted) = (line?, counted?);
-    if mode == Mode::Produce && counted != records {
+    if matches!(mode, Mode::Produce | Mode::Large) && counted != records {
         let name = client.client.name;
         return Err(Failure::new(format!("{name} sent {records}, the log has {counted}")));
     }
@@ -150,7 +150,7 @@ fn once(
 }
 
 /// Runs a program that prints one line, for [`RUN_LIMIT`] at most.
-fn bounded(command: &mut Command) -> Result<String> {
+pub(crate) fn bounded(command: &mut Command) -> Result<String> {
     let shown = process::shown(command);
     let dir = std::env::temp_dir().join(format!("klamm-bench-{}", std::process::id()));
     let (out, err) = (dir.with_extension("out"), dir.with_extension("err"));

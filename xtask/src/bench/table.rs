@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::workloads::{Mode, Workload};
@@ -13,18 +13,39 @@ use crate::failure::{Doing, Failure, Result};
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Line {
     pub(crate) client: String,
-    version: String,
+    pub(crate) version: String,
     pub(crate) api: String,
     pub(crate) rec_per_s: f64,
-    mb_per_s: f64,
+    pub(crate) mb_per_s: f64,
     pub(crate) cpu_us_per_rec: f64,
     pub(crate) rss_mib: f64,
     #[serde(default)]
-    p50_us: f64,
+    pub(crate) secs: f64,
     #[serde(default)]
-    p99_us: f64,
+    pub(crate) cpu_s: f64,
     #[serde(default)]
-    settings: Value,
+    pub(crate) p50_us: f64,
+    #[serde(default)]
+    pub(crate) p99_us: f64,
+    #[serde(default)]
+    pub(crate) settings: Value,
+    /// What those who read while it was sent came to.
+    #[serde(default)]
+    pub(crate) readers: Readers,
+}
+
+/// Several consumers of one topic, together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Readers {
+    /// CPU of all of them, in seconds.
+    pub(crate) cpu_s: f64,
+    /// The share of a core that one of them takes, in per cent.
+    pub(crate) core_percent: f64,
+    /// Records that did not come, counted at each of them.
+    pub(crate) lost: u64,
+    /// Records that came twice, counted at each of them.
+    pub(crate) duplicated: u64,
 }
 
 impl Line {
@@ -49,7 +70,8 @@ impl Line {
             "workload": workload, "round": round, "client": self.client, "version": self.version,
             "api": self.api, "rec_per_s": self.rec_per_s, "mb_per_s": self.mb_per_s,
             "cpu_us_per_rec": self.cpu_us_per_rec, "rss_mib": self.rss_mib,
-            "p50_us": self.p50_us, "p99_us": self.p99_us, "settings": self.settings,
+            "secs": self.secs, "cpu_s": self.cpu_s, "p50_us": self.p50_us, "p99_us": self.p99_us,
+            "readers": self.readers, "settings": self.settings,
         })
     }
 }
@@ -83,6 +105,12 @@ impl Table {
     pub(crate) fn fail(&mut self, client: &str, api: &str) {
         *self.failed.entry((client.to_owned(), api.to_owned())).or_default() += 1;
     }
+
+    /// The median of one figure of a client's good runs; `None` without any.
+    pub(crate) fn median(&self, client: &str, figure: impl Fn(&Line) -> f64) -> Option<f64> {
+        let (_, lines) = self.rows.iter().find(|((name, _), _)| name == client)?;
+        Some(spread(lines, figure)[1])
+    }
 }
 
 /// Minimum, median and maximum of one figure over the rounds.
@@ -106,7 +134,7 @@ impl Display for Table {
         let columns = self.columns();
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         writeln!(f, "| client | {} | RSS MiB | runs |", names.join(" | "))?;
-        writeln!(f, "|---|---|---|---|---|---|")?;
+        writeln!(f, "|{}", "---|".repeat(columns.len() + 3))?;
         let rows = self.rows_by_cpu();
         for ((client, api), lines) in &rows {
             let version = lines.first().map_or("", |l| l.version.as_str());
@@ -117,10 +145,11 @@ impl Display for Table {
             writeln!(f, "| {client} {version} {api} | {cells} | {rss:.0} | {runs} |")?;
         }
         for ((client, api), runs) in &self.failed {
-            writeln!(f, "| {client} {api} | failed | | | | {runs} |")?;
+            let blank = "| ".repeat(columns.len());
+            writeln!(f, "| {client} {api} | failed {blank}| {runs} |")?;
         }
         writeln!(f, "\nEach cell: minimum / **median** / maximum; sorted by the median of CPU.")?;
-        if self.mode == Mode::Consume {
+        if matches!(self.mode, Mode::Consume | Mode::Large | Mode::Paced) {
             for ((client, api), lines) in &rows {
                 let settings = lines.first().map_or(&Value::Null, |l| &l.settings);
                 writeln!(f, "- {client} {api}: `{settings}`")?;
@@ -139,17 +168,31 @@ struct Column {
 
 impl Table {
     /// What was asked for comes first.
-    fn columns(&self) -> [Column; 3] {
+    fn columns(&self) -> Vec<Column> {
         let column = |name, figure, digits| Column { name, figure, digits };
         let cpu = column("client CPU us/record", |l: &Line| l.cpu_us_per_rec, 3);
         let rate = column("records/s", |l: &Line| l.rec_per_s, 0);
         let volume = column("MB/s", |l: &Line| l.mb_per_s, 0);
         match self.mode {
-            Mode::Produce => [rate, volume, cpu],
-            Mode::Consume => [cpu, rate, volume],
+            Mode::Produce => vec![rate, volume, cpu],
+            Mode::Consume => vec![cpu, rate, volume],
+            Mode::Large => vec![
+                column("wall s", |l: &Line| l.secs, 2),
+                column("client CPU s", |l: &Line| l.cpu_s, 2),
+                volume,
+            ],
+            Mode::Paced => vec![
+                column("p50 ms", |l: &Line| l.p50_us / 1e3, 2),
+                column("p99 ms", |l: &Line| l.p99_us / 1e3, 2),
+                column("producer CPU s", |l: &Line| l.cpu_s, 2),
+                column("five consumers CPU s", |l: &Line| l.readers.cpu_s, 2),
+                column("a consumer's % of a core", |l: &Line| l.readers.core_percent, 2),
+                column("lost", |l: &Line| l.readers.lost as f64, 0),
+                column("duplicated", |l: &Line| l.readers.duplicated as f64, 0),
+            ],
             Mode::Latency => {
                 let p50 = column("p50 ms", |l: &Line| l.p50_us / 1e3, 3);
-                [p50, column("p99 ms", |l: &Line| l.p99_us / 1e3, 3), cpu]
+                vec![p50, column("p99 ms", |l: &Line| l.p99_us / 1e3, 3), cpu]
             }
         }
     }
@@ -167,7 +210,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::{Line, Table, spread};
-    use crate::bench::workloads::chosen;
+    use crate::bench::workloads::{FANOUT, LARGE, chosen};
 
     fn line(client: &str, rate: f64, cpu: f64) -> Line {
         Line::read(&format!(
@@ -200,5 +243,30 @@ mod tests {
     fn nonsense_is_no_result() {
         assert!(Line::read("").is_err());
         assert!(Line::read("panicked at …").unwrap_err().to_string().contains("panicked"));
+    }
+
+    #[test]
+    fn every_row_of_a_table_has_as_many_cells_as_its_head() {
+        for workload in [&LARGE, &FANOUT, chosen(Some("f")).unwrap().0[0]] {
+            let mut table = Table::new(workload);
+            table.add(line("fine", 1.0, 1.0));
+            table.fail("broken", "default");
+            let text = table.to_string();
+            let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+            let bars = |row: &&str| row.matches('|').count();
+            assert_eq!(rows.len(), 4, "{text}");
+            assert!(rows.iter().all(|row| bars(row) == bars(&rows[0])), "{text}");
+        }
+    }
+
+    #[test]
+    fn median_is_of_the_client_asked_for() {
+        let mut table = Table::new(&LARGE);
+        for rate in [3.0, 1.0, 2.0] {
+            table.add(line("x", rate, 0.1));
+        }
+        table.add(line("y", 9.0, 0.1));
+        assert_eq!(table.median("x", |l| l.rec_per_s), Some(2.0));
+        assert_eq!(table.median("z", |l| l.rec_per_s), None);
     }
 }

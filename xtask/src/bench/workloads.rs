@@ -16,15 +16,20 @@ pub(crate) enum Mode {
     Latency,
     /// A topic from its beginning.
     Consume,
+    /// As `Produce`, but a number of records that is over in a second: what counts is the whole of it.
+    Large,
+    /// Records of many sizes at a steady rate, read by several as they come.
+    Paced,
 }
 
 impl Mode {
     /// What the programs call it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Mode::Produce => "produce",
+            Mode::Produce | Mode::Large => "produce",
             Mode::Latency => "latency",
             Mode::Consume => "consume",
+            Mode::Paced => "paced",
         }
     }
 }
@@ -148,6 +153,36 @@ const CONSUMING: [Workload; 8] = [
     in_lz4(of_1k(reading("1k-50-lz4", "read 1 KiB of text, 50 partitions, lz4", 50))),
 ];
 
+/// Large records, as fast as they go.
+pub(crate) const LARGE: Workload = Workload {
+    name: "3000x200k",
+    title: "3,000 records of 200 KB, 1 partition",
+    mode: Mode::Large,
+    size: 200_000,
+    records: 3_000,
+    ..Workload::BASE
+};
+
+/// Large records, 30 a second for ten seconds; the size here is the mean.
+pub(crate) const FANOUT: Workload = Workload {
+    name: "1-to-5",
+    title: "30 records of 100 to 500 KB a second, one producer, five consumers",
+    mode: Mode::Paced,
+    size: 300_000,
+    records: 300,
+    ..Workload::BASE
+};
+
+/// Bytes of the values of [`FANOUT`].
+const FANOUT_SIZES: std::ops::RangeInclusive<usize> = 100_000..=500_000;
+
+/// The sizes of so many records, the same on every machine.
+pub(crate) fn fanout_sizes(records: usize) -> Vec<usize> {
+    let (low, high) = FANOUT_SIZES.into_inner();
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    (0..records).map(|_| low + random.below(high - low + 1)).collect()
+}
+
 /// The workloads that read, named in `list`, or all.
 pub(crate) fn consuming(list: Option<&str>) -> Result<Vec<&'static Workload>> {
     let Some(list) = list else { return Ok(CONSUMING.iter().collect()) };
@@ -266,11 +301,12 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONSUMING, Random, WORKLOADS, chosen, consuming};
+    use super::{CONSUMING, FANOUT, FANOUT_SIZES, LARGE, Random, WORKLOADS};
+    use super::{chosen, consuming, fanout_sizes};
 
     #[test]
     fn payloads_have_their_size_and_are_always_the_same() {
-        for workload in WORKLOADS.iter().chain(&CONSUMING) {
+        for workload in WORKLOADS.iter().chain(&CONSUMING).chain([&LARGE]) {
             let line = workload.line(&mut Random(7));
             assert_eq!(line.len(), workload.size + 1, "{}", workload.name);
             assert_eq!(line, workload.line(&mut Random(7)));
@@ -287,5 +323,14 @@ mod tests {
         let reading = consuming(Some("1k-50-lz4")).unwrap();
         assert_eq!((reading[0].size, reading[0].partitions, reading[0].codec), (1024, 50, "lz4"));
         assert!(consuming(Some("a")).unwrap_err().to_string().contains("100-50"));
+    }
+
+    #[test]
+    fn sizes_are_within_their_bounds_and_always_the_same() {
+        let sizes = fanout_sizes(3_000);
+        assert!(sizes.iter().all(|size| FANOUT_SIZES.contains(size)));
+        assert_eq!(sizes[..30], fanout_sizes(30));
+        let mean = sizes.iter().sum::<usize>() / sizes.len();
+        assert!(mean.abs_diff(FANOUT.size) < FANOUT.size / 20, "{mean}");
     }
 }

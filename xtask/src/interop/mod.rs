@@ -23,7 +23,7 @@ mod transactions;
 
 pub(crate) use self::matrix::{Held, quick as matrix};
 pub(crate) use self::members::{franz_go_member, java_member, librdkafka_member};
-pub(crate) use self::packages::build_go;
+pub(crate) use self::packages::{build_go, venv};
 pub(crate) use self::readers::{Java, Reader, read_by_kcat};
 pub(crate) use self::rows::Row;
 pub(crate) use self::tools::quick as tools;

@@ -37,7 +37,7 @@ fn go_version(go: &Path) -> Option<(u32, u32)> {
 }
 
 /// A directory of Python packages, filled with pip's `arguments` once.
-pub(super) fn venv(place: &Place, name: &str, arguments: &[&str]) -> Result<PathBuf> {
+pub(crate) fn venv(place: &Place, name: &str, arguments: &[&str]) -> Result<PathBuf> {
     process::need("python3", "python3-venv")?;
     let venv = place.dir("interop")?.join(format!("venv-{name}"));
     once(&venv.join("complete"), &wanted(arguments), || {

@@ -11,4 +11,5 @@ mod table;
 mod turns;
 mod usage;
 
+pub(super) use self::contenders::{Server, Stable, chosen as contenders};
 pub(super) use self::turns::run;

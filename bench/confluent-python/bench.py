@@ -24,6 +24,8 @@ from report import PATIENCE_SECONDS, Arrivals, Clock, Plan, arguments, payloads,
 
 CLIENT = "confluent-python"
 METADATA_SECONDS = 10
+# librdkafka asks for its producer id up to half a second after it is connected, and tells nobody when it has one.
+PRODUCER_ID_SECONDS = 1
 NOT_YET = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
 WARM_UP = 200
 # Records between two looks at the queue of delivery reports, and records of one produce_batch() call.
@@ -151,12 +153,13 @@ def latency(producer, args, pool, shown):
 
 
 def ready(producer, topic):
-    """Returns when the topic's metadata is loaded; a broker may need a moment to know of a new topic."""
+    """Returns when the topic's metadata is loaded and the producer can send; a broker may need a moment to know of a new topic."""
     deadline = time.monotonic() + METADATA_SECONDS
     while error := producer.list_topics(topic, timeout=METADATA_SECONDS).topics[topic].error:
         if error.code() not in NOT_YET or time.monotonic() > deadline:
             raise SystemExit(f"topic {topic}: {error}")
         time.sleep(0.1)
+    producer.poll(PRODUCER_ID_SECONDS)
 
 
 READER = {"group.id": "unused", "enable.auto.commit": False}

@@ -67,6 +67,19 @@ async fn linger_a_slow_answer_a_timeout_and_a_retry_pass_in_an_instant() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_record_waits_for_no_backoff() {
+    let broker = broker(1).await;
+    let client = Client::connect(config(&broker)).await.unwrap();
+    let producer = client.producer(ProducerConfig::default()).unwrap();
+    let began = Instant::now();
+    producer.send(Record::to("t").value("hello")).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(50), "{:?}", began.elapsed());
+    producer.close(Duration::from_secs(1)).await;
+    client.close().await;
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn nodes_without_sockets_go_down_and_come_back() {
     let broker = broker(2).await;
     assert_eq!(broker.bootstrap(), "node-1:9092,node-2:9092");

@@ -160,9 +160,11 @@ impl Metadata {
     /// Keeps a topic in the cache from now on.
     pub(crate) fn want(&self, name: &str) {
         {
+            let unheard_of = !self.snapshot.borrow().topics.contains_key(name);
             let mut wanted = self.wanted.lock();
             if !wanted.topics.contains(name) {
                 wanted.topics.insert(name.into());
+                wanted.at_once |= unheard_of;
             }
             wanted.refresh = true;
         }

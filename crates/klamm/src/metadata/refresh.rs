@@ -19,6 +19,8 @@ const REBOOTSTRAP_AFTER: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) refresh: bool,
+    /// A topic that was never asked about is among them: that waits for no backoff, as nothing has failed.
+    pub(crate) at_once: bool,
     /// Topics to ask about from now on.
     pub(crate) topics: BTreeSet<Arc<str>>,
 }
@@ -45,13 +47,31 @@ impl Refresher {
                 (client.backoff(self.failures), client.config.metadata_max_age);
             drop(client);
             // However often it is asked for, the cluster is asked once per backoff.
-            tokio::time::sleep_until(self.fetched + backoff).await;
+            self.wait_for_the_backoff(self.fetched + backoff).await;
             self.wait_for_a_reason(self.fetched + max_age).await;
             let Some(client) = self.client.upgrade().filter(|c| !c.is_closed()) else { return };
-            let topics = self.metadata.wanted.lock().topics.clone();
+            let topics = {
+                let mut wanted = self.metadata.wanted.lock();
+                wanted.at_once = false;
+                wanted.topics.clone()
+            };
             let result = client.fetch_metadata_from_any(Some(topics)).await;
             self.fetched = Instant::now();
             self.handle(&client, result);
+        }
+    }
+
+    /// Returns when the backoff is over, or before that for a new topic; not while brokers cannot be reached.
+    async fn wait_for_the_backoff(&self, over: Instant) {
+        loop {
+            let woken = self.metadata.wake.notified();
+            let new_topic = std::mem::take(&mut self.metadata.wanted.lock().at_once);
+            if new_topic && self.failures == 0 {
+                return;
+            }
+            if tokio::time::timeout_at(over, woken).await.is_err() {
+                return;
+            }
         }
     }
 

@@ -308,12 +308,13 @@ impl AssignedPartition {
         if let Some(error) = self.trouble {
             return StallCause::Error(error);
         }
-        let end = self.end(read_committed);
+        let at_end = self.end(read_committed).is_some_and(|end| self.fetch_at.offset >= end);
         match (self.phase, self.busy) {
             (Phase::Unset | Phase::Resetting { .. }, _) => StallCause::NoPosition,
             (Phase::Validating { .. }, _) => StallCause::NotValidated,
-            _ if end.is_some_and(|end| self.fetch_at.offset >= end) => StallCause::OpenTransaction,
+            _ if at_end && self.is_behind() => StallCause::OpenTransaction,
             (_, Busy::InFlight(_)) => StallCause::NoAnswer,
+            _ if at_end => StallCause::NoAnswer,
             _ => StallCause::NothingSent,
         }
     }

@@ -531,6 +531,23 @@ fn an_open_transaction_is_named_as_the_cause() {
 }
 
 #[test]
+fn at_the_end_of_the_log_a_broker_that_is_away_is_the_cause_and_no_transaction() {
+    let start = Instant::now();
+    for read_committed in [false, true] {
+        let settings = PositionSettings { read_committed, ..SETTINGS };
+        let mut positions = reading(settings, 10, start);
+        let lease = ask(&mut positions, 1, start).unwrap();
+        positions.fetch_answered(&tp(0), lease, 1, &told(ErrorCode::NONE, 10), start);
+        let lease = ask(&mut positions, 1, start).unwrap();
+        positions.fetch_unanswered(&tp(0), lease, start);
+        assert_eq!(
+            stalled(&mut positions, start + SETTINGS.stall_timeout),
+            Some(StallCause::NoAnswer)
+        );
+    }
+}
+
+#[test]
 fn what_has_nothing_to_read_or_is_not_to_move_is_no_stall() {
     let start = Instant::now();
     let late = start + 3 * SETTINGS.stall_timeout;

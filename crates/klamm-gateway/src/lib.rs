@@ -4,5 +4,6 @@
 //! a forwarder sends them from the log until a broker has acknowledged them.
 
 mod accepted;
+pub mod format;
 
 pub use self::accepted::{Accepted, AcceptedHeader};

@@ -2,6 +2,7 @@
 //!
 //! | What comes | Where |
 //! |---|---|
+//! | A whole request to a topic | [`incoming`] |
 //! | JSON, an array or lines of it, text, bytes | [`plain`] |
 //! | CloudEvents in their three modes | [`cloud_events`] |
 //! | Confluent REST v2 and v3 | [`confluent_v2`], [`confluent_v3`] |
@@ -12,6 +13,7 @@ pub mod cloud_events;
 pub mod confluent_v2;
 pub mod confluent_v3;
 mod envelope;
+mod incoming;
 pub mod json;
 mod media;
 pub mod plain;
@@ -20,6 +22,7 @@ mod read;
 mod rejected;
 
 pub use self::envelope::{Envelope, RECORDS_MAX};
+pub use self::incoming::{Dialect, Incoming, dialect, incoming};
 pub use self::media::Media;
 pub use self::query::{Query, decode_percent};
 pub use self::rejected::{Position, Rejected};

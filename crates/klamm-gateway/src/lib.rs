@@ -5,5 +5,6 @@
 
 mod accepted;
 pub mod format;
+pub mod http;
 
 pub use self::accepted::{Accepted, AcceptedHeader};

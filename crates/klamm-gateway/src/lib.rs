@@ -6,5 +6,6 @@
 mod accepted;
 pub mod format;
 pub mod http;
+pub mod wal;
 
 pub use self::accepted::{Accepted, AcceptedHeader};

@@ -97,6 +97,20 @@ impl Log {
         self.remove_segments_before_start().map(drop)
     }
 
+    /// Removes the segments that end before `offset`, or at it; never the active one. Returns their bytes.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn drop_segments_before(&mut self, offset: i64) -> io::Result<u64> {
+        match self.segments.iter().rfind(|segment| segment.base_offset <= offset) {
+            Some(first) if first.base_offset > self.start_offset => {
+                self.move_start(first.base_offset)?;
+                self.remove_segments_before_start()
+            }
+            _ => Ok(0),
+        }
+    }
+
     fn move_start(&mut self, offset: i64) -> io::Result<()> {
         self.save(START_FILE, offset.to_string())?;
         self.start_offset = offset;

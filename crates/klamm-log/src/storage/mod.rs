@@ -103,7 +103,10 @@ pub trait StorageFile: Debug + Send + Sync {
 }
 
 /// Puts a file in place as a whole: after a crash it has the old content or the new one.
-pub(crate) fn replace(
+///
+/// # Errors
+/// Those of the storage; which of the two is there is open then.
+pub fn replace(
     storage: &dyn Storage,
     dir: &str,
     name: &str,
@@ -118,7 +121,10 @@ pub(crate) fn replace(
 }
 
 /// The whole content of a small file; none when it does not exist or is larger than `limit`.
-pub(crate) fn read_small(
+///
+/// # Errors
+/// Those of the storage.
+pub fn read_small(
     storage: &dyn Storage,
     path: &str,
     limit: u64,

@@ -1,0 +1,257 @@
+//! The log itself: one group is written, synced and answered at a time; a cursor follows behind.
+
+use super::config::{AppendRefused, Receipt, WalConfig};
+use super::cursor::Cursor;
+use super::desk::{Desk, Request};
+use super::encoding::{batches, encode, encode_seal};
+use super::state::WalState;
+use crate::accepted::Accepted;
+use bytes::Bytes;
+use klamm_log::storage::{Storage, replace};
+use klamm_log::{AppendError, AppendInfo, Log, Origin, ReadError};
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{oneshot, watch};
+
+/// The directory of the segments and the cursor.
+pub(super) const DIR: &str = "wal";
+/// The file with the cursor.
+pub(super) const CURSOR_FILE: &str = "cursor";
+/// A log that is idle for this long is sealed.
+const SEAL_AFTER: Duration = Duration::from_secs(1);
+/// When a full disk is looked at again.
+const DISK_RETRY: Duration = Duration::from_secs(5);
+/// A log has one writer and no leader that changes.
+const WRITER: AppendInfo = AppendInfo { leader_epoch: 0, origin: Origin::Client };
+
+/// What readers can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Progress {
+    /// Everything below this sequence is on the disk.
+    pub(super) end: u64,
+    /// Nothing will follow.
+    pub(super) closed: bool,
+}
+
+/// What the writer does next.
+#[derive(Debug)]
+pub(super) enum Work {
+    Group(Vec<Request>),
+    Seal,
+    Stop,
+}
+
+/// A log with its books.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) config: WalConfig,
+    pub(super) instance: String,
+    pub(super) log: Mutex<Log>,
+    pub(super) desk: Mutex<Desk>,
+    /// The queue is not empty any more, or the log was closed.
+    pub(super) work: Condvar,
+    pub(super) progress: watch::Sender<Progress>,
+    /// Held by who saves the cursor.
+    pub(super) keeping: Mutex<()>,
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn sequence(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or(0)
+}
+
+pub(super) fn offset(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+impl Core {
+    /// Puts records in the queue of the writer.
+    pub(super) fn submit(
+        &self,
+        records: Vec<Accepted>,
+    ) -> Result<oneshot::Receiver<Result<Receipt, AppendRefused>>, AppendRefused> {
+        let answered = self.desk.lock().submit(records, &self.config, now_ms())?;
+        self.work.notify_one();
+        Ok(answered)
+    }
+
+    /// Waits for something to do. `sealed` says whether the log ends with a seal.
+    pub(super) fn next_work(&self, sealed: bool) -> Work {
+        let mut desk = self.desk.lock();
+        loop {
+            if !desk.is_idle() {
+                return Work::Group(desk.group());
+            }
+            if desk.closed {
+                return Work::Stop;
+            }
+            if sealed {
+                self.work.wait(&mut desk);
+            } else if self.work.wait_for(&mut desk, SEAL_AFTER).timed_out() && desk.is_idle() {
+                return Work::Seal;
+            }
+        }
+    }
+
+    /// Writes a group as one batch, syncs it, and only then tells those who wait.
+    pub(super) fn commit(&self, group: Vec<Request>) {
+        let began = Instant::now();
+        match self.write(&group) {
+            Ok((first, batch)) => {
+                let records: u64 = group.iter().map(|r| u64::from(r.need.records)).sum();
+                let next = first + records;
+                let mut desk = self.desk.lock();
+                desk.sync_us.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                desk.sync_records.add(records);
+                desk.mark = next;
+                desk.recent.push(first, next, batch, self.config.recent_bytes);
+                desk.accept(group, first, &self.config, now_ms());
+                drop(desk);
+                self.progress.send_modify(|progress| progress.end = next);
+            }
+            Err(error) => self.refuse(group, &error),
+        }
+    }
+
+    fn write(&self, group: &[Request]) -> Result<(u64, Bytes), AppendError> {
+        let records = group.iter().flat_map(|request| &request.records);
+        let mark = self.desk.lock().mark;
+        let batch = encode(records, mark, now_ms());
+        let batch = batch.map_err(|error| AppendError::Malformed(error.to_string()))?;
+        let mut log = self.log.lock();
+        let appended = log.append(batch.clone(), WRITER)?;
+        // Whoever reads the log meanwhile is not kept waiting by the sync.
+        let flush = log.begin_flush();
+        drop(log);
+        if let Some(flush) = flush {
+            let result = flush.sync();
+            self.log.lock().end_flush(&flush, result).map_err(AppendError::Storage)?;
+        }
+        Ok((sequence(appended.base_offset), batch))
+    }
+
+    /// A full disk may have room again, and nothing of the group is there. After every other failure it is open what the
+    /// disk holds, and nothing is promised any more.
+    fn refuse(&self, group: Vec<Request>, error: &AppendError) {
+        let full =
+            matches!(error, AppendError::Storage(e) if e.kind() == io::ErrorKind::StorageFull);
+        let poisoned = self.log.lock().poisoned().is_some();
+        let mut desk = self.desk.lock();
+        if full && !poisoned {
+            desk.refuse(group, &AppendRefused::Full { retry_after: DISK_RETRY });
+        } else {
+            let why = error.to_string();
+            desk.refuse(group, &AppendRefused::Failed(why.clone()));
+            desk.fail(&why);
+        }
+    }
+
+    /// Writes a batch with nothing but the durable mark, so that damage in the last records is not taken for an append that
+    /// was interrupted. It is not synced: without it nothing is lost.
+    pub(super) fn seal(&self) {
+        let mark = self.desk.lock().mark;
+        let Ok(seal) = encode_seal(mark, now_ms()) else { return };
+        let sealed = self.log.lock().append(seal, WRITER);
+        if let Err(error) = sealed {
+            // Nobody waits for it, but what it says of the disk counts.
+            self.refuse(Vec::new(), &error);
+        }
+    }
+
+    /// The writer has ended: nothing is taken or follows any more, and nobody is left waiting.
+    pub(super) fn end(&self) {
+        let mut desk = self.desk.lock();
+        desk.closed = true;
+        if !desk.is_idle() {
+            desk.fail("its thread has ended");
+        }
+        drop(desk);
+        self.progress.send_modify(|progress| progress.closed = true);
+    }
+
+    /// Everything below `upto` is in Kafka.
+    pub(super) fn release(&self, upto: u64) {
+        let upto = upto.min(self.progress.borrow().end);
+        let mut desk = self.desk.lock();
+        if upto > desk.released {
+            desk.released = upto;
+            desk.books.release(upto);
+            desk.recent.release(upto);
+        }
+    }
+
+    /// Saves the cursor if it has moved, then removes the segments before it.
+    pub(super) fn keep(&self) {
+        let _one_at_a_time = self.keeping.lock();
+        let (released, saved) = {
+            let mut desk = self.desk.lock();
+            desk.books.tick(now_ms());
+            (desk.released, desk.saved)
+        };
+        if released > saved {
+            let kept = self.save_cursor(released).and_then(|()| {
+                self.desk.lock().saved = released;
+                self.log.lock().drop_segments_before(offset(released)).map(drop)
+            });
+            self.desk.lock().cursor_error = kept.err().map(|error| error.to_string());
+        }
+    }
+
+    pub(super) fn save_cursor(&self, released: u64) -> io::Result<()> {
+        let cursor = Cursor { instance: self.instance.clone(), released };
+        replace(&*self.storage, DIR, CURSOR_FILE, cursor.to_text().into())
+    }
+
+    /// Whole batches from the one with `from` on and before `end`, each with its first sequence; none when nothing is left
+    /// there.
+    pub(super) fn read(
+        &self,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<(u64, Bytes)>, ReadError> {
+        let slices = self.log.lock().locate(offset(from), offset(end), max_bytes, true)?;
+        let bytes = match slices.load()? {
+            mut parts if parts.len() == 1 => parts.swap_remove(0),
+            parts => parts.concat().into(),
+        };
+        Ok(batches(&bytes).collect())
+    }
+
+    pub(super) fn state(&self) -> WalState {
+        let next = self.progress.borrow().end;
+        let desk = self.desk.lock();
+        let age = desk.books.oldest_ms().map(|oldest| now_ms().saturating_sub(oldest));
+        WalState {
+            bytes: desk.books.bytes(),
+            max_bytes: self.config.max_bytes,
+            records: desk.books.records(),
+            oldest_age: age.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+            queued_bytes: desk.queued(),
+            next,
+            released: desk.released,
+            drain_bytes_per_second: desk.books.rate(),
+            sync_us: desk.sync_us.clone(),
+            sync_records: desk.sync_records.clone(),
+            failed: desk.failed.clone(),
+            cursor_error: desk.cursor_error.clone(),
+            read_error: desk.read_error.clone(),
+            lost: desk.lost,
+            seen: desk.seen.len(),
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.keep();
+    }
+}

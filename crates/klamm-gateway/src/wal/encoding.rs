@@ -1,0 +1,320 @@
+//! Pure: accepted records as a Kafka record batch, and back.
+//!
+//! A batch is what is written and synced at a time: its checksum makes all of it valid or none of it. In a record, value
+//! and headers are the accepted ones, and the key is an envelope with the accepted key behind it:
+//!
+//! ```text
+//! flags: u8 | durable mark: uvarint | length and bytes of the topic | timestamp less the batch's: zigzag uvarint
+//!           | partition: i32 | idempotency: 16 bytes | key
+//! ```
+//!
+//! The flags say what is there: the mark is in the first record only, and the topic is left out where it is that of the
+//! record before. The sequence of a record is its offset.
+
+use crate::accepted::{Accepted, AcceptedHeader};
+use bytes::Bytes;
+use klamm_protocol::record_batch::{
+    BATCH_HEADER_LEN, BatchError, BatchHeader, Header, Record, RecordBatch, RecordParts,
+    encode_record, encoded_record_len,
+};
+use std::sync::Arc;
+
+/// The key is not null.
+const KEY: u8 = 1;
+/// A durable mark follows.
+const MARK: u8 = 1 << 1;
+/// A topic follows.
+const TOPIC: u8 = 1 << 2;
+/// A partition was chosen.
+const PARTITION: u8 = 1 << 3;
+/// There is an idempotency hash.
+const IDEMPOTENCY: u8 = 1 << 4;
+/// No record, only a mark.
+const SEAL: u8 = 1 << 5;
+/// Bits that a later version may use.
+const UNKNOWN: u8 = 0b1100_0000;
+/// What a record takes at most beside key, value, headers' bytes and topic.
+pub(super) const OVERHEAD_BYTES: usize = 80;
+/// What a header takes at most beside its bytes.
+pub(super) const HEADER_OVERHEAD_BYTES: usize = 10;
+
+/// Why bytes are no batch of accepted records.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodingError {
+    /// The batch itself is damaged.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// An envelope says something impossible.
+    #[error("record {sequence}: {what}")]
+    Envelope {
+        /// Its sequence.
+        sequence: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// There are no records, or more than one batch can hold.
+    #[error("{0} cannot be one batch")]
+    Size(&'static str),
+}
+
+/// What a batch holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decoded {
+    /// Everything before this sequence was on the disk when the batch was written.
+    pub(super) mark: u64,
+    /// The sequence behind the last one.
+    pub(super) next: u64,
+    /// When the batch was made, in ms since 1970.
+    pub(super) taken_ms: i64,
+    /// The records and their sequences; none in a seal.
+    pub(super) records: Vec<(u64, Accepted)>,
+}
+
+/// Makes one batch of all records; `mark` is the sequence before which everything is on the disk.
+pub(super) fn encode<'a>(
+    records: impl Iterator<Item = &'a Accepted>,
+    mark: u64,
+    now_ms: i64,
+) -> Result<Bytes, EncodingError> {
+    let (mut body, mut key, mut count) = (Vec::new(), Vec::new(), 0_i32);
+    let mut topic: Option<&str> = None;
+    for record in records {
+        key.clear();
+        put_envelope(&mut key, record, (count == 0).then_some(mark), topic, now_ms);
+        topic = Some(&record.topic);
+        let headers: Vec<Header<'_>> = record.headers.iter().map(header).collect();
+        let value = record.value.as_deref();
+        put_record(&mut body, count, &key, value, &headers)?;
+        count = count.checked_add(1).ok_or(EncodingError::Size("so many records"))?;
+    }
+    sealed(body, count, now_ms)
+}
+
+/// Makes a batch that holds nothing but the mark.
+pub(super) fn encode_seal(mark: u64, now_ms: i64) -> Result<Bytes, EncodingError> {
+    let (mut key, mut body) = (vec![SEAL | MARK], Vec::new());
+    put_uvarint(&mut key, mark);
+    put_record(&mut body, 0, &key, None, &[])?;
+    sealed(body, 1, now_ms)
+}
+
+fn header(header: &AcceptedHeader) -> Header<'_> {
+    Header { key: &header.name, value: header.value.as_deref() }
+}
+
+fn put_record(
+    body: &mut Vec<u8>,
+    offset_delta: i32,
+    key: &[u8],
+    value: Option<&[u8]>,
+    headers: &[Header<'_>],
+) -> Result<(), EncodingError> {
+    let parts = RecordParts { timestamp_delta: 0, offset_delta, key: Some(key), value, headers };
+    let (at, len) = (body.len(), encoded_record_len(&parts));
+    if at.saturating_add(len) > i32::MAX as usize - BATCH_HEADER_LEN {
+        return Err(EncodingError::Size("so many bytes"));
+    }
+    body.resize(at + len, 0);
+    encode_record(&mut body[at..], &parts).ok_or(EncodingError::Size("so long a record"))?;
+    Ok(())
+}
+
+fn sealed(body: Vec<u8>, count: i32, now_ms: i64) -> Result<Bytes, EncodingError> {
+    if count == 0 {
+        return Err(EncodingError::Size("no record"));
+    }
+    let mut header = BatchHeader {
+        base_timestamp: now_ms,
+        max_timestamp: now_ms,
+        last_offset_delta: count - 1,
+        records_count: count,
+        ..BatchHeader::default()
+    };
+    let body = Bytes::from(body);
+    let head = header.seal(std::slice::from_ref(&body));
+    Ok([&head[..], &body].concat().into())
+}
+
+fn put_envelope(
+    out: &mut Vec<u8>,
+    record: &Accepted,
+    mark: Option<u64>,
+    topic: Option<&str>,
+    now_ms: i64,
+) {
+    let new_topic = topic != Some(&*record.topic);
+    let flag = |there: bool, flag: u8| if there { flag } else { 0 };
+    out.push(
+        flag(record.key.is_some(), KEY)
+            | flag(mark.is_some(), MARK)
+            | flag(new_topic, TOPIC)
+            | flag(record.partition.is_some(), PARTITION)
+            | flag(record.idempotency.is_some(), IDEMPOTENCY),
+    );
+    if let Some(mark) = mark {
+        put_uvarint(out, mark);
+    }
+    if new_topic {
+        put_uvarint(out, record.topic.len() as u64);
+        out.extend_from_slice(record.topic.as_bytes());
+    }
+    put_uvarint(out, zigzag(record.timestamp.wrapping_sub(now_ms)));
+    out.extend(record.partition.iter().flat_map(|partition| partition.to_be_bytes()));
+    out.extend(record.idempotency.iter().flatten());
+    out.extend_from_slice(record.key.as_deref().unwrap_or_default());
+}
+
+/// Reads a batch whose first record has the sequence `first`; its checksum is verified.
+pub(super) fn decode(batch: Bytes, first: u64) -> Result<Decoded, EncodingError> {
+    let batch = RecordBatch::parse(batch)?;
+    let header = *batch.header();
+    let mut records = Vec::new();
+    let (mut topic, mut mark): (Option<Arc<str>>, u64) = (None, 0);
+    for record in batch.records() {
+        let record = record?;
+        let delta = u64::try_from(record.offset.wrapping_sub(header.base_offset)).unwrap_or(0);
+        let sequence = first.saturating_add(delta);
+        let wrong = |what| EncodingError::Envelope { sequence, what };
+        let key = record.key.ok_or_else(|| wrong("no envelope"))?;
+        let mut envelope = Envelope { left: key };
+        let flags = envelope.byte().ok_or_else(|| wrong("no flags"))?;
+        if flags & UNKNOWN != 0 {
+            return Err(wrong("flags of a later version"));
+        }
+        if flags & MARK != 0 {
+            mark = envelope.uvarint().ok_or_else(|| wrong("no durable mark"))?;
+        }
+        if flags & SEAL == 0 {
+            let accepted = envelope.open(flags, &record, &mut topic, batch.raw_records());
+            records.push((sequence, accepted.map_err(wrong)?));
+        }
+    }
+    let count = u64::try_from(header.last_offset_delta).unwrap_or(0) + 1;
+    let next = first.saturating_add(count);
+    Ok(Decoded { mark, next, taken_ms: header.base_timestamp, records })
+}
+
+/// What is left to read of an envelope.
+struct Envelope<'a> {
+    left: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// The rest of the envelope, behind the flags and the mark.
+    fn open(
+        &mut self,
+        flags: u8,
+        record: &Record<'_>,
+        topic: &mut Option<Arc<str>>,
+        source: &Bytes,
+    ) -> Result<Accepted, &'static str> {
+        if flags & TOPIC != 0 {
+            let len = self.uvarint().and_then(|len| usize::try_from(len).ok());
+            let name = len.and_then(|len| self.take(len)).ok_or("no topic")?;
+            *topic = Some(std::str::from_utf8(name).map_err(|_| "a topic that is no text")?.into());
+        }
+        let since = self.uvarint().map(unzigzag).ok_or("no timestamp")?;
+        let timestamp = record.timestamp.wrapping_add(since);
+        let partition = match flags & PARTITION {
+            0 => None,
+            _ => Some(i32::from_be_bytes(self.array().ok_or("no partition")?)),
+        };
+        let idempotency = match flags & IDEMPOTENCY {
+            0 => None,
+            _ => Some(self.array().ok_or("no idempotency hash")?),
+        };
+        let key = match (flags & KEY, self.left) {
+            (0, []) => None,
+            (0, _) => return Err("a key where there is none"),
+            (_, key) => Some(slice(source, key)),
+        };
+        let headers = record.raw_headers().map(|(name, value)| {
+            let name = std::str::from_utf8(name).map_err(|_| "a header's name that is no text")?;
+            Ok(AcceptedHeader { name: name.into(), value: value.map(|v| slice(source, v)) })
+        });
+        Ok(Accepted {
+            topic: topic.clone().ok_or("no topic before it")?,
+            partition,
+            timestamp,
+            key,
+            value: record.value.map(|value| slice(source, value)),
+            headers: headers.collect::<Result<_, &'static str>>()?,
+            idempotency,
+        })
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, left) = self.left.split_at_checked(len)?;
+        self.left = left;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.first_chunk().copied()
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn uvarint(&mut self) -> Option<u64> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+/// A part of a batch without a copy; an empty one keeps nothing alive.
+fn slice(source: &Bytes, part: &[u8]) -> Bytes {
+    if part.is_empty() { Bytes::new() } else { source.slice_ref(part) }
+}
+
+fn put_uvarint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+/// The sequence behind a batch whose first record has the sequence `first`; also for one whose records are damaged.
+pub(super) fn next_sequence(batch: &Bytes, first: u64) -> u64 {
+    let header = batch.first_chunk::<BATCH_HEADER_LEN>().map(BatchHeader::read);
+    let last = header.and_then(|header| u64::try_from(header.last_offset_delta).ok());
+    first.saturating_add(last.unwrap_or(0)).saturating_add(1)
+}
+
+/// Cuts bytes that hold whole batches into those; what does not look like one ends it.
+pub(super) fn batches(bytes: &Bytes) -> impl Iterator<Item = (u64, Bytes)> {
+    let mut left = bytes.clone();
+    std::iter::from_fn(move || {
+        let header = BatchHeader::read(left.first_chunk::<BATCH_HEADER_LEN>()?);
+        let len = usize::try_from(header.batch_length).ok()?.checked_add(12)?;
+        let sound = len >= BATCH_HEADER_LEN && len <= left.len();
+        let first = u64::try_from(header.base_offset).ok().filter(|_| sound)?;
+        Some((first, left.split_to(len)))
+    })
+}
+
+#[cfg(test)]
+#[path = "encoding_tests.rs"]
+mod tests;

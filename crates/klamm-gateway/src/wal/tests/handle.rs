@@ -1,0 +1,152 @@
+//! The log as its users have it: threads, waiting, closing, opening again.
+
+use super::life::{hash, request, small};
+use crate::wal::{AppendRefused, Receipt, Seen, Wal, WalConfig};
+use klamm_log::storage::{Call, Fault, FaultyStorage, MemoryStorage, Misdeed};
+use std::sync::Arc;
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn what_is_appended_is_read_released_and_not_read_again() {
+    run(async {
+        let storage = Arc::new(MemoryStorage::new());
+        let (wal, mut reader, opened) = Wal::open(storage.clone(), small()).unwrap();
+        assert_eq!((opened.records, opened.next), (0, 0));
+        let mut all = Vec::new();
+        for id in 0..50 {
+            let records = request(id, 1 + id % 3, 200);
+            let receipt = wal.append(records.clone()).await.unwrap();
+            assert_eq!(receipt, Receipt { first: all.len() as u64, count: records.len() as u32 });
+            all.extend(records);
+        }
+        let mut read = Vec::new();
+        while read.len() < all.len() {
+            let some = reader.next(500).await.unwrap();
+            assert!(some.len() == 1 || some.iter().map(|r| r.1.bytes()).sum::<usize>() <= 500);
+            read.extend(some);
+        }
+        assert!(read.iter().map(|(n, _)| *n).eq(0..all.len() as u64));
+        assert!(read.iter().map(|(_, record)| record).eq(&all));
+        wal.release(60);
+        let instance = wal.instance().to_owned();
+        wal.close().await;
+        assert_eq!(wal.append(request(99, 1, 1)).await, Err(AppendRefused::Closed));
+        assert!(reader.next(500).await.is_none());
+        drop((wal, reader));
+        let (wal, mut reader, opened) = Wal::open(storage, small()).unwrap();
+        assert_eq!((opened.released, opened.lost, opened.cursor_lost), (60, 0, false));
+        assert_eq!((opened.records, wal.instance()), (all.len() as u64 - 60, &*instance));
+        let again = reader.next(usize::MAX).await.unwrap();
+        assert_eq!(again[0], (60, all[60].clone()));
+    });
+}
+
+#[test]
+fn a_request_is_taken_once_also_over_a_restart() {
+    run(async {
+        let storage = Arc::new(MemoryStorage::new());
+        let (wal, reader, _) = Wal::open(storage.clone(), small()).unwrap();
+        assert_eq!(wal.seen(&hash(5)), None);
+        let receipt = wal.append(request(5, 3, 10)).await.unwrap();
+        let seen = Seen::Done(receipt);
+        assert_eq!(wal.seen(&hash(5)), Some(seen));
+        assert_eq!(wal.append(request(5, 3, 10)).await, Err(AppendRefused::Seen(seen)));
+        wal.close().await;
+        drop((wal, reader));
+        let (wal, _reader, _) = Wal::open(storage, small()).unwrap();
+        assert_eq!(wal.append(request(5, 3, 10)).await, Err(AppendRefused::Seen(seen)));
+        assert_eq!(wal.seen(&hash(6)), None);
+    });
+}
+
+#[test]
+fn many_at_a_time_share_syncs_and_a_lone_one_has_its_own() {
+    run(async {
+        let storage = Arc::new(MemoryStorage::new());
+        let (wal, _reader, _) = Wal::open(storage, WalConfig::default()).unwrap();
+        for id in 0..10 {
+            wal.append(request(id, 1, 10)).await.unwrap();
+        }
+        assert_eq!(wal.state().sync_us.count(), 10);
+        let tasks: Vec<_> = (10..500)
+            .map(|id| {
+                let wal = wal.clone();
+                tokio::spawn(async move { wal.append(request(id, 2, 10)).await })
+            })
+            .collect();
+        let mut sequences = Vec::new();
+        for task in tasks {
+            let receipt = task.await.unwrap().unwrap();
+            sequences.extend(receipt.first..receipt.first + u64::from(receipt.count));
+        }
+        sequences.sort_unstable();
+        assert!(sequences.into_iter().eq(10..990), "every sequence is given once");
+        let state = wal.state();
+        assert_eq!((state.records, state.next, state.queued_bytes), (990, 990, 0));
+        assert_eq!(state.sync_records.sum(), 990);
+    });
+}
+
+#[test]
+fn a_log_that_is_full_says_so_and_has_room_again() {
+    run(async {
+        let mut config = small();
+        (config.max_bytes, config.topic_share) = (20_000, 1.0);
+        let (wal, _reader, _) = Wal::open(Arc::new(MemoryStorage::new()), config).unwrap();
+        let mut next = 0;
+        let refused = loop {
+            match wal.append(request(next, 1, 1000)).await {
+                Ok(_) => next += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused, AppendRefused::Full { .. }), "{refused:?}");
+        assert!((14..=17).contains(&next), "{next}");
+        wal.release(next);
+        wal.append(request(next, 1, 1000)).await.unwrap();
+        let large = wal.append(request(77, 1, 17 << 20)).await;
+        assert!(matches!(large, Err(AppendRefused::TooLarge { .. })), "{large:?}");
+    });
+}
+
+#[test]
+fn damage_on_the_disk_is_set_aside_counted_and_left_behind() {
+    run(async {
+        let storage = FaultyStorage::new();
+        let (wal, reader, _) = Wal::open(Arc::new(storage.clone()), small()).unwrap();
+        for id in 0..30 {
+            wal.append(request(id, 1, 300)).await.unwrap();
+        }
+        wal.close().await;
+        drop((wal, reader));
+        // In a segment that was whole long ago, and in the last one.
+        storage.damage("wal/00000000000000000000.log", 700, 0x10).unwrap();
+        let (wal, mut reader, opened) = Wal::open(Arc::new(storage), small()).unwrap();
+        assert_eq!(opened.lost, 1, "{opened:?}");
+        wal.append(request(31, 1, 300)).await.unwrap();
+        let mut read = Vec::new();
+        while read.last() != Some(&wal.state().next.saturating_sub(1)) {
+            let some = reader.next(usize::MAX).await.unwrap();
+            read.extend(some.into_iter().map(|(n, _)| n));
+        }
+        assert_eq!(read.len(), 30, "30 less the damaged one, and one more: {read:?}");
+        assert_eq!(wal.state().lost, 1);
+    });
+}
+
+#[test]
+fn a_failed_disk_fails_all_who_wait() {
+    run(async {
+        let storage = FaultyStorage::new();
+        let (wal, _reader, _) = Wal::open(Arc::new(storage.clone()), small()).unwrap();
+        let misdeed = Misdeed::Fail;
+        storage.inject(Fault { call: Some(Call::Sync), after: 0, misdeed, lasting: false });
+        let (one, two) = tokio::join!(wal.append(request(1, 1, 1)), wal.append(request(2, 1, 1)));
+        for refused in [one, two, wal.append(request(3, 1, 1)).await] {
+            assert!(matches!(refused, Err(AppendRefused::Failed(_))), "{refused:?}");
+        }
+    });
+}

@@ -106,12 +106,7 @@ pub trait StorageFile: Debug + Send + Sync {
 ///
 /// # Errors
 /// Those of the storage; which of the two is there is open then.
-pub fn replace(
-    storage: &dyn Storage,
-    dir: &str,
-    name: &str,
-    content: Bytes,
-) -> io::Result<()> {
+pub fn replace(storage: &dyn Storage, dir: &str, name: &str, content: Bytes) -> io::Result<()> {
     let (temporary, path) = (format!("{dir}/{name}.tmp"), format!("{dir}/{name}"));
     let file = storage.open(&temporary, Open::Empty)?;
     file.write_at(0, &[content])?;
@@ -124,11 +119,7 @@ pub fn replace(
 ///
 /// # Errors
 /// Those of the storage.
-pub fn read_small(
-    storage: &dyn Storage,
-    path: &str,
-    limit: u64,
-) -> io::Result<Option<Vec<u8>>> {
+pub fn read_small(storage: &dyn Storage, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match storage.open(path, Open::Existing) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

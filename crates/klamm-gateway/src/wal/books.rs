@@ -66,7 +66,7 @@ pub(super) struct Books {
     /// Bytes let in, those that still wait to be written included.
     bytes: u64,
     records: u64,
-    topics: HashMap<Arc<str>, u64>,
+    by_topic: HashMap<Arc<str>, u64>,
     /// Bytes that went to Kafka since the last tick, and in a second of late.
     gone: u64,
     rate: f64,
@@ -111,7 +111,7 @@ impl Books {
         }
         let share = (config.max_bytes as f64 * config.topic_share) as u64;
         for (topic, bytes) in &need.topics {
-            let taken = self.topics.get(topic).copied().unwrap_or(0) + bytes;
+            let taken = self.by_topic.get(topic).copied().unwrap_or(0) + bytes;
             if taken > share {
                 let retry_after = self.retry_after(taken - share);
                 return Err(AppendRefused::TopicShare { topic: topic.to_string(), retry_after });
@@ -134,7 +134,7 @@ impl Books {
     fn enter(&mut self, need: &Need) {
         self.bytes += need.bytes;
         for (topic, bytes) in &need.topics {
-            *self.topics.entry(topic.clone()).or_default() += bytes;
+            *self.by_topic.entry(topic.clone()).or_default() += bytes;
         }
     }
 
@@ -142,10 +142,10 @@ impl Books {
     pub(super) fn leave(&mut self, need: &Need) {
         self.bytes -= need.bytes.min(self.bytes);
         for (topic, bytes) in &need.topics {
-            let left = self.topics.get(topic).map_or(0, |taken| taken.saturating_sub(*bytes));
+            let left = self.by_topic.get(topic).map_or(0, |taken| taken.saturating_sub(*bytes));
             match left {
-                0 => drop(self.topics.remove(topic)),
-                left => drop(self.topics.insert(topic.clone(), left)),
+                0 => drop(self.by_topic.remove(topic)),
+                left => drop(self.by_topic.insert(topic.clone(), left)),
             }
         }
     }
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(books.admit(&need("c", 500_001), &config, 0), full(1), "at least a second");
         books.release(2);
         assert_eq!((books.bytes(), books.records(), books.oldest_ms()), (0, 0, None));
-        assert!(books.topics.is_empty());
+        assert!(books.by_topic.is_empty());
     }
 
     #[test]

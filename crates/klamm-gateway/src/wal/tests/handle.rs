@@ -2,7 +2,10 @@
 
 use super::life::{hash, request, small};
 use crate::wal::{AppendRefused, Receipt, Seen, Wal, WalConfig};
-use klamm_log::storage::{Call, Fault, FaultyStorage, MemoryStorage, Misdeed};
+use klamm_log::storage::{
+    Call, Fault, FaultyStorage, FileStorage, MemoryStorage, Misdeed, OpenError,
+};
+use std::fs;
 use std::sync::Arc;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -149,4 +152,39 @@ fn a_failed_disk_fails_all_who_wait() {
             assert!(matches!(refused, Err(AppendRefused::Failed(_))), "{refused:?}");
         }
     });
+}
+
+#[test]
+fn a_directory_of_the_system_keeps_the_log() {
+    let dir = std::env::temp_dir().join(format!("klamm-wal-{}", std::process::id()));
+    drop(fs::remove_dir_all(&dir));
+    let open = || {
+        // The thread that saves the cursor may hold the directory for another moment.
+        let mut tries = (0..100_000).map(|_| FileStorage::open(&dir));
+        let opened = tries.find(|opened| !matches!(opened, Err(OpenError::InUse(_))));
+        Wal::open(Arc::new(opened.unwrap().unwrap()), small()).unwrap()
+    };
+    run(async {
+        let (wal, reader, _) = open();
+        assert!(matches!(FileStorage::open(&dir), Err(OpenError::InUse(_))));
+        for id in 0..40 {
+            wal.append(request(id, 1, 300)).await.unwrap();
+        }
+        wal.release(25);
+        wal.close().await;
+        drop((wal, reader));
+        let (wal, mut reader, opened) = open();
+        assert_eq!((opened.released, opened.lost, opened.cut_bytes), (25, 0, 0));
+        let segments = fs::read_dir(dir.join("wal")).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().path().extension().is_some_and(|name| name == "log")
+        });
+        assert!(segments.count() < 4, "what is in Kafka has left the disk");
+        let mut read = Vec::new();
+        while read.len() < 15 {
+            read.extend(reader.next(1000).await.unwrap().into_iter().map(|(n, _)| n));
+        }
+        assert!(read.into_iter().eq(25..40));
+        wal.close().await;
+    });
+    drop(fs::remove_dir_all(&dir));
 }

@@ -11,6 +11,9 @@ use std::sync::Arc;
 const ROUNDS: u64 = 200;
 const ROUNDS_VARIABLE: &str = "KLAMM_POWER_LOSSES";
 const LIVES: u64 = 3;
+/// Rounds that went wrong once: power goes while a segment begins, and the seal at the end of the one before is not on the
+/// disk yet.
+const KNOWN: [u64; 1] = [1759];
 
 fn work(life: &Life, dice: &mut Dice, next_id: &mut u64) {
     for _ in 0..1 + dice.roll(12) {
@@ -73,7 +76,7 @@ fn round(seed: u64, misdeed: Option<Fault>) -> Result<(), String> {
 #[test]
 fn power_losses_lose_nothing_that_was_promised() {
     let rounds = std::env::var(ROUNDS_VARIABLE).ok().and_then(|n| n.parse().ok());
-    for seed in 0..rounds.unwrap_or(ROUNDS) {
+    for seed in (0..rounds.unwrap_or(ROUNDS)).chain(KNOWN) {
         if let Err(what) = round(seed, None) {
             panic!("seed {seed}: {what}");
         }

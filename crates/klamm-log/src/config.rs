@@ -1,5 +1,6 @@
 //! What can be chosen for a log.
 
+use klamm_protocol::record_batch::RecordBatch;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -83,6 +84,29 @@ pub struct LogConfig {
     pub producer_id_expiration_ms: i64,
     /// Whether new files' names are synced at once, as `Durability::Always` needs. Default false.
     pub sync_names: bool,
+    /// How batches tell what was on the disk before them, if they do. Default: they do not.
+    pub promise: Promise,
+}
+
+/// Reads from a batch the offset before which everything was on the disk when it was written.
+///
+/// With `sync_names`, what reads as never written is cut off when a log is opened, with everything behind it. A batch behind
+/// it that promises otherwise makes it the disk's damage, which is set aside alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Promise(pub Option<fn(&RecordBatch) -> i64>);
+
+impl PartialEq for Promise {
+    /// A reader of promises is part of a program, not of its settings.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_some() == other.0.is_some()
+    }
+}
+
+impl Promise {
+    /// Whether this batch promises a record at `offset`.
+    pub(crate) fn covers(self, batch: &RecordBatch, offset: i64) -> bool {
+        self.0.is_some_and(|promise| promise(batch) > offset)
+    }
 }
 
 impl Default for LogConfig {
@@ -101,6 +125,7 @@ impl Default for LogConfig {
             min_cleanable_dirty_ratio: 0.5,
             producer_id_expiration_ms: DAY_MS,
             sync_names: false,
+            promise: Promise::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ mod snapshot;
 pub mod storage;
 
 pub use self::cap::{DiskCap, Usage};
-pub use self::config::{Durability, LogConfig, UnknownDurability};
+pub use self::config::{Durability, LogConfig, Promise, UnknownDurability};
 pub use self::error::{AppendError, LogError, ReadError};
 pub use self::log::{
     AppendInfo, Appended, Compacted, Compaction, Flush, Log, Origin, Quarantined, Recovery,

@@ -165,6 +165,17 @@ fn put_envelope(
     out.extend_from_slice(record.key.as_deref().unwrap_or_default());
 }
 
+/// The offset before which everything was on the disk when a batch was written; 0 in one that does not say.
+pub(super) fn promised_offset(batch: &RecordBatch) -> i64 {
+    let first = batch.records().next().and_then(Result::ok);
+    let mark = first.and_then(|record| {
+        let mut envelope = Envelope { left: record.key? };
+        let flags = envelope.byte()?;
+        if flags & MARK == 0 { None } else { envelope.uvarint() }
+    });
+    i64::try_from(mark.unwrap_or(0)).unwrap_or(0)
+}
+
 /// Reads a batch whose first record has the sequence `first`; its checksum is verified.
 pub(super) fn decode(batch: Bytes, first: u64) -> Result<Decoded, EncodingError> {
     let batch = RecordBatch::parse(batch)?;

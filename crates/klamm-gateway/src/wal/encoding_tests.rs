@@ -55,6 +55,7 @@ proptest! {
         let bytes = encode(records.iter(), mark, now).unwrap();
         let batch = RecordBatch::parse(bytes.clone()).unwrap();
         batch.check_records().unwrap();
+        prop_assert_eq!(promised_offset(&batch), i64::try_from(mark).unwrap_or(0));
         let decoded = decode(bytes.clone(), first).unwrap();
         prop_assert_eq!((decoded.mark, decoded.next), (mark, first + records.len() as u64));
         prop_assert_eq!(decoded.taken_ms, now);

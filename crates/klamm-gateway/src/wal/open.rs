@@ -5,9 +5,9 @@ use super::config::{Opened, WalConfig, WalOpenError};
 use super::core::{CURSOR_FILE, Core, DIR, Progress, now_ms, offset, sequence};
 use super::cursor::Cursor;
 use super::desk::Desk;
-use super::encoding::{Decoded, batches, decode};
+use super::encoding::{Decoded, batches, decode, promised_offset};
 use klamm_log::storage::{Storage, read_small};
-use klamm_log::{Log, LogConfig, Recovery};
+use klamm_log::{Log, LogConfig, Promise, Recovery};
 use parking_lot::{Condvar, Mutex};
 use std::ops::Range;
 use std::sync::Arc;
@@ -75,6 +75,7 @@ fn log_config(config: &WalConfig) -> LogConfig {
     log.retention_ms = None;
     log.delete = false;
     log.sync_names = true;
+    log.promise = Promise(Some(promised_offset));
     log
 }
 

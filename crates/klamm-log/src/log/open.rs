@@ -186,7 +186,7 @@ impl Opening {
     fn recover(&mut self, base: i64, last: bool) -> io::Result<Segment> {
         let name = file_name(base, "log");
         let file = self.open_file(&name)?;
-        let scanned = scan(&*file, base, last && self.config.sync_names)?;
+        let scanned = scan(&*file, base, last && self.config.sync_names, self.config.promise)?;
         self.recovery.scanned_batches += scanned.batches.len() as u64;
         let size = file.size()?;
         if scanned.unwritten {

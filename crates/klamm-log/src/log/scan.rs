@@ -1,5 +1,6 @@
 //! Reading a file that a crash may have left in any state: which bytes are batches, and which are damaged.
 
+use crate::config::Promise;
 use crate::segment::{Located, located};
 use crate::storage::StorageFile;
 use bytes::Bytes;
@@ -35,7 +36,7 @@ pub(super) struct Scanned {
 /// Looks at every batch of a file: length, format, checksum, and that offsets grow from `next_offset` on.
 ///
 /// With `stop_at_unwritten` the sound part ends where sectors are missing: nothing behind them was acknowledged, if acks
-/// wait until everything before them is on the disk.
+/// wait until everything before them is on the disk. A batch behind them that promises them makes them damage.
 ///
 /// # Errors
 /// Those of the storage.
@@ -43,6 +44,7 @@ pub(super) fn scan(
     file: &dyn StorageFile,
     mut next_offset: i64,
     stop_at_unwritten: bool,
+    promise: Promise,
 ) -> io::Result<Scanned> {
     let size = file.size()?;
     let mut scanned = Scanned::default();
@@ -60,7 +62,10 @@ pub(super) fn scan(
             scanned.unwritten |= budget == 0;
             break;
         };
-        if stop_at_unwritten && has_unwritten_sector(file, position..sound, next_offset)? {
+        if stop_at_unwritten
+            && has_unwritten_sector(file, position..sound, next_offset)?
+            && !is_promised(file, sound, size, next_offset, promise)?
+        {
             scanned.unwritten = true;
             break;
         }
@@ -90,6 +95,28 @@ fn has_unwritten_sector(
             return Ok(true);
         }
         at = end;
+    }
+    Ok(false)
+}
+
+/// Whether one of the sound batches from a position on promises the record at `offset`.
+fn is_promised(
+    file: &dyn StorageFile,
+    mut position: u64,
+    size: u64,
+    offset: i64,
+    promise: Promise,
+) -> io::Result<bool> {
+    if promise.0.is_none() {
+        return Ok(false);
+    }
+    while let Some(located) = sound_batch(file, position, size, offset)? {
+        let len = usize::try_from(located.len).unwrap_or(usize::MAX);
+        let batch = RecordBatch::parse(file.read_at(position, len)?.concat().into());
+        if batch.is_ok_and(|batch| promise.covers(&batch, offset)) {
+            return Ok(true);
+        }
+        position = located.end();
     }
     Ok(false)
 }

@@ -3,7 +3,7 @@
 use super::life::{hash, request, small};
 use crate::wal::{AppendRefused, Receipt, Seen, Wal, WalConfig};
 use klamm_log::storage::{
-    Call, Fault, FaultyStorage, FileStorage, MemoryStorage, Misdeed, OpenError,
+    Call, Fault, FaultyStorage, FileStorage, MemoryStorage, Misdeed, Open, OpenError, Storage,
 };
 use std::fs;
 use std::sync::Arc;
@@ -137,6 +137,33 @@ fn damage_on_the_disk_is_set_aside_counted_and_left_behind() {
         }
         assert_eq!(read.len(), 30, "30 less the damaged one, and one more: {read:?}");
         assert_eq!(wal.state().lost, 1);
+    });
+}
+
+/// A sector that reads as zeros looks like one that was never written; what stands behind it says that it was.
+#[test]
+fn a_promised_sector_that_reads_as_zeros_takes_nothing_else_with_it() {
+    run(async {
+        let storage = FaultyStorage::new();
+        let open = || Wal::open(Arc::new(storage.clone()), WalConfig::default()).unwrap();
+        let (wal, reader, _) = open();
+        for id in 0..20 {
+            wal.append(request(id, 1, 600)).await.unwrap();
+        }
+        wal.close().await;
+        drop((wal, reader));
+        let path = "wal/00000000000000000000.log";
+        let file = storage.open(path, Open::Existing).unwrap();
+        let sector = file.read_at(3 * 512, 512).unwrap().concat();
+        for (at, byte) in (3 * 512..).zip(sector) {
+            storage.damage(path, at, byte).unwrap();
+        }
+        let (wal, mut reader, opened) = open();
+        assert!((1..=2).contains(&opened.lost), "{opened:?}");
+        assert_eq!((opened.quarantined.len(), opened.next), (1, 21));
+        let read = reader.next(usize::MAX).await.unwrap();
+        assert_eq!(read.len() as u64, 20 - opened.lost);
+        wal.close().await;
     });
 }
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"bench/report"
@@ -137,15 +136,7 @@ func produce(ctx context.Context, client *kgo.Client, args report.Args, pool [][
 	if err := ready(ctx, client, args); err != nil {
 		return err
 	}
-	var delivered atomic.Int64
-	var failed atomic.Pointer[error]
-	promise := func(_ *kgo.Record, err error) {
-		if err != nil {
-			failed.CompareAndSwap(nil, &err)
-			return
-		}
-		delivered.Add(1)
-	}
+	var sent tally
 	next := one
 	if args.Best() {
 		next = many()
@@ -154,16 +145,13 @@ func produce(ctx context.Context, client *kgo.Client, args report.Args, pool [][
 	for i := range args.Records {
 		record := next()
 		record.Value = pool[i%len(pool)]
-		client.Produce(ctx, record, promise)
+		client.Produce(ctx, record, sent.promise)
 	}
 	if err := client.Flush(ctx); err != nil {
 		return err
 	}
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	if delivered.Load() != int64(args.Records) {
-		return fmt.Errorf("%d of %d records have a result", delivered.Load(), args.Records)
+	if err := sent.check(args.Records); err != nil {
+		return err
 	}
 	return clock.Report(args, "franz-go", version(), settings, nil)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"bench/report"
@@ -29,31 +28,20 @@ func paced(ctx context.Context, args report.Args) error {
 	if err := ready(ctx, client, args); err != nil {
 		return err
 	}
-	var delivered atomic.Int64
-	var failed atomic.Pointer[error]
-	promise := func(_ *kgo.Record, err error) {
-		if err != nil {
-			failed.CompareAndSwap(nil, &err)
-			return
-		}
-		delivered.Add(1)
-	}
+	var sent tally
 	clock, started := report.Start(), time.Now()
 	total := 0
 	for number, size := range sizes {
 		// By the plan and not by the last record, or a late one would slow down all others.
 		time.Sleep(time.Until(started.Add(args.Due(number))))
-		client.Produce(ctx, &kgo.Record{Value: report.Stamped(number, size)}, promise)
+		client.Produce(ctx, &kgo.Record{Value: report.Stamped(number, size)}, sent.promise)
 		total += size
 	}
 	if err := client.Flush(ctx); err != nil {
 		return err
 	}
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	if delivered.Load() != int64(len(sizes)) {
-		return fmt.Errorf("%d of %d records have a result", delivered.Load(), len(sizes))
+	if err := sent.check(len(sizes)); err != nil {
+		return err
 	}
 	settings := map[string]any{"acks": "all", "idempotent": true, "linger_ms": 0}
 	return clock.ReportOf(args, "franz-go", version(), settings, report.Seen{Records: len(sizes), Bytes: total}, nil)

@@ -14,6 +14,28 @@ pub fn list_offsets(r: &mut Reader<'_>, w: &mut Writer, version: i16, settings: 
         r.skip(1);
         w.i32(0);
     }
+    each_partition(r, w, |r, w, name| {
+        let partition = r.i32();
+        if version >= 4 {
+            r.skip(4);
+        }
+        let end = r.i64() == LATEST;
+        w.i32(partition);
+        w.i16(0);
+        w.i64(-1);
+        w.i64(if end { settings.kept.end(name, partition) } else { 0 });
+        if version >= 4 {
+            w.i32(0);
+        }
+    });
+}
+
+/// Copies the names and counts of topics and partitions into the answer, and has each partition answered.
+fn each_partition(
+    r: &mut Reader<'_>,
+    w: &mut Writer,
+    mut answer: impl FnMut(&mut Reader<'_>, &mut Writer, &str),
+) {
     let topics = r.count(false).unwrap_or(0);
     w.count(topics);
     for _ in 0..topics {
@@ -22,18 +44,7 @@ pub fn list_offsets(r: &mut Reader<'_>, w: &mut Writer, version: i16, settings: 
         let partitions = r.count(false).unwrap_or(0);
         w.count(partitions);
         for _ in 0..partitions {
-            let partition = r.i32();
-            if version >= 4 {
-                r.skip(4);
-            }
-            let end = r.i64() == LATEST;
-            w.i32(partition);
-            w.i16(0);
-            w.i64(-1);
-            w.i64(if end { settings.kept.end(&name, partition) } else { 0 });
-            if version >= 4 {
-                w.i32(0);
-            }
+            answer(r, w, &name);
         }
     }
 }
@@ -54,19 +65,11 @@ pub fn fetch(r: &mut Reader<'_>, w: &mut Writer, version: i16, settings: &Settin
         w.i32(0);
     }
     let mut total = 0;
-    let topics = r.count(false).unwrap_or(0);
-    w.count(topics);
-    for _ in 0..topics {
-        let name = r.string(false).unwrap_or_default();
-        w.string(&name);
-        let partitions = r.count(false).unwrap_or(0);
-        w.count(partitions);
-        for _ in 0..partitions {
-            let read = partition(r, w, version, &name, left, total == 0, settings);
-            total += read;
-            left = left.saturating_sub(read);
-        }
-    }
+    each_partition(r, w, |r, w, name| {
+        let read = partition(r, w, version, name, left, total == 0, settings);
+        total += read;
+        left = left.saturating_sub(read);
+    });
     let wait = Duration::from_millis(u64::try_from(max_wait).unwrap_or(0));
     if total == 0 { wait } else { Duration::ZERO }
 }

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::run::{build, finish, read_ledger};
+use super::run::{LEDGER, build_example, finish, read_ledger};
 use super::verdict::Verdict;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
-use crate::interop::read_by_kcat;
+use crate::interop::{self, read_by_kcat};
 use crate::listening::Listening;
 use crate::place::Place;
-use crate::process;
 use crate::test::Counts;
 
 const HELP: &str = "\
@@ -57,7 +56,7 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
     };
     let klamm = match flags.value("klamm") {
         Some(klamm) => PathBuf::from(klamm),
-        None => build_klamm(place)?,
+        None => interop::build(place)?,
     };
     let counts = all(place, &plan, &klamm)?;
     match counts.failed {
@@ -70,17 +69,11 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
 pub(crate) fn short(place: &Place, rounds: u32) -> Result<Counts> {
     let modes = vec!["os".to_owned(), "always".to_owned()];
     let plan = Plan { rounds, every: Duration::from_millis(700), rate: 2000, modes };
-    all(place, &plan, &build_klamm(place)?)
-}
-
-fn build_klamm(place: &Place) -> Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    process::run(cargo.current_dir(place.root()).args(["build", "-p", "klamm-cli"]))?;
-    Ok(place.target().join("debug/klamm"))
+    all(place, &plan, &interop::build(place)?)
 }
 
 fn all(place: &Place, plan: &Plan, klamm: &Path) -> Result<Counts> {
-    let program = build(place)?;
+    let program = build_example(place, LEDGER)?;
     let mut counts = Counts::default();
     for mode in &plan.modes {
         println!("{} rounds of SIGKILL with durability {mode}", plan.rounds);

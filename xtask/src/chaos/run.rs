@@ -29,6 +29,8 @@ cargo xtask chaos transactions …
 cargo xtask chaos groups …
      members of consumer groups come, go and are killed; --help says more
 ";
+/// The example that says what became of each record.
+pub(super) const LEDGER: &str = "ledger";
 const TOPIC: &str = "chaos";
 const PARTITIONS: u16 = 12;
 /// What the producer's `request.timeout.ms` is set to, so that a pause can outlast it.
@@ -90,7 +92,7 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let version = flags.number("version", Spec::default().version)?;
     let program = match flags.value("program") {
         Some(program) => PathBuf::from(program),
-        None => build(place)?,
+        None => build_example(place, LEDGER)?,
     };
     let counts = both(place, &plan, version, &program)?;
     match counts.failed {
@@ -108,7 +110,7 @@ pub(crate) fn short(place: &Place, rounds: u32) -> Result<Counts> {
         pause: Duration::from_secs(8),
         rate: 2000,
     };
-    both(place, &plan, Spec::default().version, &build(place)?)
+    both(place, &plan, Spec::default().version, &build_example(place, LEDGER)?)
 }
 
 fn both(place: &Place, plan: &Plan, version: Version, program: &Path) -> Result<Counts> {
@@ -131,11 +133,12 @@ fn both(place: &Place, plan: &Plan, version: Version, program: &Path) -> Result<
     Ok(counts)
 }
 
-pub(super) fn build(place: &Place) -> Result<PathBuf> {
+/// An example of the client library.
+pub(super) fn build_example(place: &Place, example: &str) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(place.root()).args(["build", "-p", "klamm", "--example", "ledger"]);
+    cargo.current_dir(place.root()).args(["build", "-p", "klamm", "--example", example]);
     process::run(&mut cargo)?;
-    Ok(place.target().join("debug/examples/ledger"))
+    Ok(place.target().join("debug/examples").join(example))
 }
 
 fn one(

@@ -12,11 +12,11 @@ use super::keys;
 use super::scenario::{Client, Scenario, Sharing};
 use super::stage::Stage;
 use super::verdict::Verdict;
+use crate::chaos::run::build_example;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{self, Held, read_by_kcat};
 use crate::place::Place;
-use crate::process;
 use crate::test::Counts;
 
 const HELP: &str = "\
@@ -95,14 +95,7 @@ pub(crate) fn short(place: &Place) -> Result<Counts> {
 }
 
 fn build(place: &Place) -> Result<(PathBuf, PathBuf)> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(place.root()).args(["build", "-p", "klamm-cli"]);
-    process::run(&mut cargo)?;
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(place.root()).args(["build", "-p", "klamm", "--example", "group_member"]);
-    process::run(&mut cargo)?;
-    let debug = place.target().join("debug");
-    Ok((debug.join("klamm"), debug.join("examples/group_member")))
+    Ok((interop::build(place)?, build_example(place, "group_member")?))
 }
 
 fn all(

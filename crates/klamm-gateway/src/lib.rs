@@ -4,8 +4,10 @@
 //! a forwarder sends them from the log until a broker has acknowledged them.
 
 mod accepted;
+mod ack;
 pub mod format;
 pub mod http;
 pub mod wal;
 
 pub use self::accepted::{Accepted, AcceptedHeader};
+pub use self::ack::{Ack, NoAck, Peer};

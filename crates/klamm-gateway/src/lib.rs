@@ -7,7 +7,9 @@ mod accepted;
 mod ack;
 pub mod format;
 pub mod http;
+mod peer;
 pub mod wal;
 
 pub use self::accepted::{Accepted, AcceptedHeader};
-pub use self::ack::{Ack, NoAck, Peer};
+pub use self::ack::{Ack, NoAck};
+pub use self::peer::Peer;

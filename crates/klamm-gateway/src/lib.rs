@@ -6,6 +6,7 @@
 mod accepted;
 mod ack;
 pub mod format;
+pub mod forward;
 pub mod http;
 mod peer;
 pub mod wal;

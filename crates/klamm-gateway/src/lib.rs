@@ -9,6 +9,7 @@ pub mod format;
 pub mod forward;
 pub mod http;
 mod peer;
+pub mod route;
 pub mod wal;
 
 pub use self::accepted::{Accepted, AcceptedHeader};

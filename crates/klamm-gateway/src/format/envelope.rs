@@ -22,12 +22,14 @@ pub struct Envelope {
     pub key: Option<Bytes>,
     /// Headers that every record gets, before its own.
     pub headers: Vec<AcceptedHeader>,
+    /// Whether a body that calls itself JSON or text has to be that.
+    pub checked: bool,
 }
 
 impl Envelope {
     /// For `topic`, with nothing but the time at which the request came.
     pub fn new(topic: Arc<str>, timestamp: i64) -> Self {
-        Self { topic, partition: None, timestamp, key: None, headers: Vec::new() }
+        Self { topic, partition: None, timestamp, key: None, headers: Vec::new(), checked: true }
     }
 
     /// A record with this value.

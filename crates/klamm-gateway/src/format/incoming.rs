@@ -109,7 +109,8 @@ fn plain(
     envelope: &Envelope,
 ) -> Result<Incoming, Rejected> {
     let usual = Plain::of(media);
-    let plain = Plain { split: query.split.unwrap_or(usual.split), ..usual };
+    let split = query.split.unwrap_or(usual.split);
+    let plain = Plain { split, checked: envelope.checked, ..usual };
     match (query.partial, plain.split) {
         (false, _) => Ok(klamm(plain.records(body, envelope)?)),
         (true, Split::Lines) => partial(plain, body, envelope),

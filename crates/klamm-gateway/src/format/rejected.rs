@@ -74,6 +74,16 @@ pub enum Rejected {
         /// What belongs there.
         expected: &'static str,
     },
+    /// A record does not have what the route reads from it.
+    #[error("record {record}: expected {expected} at {pointer}")]
+    Pointer {
+        /// Where in its value, as RFC 6901 has it.
+        pointer: String,
+        /// Its place among the records of the request, from 0.
+        record: usize,
+        /// What belongs there.
+        expected: &'static str,
+    },
     /// A `Content-Type` that is not served.
     #[error("content type not served: {reason}")]
     MediaType {

@@ -5,5 +5,6 @@ mod path;
 mod problem;
 
 pub use self::admission::{Admission, Admitted, Crowded};
+pub(crate) use self::path::is_topic;
 pub use self::path::{Path, WrongPath};
 pub use self::problem::Problem;

@@ -103,14 +103,16 @@ fn text(encoded: &str) -> Option<String> {
 }
 
 fn topic(encoded: &str) -> Result<String, WrongPath> {
+    text(encoded).filter(|name| is_topic(name)).ok_or(WrongPath::Topic)
+}
+
+/// Whether Kafka allows a topic of this name.
+pub(crate) fn is_topic(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let fits = |name: &String| {
-        (1..=TOPIC_MAX).contains(&name.len())
-            && name.bytes().all(allowed)
-            && name != "."
-            && name != ".."
-    };
-    text(encoded).filter(fits).ok_or(WrongPath::Topic)
+    (1..=TOPIC_MAX).contains(&name.len())
+        && name.bytes().all(allowed)
+        && name != "."
+        && name != ".."
 }
 
 fn partition(number: &str) -> Result<i32, WrongPath> {

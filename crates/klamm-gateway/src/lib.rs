@@ -7,10 +7,12 @@ mod accepted;
 mod ack;
 pub mod format;
 pub mod forward;
+pub mod guard;
 pub mod http;
 mod peer;
 pub mod route;
 pub mod wal;
+mod watched_file;
 
 pub use self::accepted::{Accepted, AcceptedHeader};
 pub use self::ack::{Ack, NoAck};

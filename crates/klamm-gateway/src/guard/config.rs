@@ -1,0 +1,71 @@
+//! What a guard is told to do.
+
+use super::principal::Allowance;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// What a [`Guard`](super::Guard) is told to do. The default lets everyone do everything.
+#[derive(Debug, Clone, Default)]
+pub struct GuardConfig {
+    /// API keys and passwords; see [`CredentialsFile`](super::CredentialsFile). Read again when it changes.
+    pub credentials: Option<PathBuf>,
+    /// Whether the name in a client's TLS certificate says who it is.
+    pub certificates: bool,
+    /// What those may do who show nothing, under the name `anonymous`. `None`: nothing, unless there is no other way to say
+    /// who one is.
+    pub anonymous: Option<Allowance>,
+    /// Those who may do something of their own.
+    pub accounts: Vec<AccountConfig>,
+    /// What everybody else may do who has proven a name.
+    pub others: Allowance,
+    /// Routes that differ; on all other paths clients say who they are.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// One name and what it may do.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// The principal's name.
+    pub name: String,
+    /// What it may do.
+    pub allowance: Allowance,
+}
+
+/// A route that differs.
+#[derive(Debug, Clone)]
+pub struct RouteConfig {
+    /// The route's name.
+    pub route: String,
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Access {
+    /// Whoever can say who they are.
+    Known,
+    /// Everybody, as `anonymous`; what they show of themselves is not looked at.
+    Everyone(Allowance),
+}
+
+/// Why a guard cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The file of keys and passwords is wrong or cannot be read.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The configuration contradicts itself.
+    #[error("{0}")]
+    Config(String),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
+}

@@ -1,0 +1,193 @@
+//! What all clones of a guard share.
+
+use super::config::{Access, GuardConfig, GuardError, RouteConfig};
+use super::credentials::Credentials;
+use super::credentials_file::CredentialsFile;
+use super::denied::Denied;
+use super::principal::{Accounts, Principal, ProvenBy};
+use super::shown::{Login, login};
+use crate::Peer;
+use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Who shows nothing and need not.
+const ANONYMOUS: &str = "anonymous";
+/// Passwords that are worked through at once.
+const PASSWORDS_AT_ONCE: usize = 2;
+/// Passwords that are worked through or wait for that.
+const PASSWORDS_MAX: usize = 64;
+/// When somebody whose password could not wait may come again.
+const PASSWORDS_LATER: Duration = Duration::from_secs(1);
+/// Both ways that a client may choose from.
+const CHALLENGE: &str = "Bearer realm=\"klamm\", Basic realm=\"klamm\", charset=\"UTF-8\"";
+
+pub(super) struct Inner {
+    accounts: Accounts,
+    credentials: Option<RwLock<Arc<Credentials>>>,
+    certificates: bool,
+    anonymous: Option<Principal>,
+    /// Who everybody is who uses one of these.
+    routes: BTreeMap<String, Principal>,
+    challenge: &'static str,
+    waiting: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+    started: Instant,
+    stale: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("accounts", &self.accounts).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Of a guard that lets everything pass.
+    pub(super) fn open() -> Self {
+        Self::with(GuardConfig::default(), None)
+    }
+
+    /// With what was in the file of keys and passwords.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub(super) fn new(
+        config: GuardConfig,
+        file: Option<CredentialsFile>,
+    ) -> Result<Self, GuardError> {
+        let random = file.is_some().then(random).transpose().map_err(GuardError::Random)?;
+        Ok(Self::with(config, file.zip(random)))
+    }
+
+    fn with(config: GuardConfig, file: Option<(CredentialsFile, [u8; 48])>) -> Self {
+        let asks = config.certificates || file.is_some();
+        let known = config.accounts.into_iter().map(|a| (a.name.into(), a.allowance));
+        let accounts = Accounts::new(known, config.others);
+        let anonymous = config.anonymous.or_else(|| (!asks).then(Default::default));
+        let nobody = |allowance| Principal::alone(ANONYMOUS, allowance, ProvenBy::Nothing);
+        let of_route = |route: RouteConfig| match route.access {
+            Access::Known => None,
+            Access::Everyone(allowance) => Some((route.route, nobody(allowance))),
+        };
+        let credentials = file.map(|(file, random)| Credentials::new(file, &accounts, 0, random));
+        let challenge = credentials.as_ref().map_or("", |_| CHALLENGE);
+        Self {
+            accounts,
+            credentials: credentials.map(Arc::new).map(RwLock::new),
+            certificates: config.certificates,
+            anonymous: anonymous.map(nobody),
+            routes: config.routes.into_iter().filter_map(of_route).collect(),
+            challenge,
+            waiting: Arc::new(Semaphore::new(PASSWORDS_MAX)),
+            working: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+            started: Instant::now(),
+            stale: Mutex::default(),
+        }
+    }
+
+    /// Whether a request may say who sends it.
+    pub(super) fn asks(&self) -> bool {
+        self.credentials.is_some()
+    }
+
+    /// Nanoseconds since the guard started.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn stale(&self) -> Option<String> {
+        self.stale.lock().clone()
+    }
+
+    pub(super) fn unknown(&self, reason: &'static str) -> Denied {
+        Denied::Unauthenticated { challenge: self.challenge.to_owned(), reason }
+    }
+
+    /// Who everybody is on this route.
+    pub(super) fn of_route(&self, route: &str) -> Option<Principal> {
+        self.routes.get(route).cloned()
+    }
+
+    /// Who shows nothing in the request: whom the certificate names, else nobody.
+    pub(super) fn without_proof(&self, peer: &Peer) -> Result<Principal, Denied> {
+        if let Some(name) = peer.certificate.as_ref().filter(|_| self.certificates) {
+            return Ok(self.accounts.principal(name, ProvenBy::Certificate, self.now()));
+        }
+        self.anonymous.clone().ok_or_else(|| self.unknown("the request does not say who sends it"))
+    }
+
+    pub(super) fn key(&self, shown: &str) -> Result<Principal, Denied> {
+        let credentials = self.credentials.as_ref().map(RwLock::read);
+        let found = credentials.and_then(|credentials| credentials.key(shown));
+        found.ok_or_else(|| self.unknown("this API key is not known, or revoked"))
+    }
+
+    pub(super) async fn basic(&self, encoded: &str) -> Result<Principal, Denied> {
+        let wrong = || self.unknown("name or password is wrong");
+        let current = self.credentials.as_ref().map(|credentials| credentials.read().clone());
+        let credentials = current.ok_or_else(wrong)?;
+        let digest = credentials.proven.digest(encoded);
+        if let Some(principal) = credentials.proven.find(&digest, 0) {
+            return Ok(principal);
+        }
+        let login = login(encoded).map_err(|reason| self.unknown(reason))?;
+        let found = self.work(credentials.clone(), login).await?.ok_or_else(wrong)?;
+        credentials.proven.keep(digest, found.clone(), None);
+        Ok(found)
+    }
+
+    /// Works through a password on another thread: it takes some tenths of a second, which a connection's thread has not.
+    async fn work(
+        &self,
+        credentials: Arc<Credentials>,
+        login: Login,
+    ) -> Result<Option<Principal>, Denied> {
+        let busy = || Denied::TooMany {
+            retry_after: PASSWORDS_LATER,
+            reason: "too many passwords are being checked",
+        };
+        let waiting = self.waiting.clone().try_acquire_owned().map_err(|_| busy())?;
+        let working = self.working.clone().acquire_owned().await.map_err(|_| busy())?;
+        let work = tokio::task::spawn_blocking(move || {
+            let found = credentials.password(&login);
+            // Held by the work and not by who waits for it: whoever goes away makes no room for more of it.
+            drop((waiting, working));
+            found
+        });
+        work.await.map_err(|_| busy())
+    }
+
+    /// Takes over what the file holds now, or says why that cannot be.
+    pub(super) fn replace(&self, changed: Result<Option<CredentialsFile>, String>) {
+        let Some(current) = &self.credentials else { return };
+        let taken = changed.and_then(|file| {
+            let Some(file) = file else { return Ok(false) };
+            let new = Credentials::new(file, &self.accounts, self.now(), random()?);
+            *current.write() = Arc::new(new);
+            Ok(true)
+        });
+        let mut stale = self.stale.lock();
+        match taken {
+            Ok(false) => {}
+            Ok(true) => {
+                *stale = None;
+                tracing::info!("API keys and passwords were read again");
+            }
+            Err(reason) if stale.as_ref() == Some(&reason) => {}
+            Err(reason) => {
+                tracing::warn!(reason, "API keys and passwords stay as they were");
+                *stale = Some(reason);
+            }
+        }
+    }
+}
+
+fn random() -> Result<[u8; 48], String> {
+    let mut bytes = [0; 48];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}

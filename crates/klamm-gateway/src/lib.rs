@@ -5,6 +5,7 @@
 
 mod accepted;
 mod ack;
+mod cryptography;
 pub mod format;
 pub mod forward;
 pub mod guard;

@@ -1,6 +1,7 @@
 //! What a guard is told to do.
 
 use super::principal::Allowance;
+use super::signature::{SignatureConfig, WrongSecret};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -48,6 +49,13 @@ pub enum Access {
     Known,
     /// Everybody, as `anonymous`; what they show of themselves is not looked at.
     Everyone(Allowance),
+    /// Whoever has signed the body, as `webhook:` and the route's name; what else they show is not looked at.
+    Signed {
+        /// How.
+        signature: SignatureConfig,
+        /// What they may do.
+        allowance: Allowance,
+    },
 }
 
 /// Why a guard cannot start.
@@ -65,6 +73,14 @@ pub enum GuardError {
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
+    /// A secret of a signed route is none.
+    #[error("route {route}: {wrong}")]
+    Secret {
+        /// Which route.
+        route: String,
+        /// What is wrong.
+        wrong: WrongSecret,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(String),

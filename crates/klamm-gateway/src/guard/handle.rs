@@ -112,12 +112,13 @@ impl Guard {
     /// [`Denied::Signature`]
     pub fn body(
         &self,
-        _route: Option<&str>,
-        _head: &Parts,
-        _raw: &[u8],
-        _now_ms: i64,
+        route: Option<&str>,
+        head: &Parts,
+        raw: &[u8],
+        now_ms: i64,
     ) -> Result<Option<Vec<u8>>, Denied> {
-        Ok(None)
+        let Some(route) = route else { return Ok(None) };
+        self.inner.signed(route, &head.headers, raw, now_ms)
     }
 
     /// Why a file that changed could not be taken over; what was read before still counts.

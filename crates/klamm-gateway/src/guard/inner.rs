@@ -4,9 +4,11 @@ use super::config::{Access, GuardConfig, GuardError, RouteConfig};
 use super::credentials::Credentials;
 use super::credentials_file::CredentialsFile;
 use super::denied::Denied;
-use super::principal::{Accounts, Principal, ProvenBy};
+use super::principal::{Accounts, Allowance, Principal, ProvenBy};
 use super::shown::{Login, login};
+use super::signature::Verifier;
 use crate::Peer;
+use http::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,13 +32,42 @@ pub(super) struct Inner {
     credentials: Option<RwLock<Arc<Credentials>>>,
     certificates: bool,
     anonymous: Option<Principal>,
-    /// Who everybody is who uses one of these.
-    routes: BTreeMap<String, Principal>,
+    /// Those that differ.
+    routes: BTreeMap<String, OwnRules>,
     challenge: &'static str,
     waiting: Arc<Semaphore>,
     working: Arc<Semaphore>,
     started: Instant,
     stale: Mutex<Option<String>>,
+}
+
+/// The rules of a route on which nobody is asked who they are.
+struct OwnRules {
+    principal: Principal,
+    signed: Option<Verifier>,
+}
+
+impl OwnRules {
+    fn new(route: &RouteConfig) -> Result<Option<Self>, GuardError> {
+        let rules = match &route.access {
+            Access::Known => return Ok(None),
+            Access::Everyone(allowance) => {
+                Self { principal: nobody(allowance.clone()), signed: None }
+            }
+            Access::Signed { signature, allowance } => {
+                let name = format!("webhook:{}", route.route);
+                let wrong = |wrong| GuardError::Secret { route: route.route.clone(), wrong };
+                let verifier = Verifier::new(signature).map_err(wrong)?;
+                let principal = Principal::alone(&name, allowance.clone(), ProvenBy::Signature);
+                Self { principal, signed: Some(verifier) }
+            }
+        };
+        Ok(Some(rules))
+    }
+}
+
+fn nobody(allowance: Allowance) -> Principal {
+    Principal::alone(ANONYMOUS, allowance, ProvenBy::Nothing)
 }
 
 impl fmt::Debug for Inner {
@@ -48,7 +79,7 @@ impl fmt::Debug for Inner {
 impl Inner {
     /// Of a guard that lets everything pass.
     pub(super) fn open() -> Self {
-        Self::with(GuardConfig::default(), None)
+        Self::with(GuardConfig::default(), BTreeMap::new(), None)
     }
 
     /// With what was in the file of keys and passwords.
@@ -60,19 +91,24 @@ impl Inner {
         file: Option<CredentialsFile>,
     ) -> Result<Self, GuardError> {
         let random = file.is_some().then(random).transpose().map_err(GuardError::Random)?;
-        Ok(Self::with(config, file.zip(random)))
+        let mut routes = BTreeMap::new();
+        for route in &config.routes {
+            if let Some(rules) = OwnRules::new(route)? {
+                routes.insert(route.route.clone(), rules);
+            }
+        }
+        Ok(Self::with(config, routes, file.zip(random)))
     }
 
-    fn with(config: GuardConfig, file: Option<(CredentialsFile, [u8; 48])>) -> Self {
+    fn with(
+        config: GuardConfig,
+        routes: BTreeMap<String, OwnRules>,
+        file: Option<(CredentialsFile, [u8; 48])>,
+    ) -> Self {
         let asks = config.certificates || file.is_some();
         let known = config.accounts.into_iter().map(|a| (a.name.into(), a.allowance));
         let accounts = Accounts::new(known, config.others);
         let anonymous = config.anonymous.or_else(|| (!asks).then(Default::default));
-        let nobody = |allowance| Principal::alone(ANONYMOUS, allowance, ProvenBy::Nothing);
-        let of_route = |route: RouteConfig| match route.access {
-            Access::Known => None,
-            Access::Everyone(allowance) => Some((route.route, nobody(allowance))),
-        };
         let credentials = file.map(|(file, random)| Credentials::new(file, &accounts, 0, random));
         let challenge = credentials.as_ref().map_or("", |_| CHALLENGE);
         Self {
@@ -80,7 +116,7 @@ impl Inner {
             credentials: credentials.map(Arc::new).map(RwLock::new),
             certificates: config.certificates,
             anonymous: anonymous.map(nobody),
-            routes: config.routes.into_iter().filter_map(of_route).collect(),
+            routes,
             challenge,
             waiting: Arc::new(Semaphore::new(PASSWORDS_MAX)),
             working: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
@@ -109,7 +145,20 @@ impl Inner {
 
     /// Who everybody is on this route.
     pub(super) fn of_route(&self, route: &str) -> Option<Principal> {
-        self.routes.get(route).cloned()
+        self.routes.get(route).map(|rules| rules.principal.clone())
+    }
+
+    /// Checks the signature of a body where the route asks for one; returns what names the request.
+    pub(super) fn signed(
+        &self,
+        route: &str,
+        headers: &HeaderMap,
+        raw: &[u8],
+        now_ms: i64,
+    ) -> Result<Option<Vec<u8>>, Denied> {
+        let signed = self.routes.get(route).and_then(|rules| rules.signed.as_ref());
+        let Some(verifier) = signed else { return Ok(None) };
+        verifier.check(headers, raw, now_ms).map_err(|reason| Denied::Signature { reason })
     }
 
     /// Who shows nothing in the request: whom the certificate names, else nobody.

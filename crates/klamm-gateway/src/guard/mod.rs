@@ -4,6 +4,7 @@
 //! |---|---|
 //! | API keys, hashed at rest | `api_key`, `credentials_file`, `credentials` |
 //! | A name and its password | `password`, `proven` |
+//! | A signature over the body | `signature` |
 //!
 //! What they may do and how much of it is `topics`, `quota` and `principal`.
 
@@ -20,6 +21,7 @@ mod principal;
 mod proven;
 mod quota;
 mod shown;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -34,4 +36,5 @@ pub use self::handle::Guard;
 pub use self::password::{PASSWORD_MAX, PasswordHash};
 pub use self::principal::{Allowance, Principal, ProvenBy};
 pub use self::quota::{Bucket, Quota};
+pub use self::signature::{Encoding, Hash, HmacHeader, Scheme, SignatureConfig, WrongSecret};
 pub use self::topics::{Topics, WrongTopics};

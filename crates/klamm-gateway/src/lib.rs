@@ -5,6 +5,7 @@
 
 mod accepted;
 mod ack;
+pub mod config;
 mod cryptography;
 pub mod format;
 pub mod forward;

@@ -1,0 +1,22 @@
+//! Everything that can be set: one TOML file, one table of its keys, and the reference page made from that.
+//!
+//! [`GatewayConfig::default`] is a gateway without any file. [`GatewayConfig::from_toml`] reads a file over it; a key that
+//! nobody knows is an error that names the nearest, with line and column.
+
+mod error;
+mod file;
+mod given;
+mod kafka;
+mod key;
+mod reference;
+mod routes;
+mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use self::error::GatewayConfigError;
+pub use self::reference::reference;
+pub use self::settings::GatewayConfig;
+pub use self::units::{WrongUnit, read_bytes, read_time};

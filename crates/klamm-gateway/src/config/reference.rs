@@ -1,0 +1,67 @@
+//! Pure: the reference page, made from the table.
+
+use super::key::Key;
+use super::routes;
+use super::table::{KAFKA, SECTIONS};
+use std::fmt::Write;
+
+const HEAD: &str = "# The gateway's configuration
+
+`klamm gateway --config FILE` reads a TOML file; every key has a default, and options of the command stand above the file. \
+Sizes are whole numbers with a unit (`KiB`, `MiB`, `GiB`, `KB`, `MB`, `GB`), times too (`ms`, `s`, `m`, `h`, `d`). A key that \
+is not on this page is an error. Made from `crates/klamm-gateway/src/config`.
+";
+
+const EXAMPLE: &str = r#"
+```toml
+[http]
+listen = "127.0.0.1:8080"
+
+[kafka]
+bootstrap.servers = "localhost:9092"
+
+[wal]
+data = "/var/lib/klamm-gateway"
+max_bytes = "20 GiB"
+
+[[route]]
+path = "/shops/{shop}/orders"
+topic = "orders"
+key = { json = "/customer/id" }
+key_required = true
+headers = ["X-Request-Id"]
+```
+"#;
+
+const ROUTES: &str = "
+Each stands under a `[[route]]` of its own.
+";
+
+/// The reference of all keys, as Markdown.
+pub fn reference() -> String {
+    let mut page = format!("{HEAD}{EXAMPLE}");
+    for section in SECTIONS {
+        let _ = write!(page, "\n## `[{}]`\n\n{}\n", section.name, section.doc);
+        rows(&mut page, section.keys);
+    }
+    let _ = write!(
+        page,
+        "\n## `[{KAFKA}]`\n\nProperties of Kafka's client and its producer by their own names, with or without quotes: \
+         `bootstrap.servers`, `security.protocol`, `sasl.username`, `compression.type` and all others of \
+         [configuration.md](configuration.md). Without `bootstrap.servers` the gateway starts a broker in its own process.\n"
+    );
+    let _ = write!(page, "\n## `[[route]]`\n{ROUTES}");
+    rows(&mut page, routes::KEYS);
+    page
+}
+
+fn rows<T>(page: &mut String, keys: &[Key<T>]) {
+    page.push_str("\n| key | default | takes | what it does |\n|---|---|---|---|\n");
+    for key in keys {
+        let default = match key.default {
+            "-" | "its path" => key.default.to_owned(),
+            default => format!("`{default}`"),
+        };
+        let _ = writeln!(page, "| `{}` | {default} | {} | {} |", key.name, key.takes(), key.doc);
+    }
+}

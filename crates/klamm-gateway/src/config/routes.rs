@@ -1,0 +1,236 @@
+//! The routes of a configuration file.
+
+use super::error::Wrong;
+use super::given::{Given, Value};
+use super::key::{self, Key, Takes};
+use super::settings::GatewayConfig;
+use crate::ack::Ack;
+use crate::route::{HeaderRule, Pattern, Pointer, Route, Routes, Rules, Source};
+use ::http::{HeaderName, Method};
+
+/// What an `ack` takes.
+pub(super) const ACKS: &str = "wal, kafka or memory";
+/// What a list of headers takes.
+pub(super) const HEADERS: &str = "a list of names, or of { from = name, to = name }";
+const SOURCE: &str = "one of { header = name }, { query = name }, { path = name }, { json = pointer }, \
+{ client = \"address\" }, { text = text }";
+const TIME: &str = "one of { header = name }, { query = name }, { json = pointer }";
+
+/// A route that is being read.
+#[derive(Debug)]
+pub(super) struct Draft {
+    name: Option<String>,
+    pattern: Option<Pattern>,
+    topic: Option<String>,
+    methods: Vec<Method>,
+    rules: Rules,
+}
+
+/// The keys of a route.
+pub(super) const KEYS: &[Key<Draft>] = &[
+    Key {
+        name: "path",
+        default: "-",
+        takes: Takes::Checked(
+            "a path, with names in braces for parts that vary",
+            |draft, given| {
+                let text = text(given).ok_or("expected a path")?;
+                draft.pattern = Some(Pattern::parse(text).map_err(|wrong| wrong.to_string())?);
+                Ok(())
+            },
+        ),
+        doc: "Which paths it is for, as `/shops/{shop}/orders`. The more a path says from its beginning on, the earlier it \
+              is tried; all of them come before those that are always there.",
+    },
+    Key {
+        name: "name",
+        default: "its path",
+        takes: Takes::Other("a text", |draft, given| {
+            draft.name = Some(text(given).filter(|name| !name.is_empty())?.to_owned());
+            Some(())
+        }),
+        doc: "What metrics and messages call it.",
+    },
+    Key {
+        name: "topic",
+        default: "-",
+        takes: Takes::Other("a topic, with names of the path in braces", |draft, given| {
+            draft.topic = Some(text(given)?.to_owned());
+            Some(())
+        }),
+        doc: "Where its records go, as `orders` or `orders-{shop}`.",
+    },
+    Key {
+        name: "methods",
+        default: "[\"POST\"]",
+        takes: Takes::Other("a list of methods", |draft, given| {
+            let Value::List(items) = &given.value else { return None };
+            let method = |item| Method::from_bytes(text(item)?.as_bytes()).ok();
+            draft.methods = items.iter().map(method).collect::<Option<_>>()?;
+            (!draft.methods.is_empty()).then_some(())
+        }),
+        doc: "Which methods it is for; others get 405.",
+    },
+    Key {
+        name: "key",
+        default: "-",
+        takes: Takes::Checked(SOURCE, |draft, given| {
+            draft.rules.key = Some(source(given, SOURCE)?);
+            Ok(())
+        }),
+        doc: "Where records get their key. Without it: from `?key=`, or from what the records say themselves.",
+    },
+    Key {
+        name: "key_required",
+        default: "false",
+        takes: Takes::Flag(|draft, required| draft.rules.key_required = required),
+        doc: "Whether a request without what `key` reads is refused with 400; else the key is null.",
+    },
+    Key {
+        name: "timestamp",
+        default: "-",
+        takes: Takes::Checked(TIME, |draft, given| {
+            draft.rules.timestamp = Some(source(given, TIME)?);
+            Ok(())
+        }),
+        doc: "Where records get their timestamp: milliseconds since 1970, or a time as RFC 3339 has it. Without it: when \
+              the request came.",
+    },
+    Key {
+        name: "partition",
+        default: "-",
+        takes: Takes::Count(0, 1_000_000, |draft, count| {
+            draft.rules.partition = i32::try_from(count).ok();
+        }),
+        doc: "The partition of all records. Without it: the partitioner's choice.",
+    },
+    Key {
+        name: "headers",
+        default: "[]",
+        takes: Takes::Checked(HEADERS, |draft, given| {
+            draft.rules.headers = headers(given)?;
+            Ok(())
+        }),
+        doc: "Headers of requests that their records get; those that prove who sends cannot be among them.",
+    },
+    Key {
+        name: "validate",
+        default: "true",
+        takes: Takes::Flag(|draft, checked| draft.rules.checked = checked),
+        doc: "Whether a body that calls itself JSON or text has to be that.",
+    },
+    Key {
+        name: "ack",
+        default: "\"wal\"",
+        takes: Takes::Other(ACKS, |draft, given| {
+            draft.rules.ack = ack(given)?;
+            Some(())
+        }),
+        doc: "As in `[topics]`.",
+    },
+    Key {
+        name: "body_limit",
+        default: "\"8 MiB\"",
+        takes: Takes::Bytes(1, 1 << 30, |draft, bytes| draft.rules.body_limit = size(bytes)),
+        doc: "As in `[topics]`.",
+    },
+    Key {
+        name: "ignore_query",
+        default: "false",
+        takes: Takes::Flag(|draft, ignore| draft.rules.ignore_query = ignore),
+        doc: "Whether parameters of a query that nobody knows are passed over; else they are refused with 400.",
+    },
+];
+
+/// Reads the list of routes, and checks that they go together.
+pub(super) fn set_all(config: &mut GatewayConfig, given: &Given) -> Result<(), Wrong> {
+    let Value::List(items) = &given.value else {
+        return Err(Wrong::new(given.at, "routes are a list: [[route]]"));
+    };
+    config.routes = items.iter().map(route).collect::<Result<_, _>>()?;
+    match Routes::new(config.routes.clone(), None) {
+        Ok(_) => Ok(()),
+        Err((index, error)) => {
+            let at = items.get(index).map_or(given.at, |item| item.at);
+            Err(Wrong::new(at, format!("route: {error}")))
+        }
+    }
+}
+
+fn route(given: &Given) -> Result<Route, Wrong> {
+    let wrong = |reason: String| Wrong::new(given.at, reason);
+    let Value::Table(table) = &given.value else {
+        return Err(wrong("routes are a list of tables: [[route]]".to_owned()));
+    };
+    let mut draft = Draft {
+        name: None,
+        pattern: None,
+        topic: None,
+        methods: Vec::new(),
+        rules: Rules::new(""),
+    };
+    key::set_all(KEYS, &mut draft, table)?;
+    let pattern = draft.pattern.ok_or_else(|| wrong("a route has a path".to_owned()))?;
+    let topic = draft.topic.ok_or_else(|| wrong("a route has a topic".to_owned()))?;
+    let name = draft.name.unwrap_or_else(|| pattern.text().to_string());
+    let rules = Rules { name: name.into(), ..draft.rules };
+    let route = Route::new(&draft.methods, pattern, &topic, rules);
+    route.map_err(|error| wrong(format!("route: {error}")))
+}
+
+fn text(given: &Given) -> Option<&str> {
+    match &given.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Where something in a request is read.
+fn source(given: &Given, expected: &str) -> Result<Source, String> {
+    let wrong = || format!("expected {expected}");
+    let Value::Table(table) = &given.value else { return Err(wrong()) };
+    let [(kind, value)] = &table[..] else { return Err(wrong()) };
+    let value = text(value).ok_or_else(wrong)?;
+    match &*kind.name {
+        "header" => {
+            let name = HeaderName::from_bytes(value.as_bytes());
+            name.map(Source::Header).map_err(|_| format!("{value:?} is not the name of a header"))
+        }
+        "query" => Ok(Source::Query(value.into())),
+        "path" => Ok(Source::Path(value.into())),
+        "json" => Pointer::parse(value).map(Source::Json).map_err(|wrong| wrong.to_string()),
+        "client" if value == "address" => Ok(Source::Client),
+        "text" => Ok(Source::Text(value.to_owned().into())),
+        _ => Err(wrong()),
+    }
+}
+
+/// A list of headers that are copied.
+pub(super) fn headers(given: &Given) -> Result<Vec<HeaderRule>, String> {
+    let wrong = || format!("expected {HEADERS}");
+    let Value::List(items) = &given.value else { return Err(wrong()) };
+    let rule = |item: &Given| match &item.value {
+        Value::Text(name) => HeaderRule::same(name).map_err(|wrong| wrong.to_string()),
+        Value::Table(table) => {
+            // In alphabetical order.
+            let [(from, a), (to, b)] = &table[..] else { return Err(wrong()) };
+            match (&*from.name, &*to.name, text(a), text(b)) {
+                ("from", "to", Some(from), Some(to)) => {
+                    HeaderRule::new(from, to).map_err(|wrong| wrong.to_string())
+                }
+                _ => Err(wrong()),
+            }
+        }
+        _ => Err(wrong()),
+    };
+    items.iter().map(rule).collect()
+}
+
+pub(super) fn ack(given: &Given) -> Option<Ack> {
+    text(given)?.parse().ok()
+}
+
+/// A size for memory; what this machine cannot address is as good as all of it.
+pub(super) fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,200 @@
+use super::key::Key;
+use super::table::SECTIONS;
+use super::*;
+use crate::ack::Ack;
+use crate::route::Routes;
+use ::http::Method;
+use std::time::Duration;
+
+fn wrong(text: &str) -> String {
+    GatewayConfig::from_toml(text).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_in_a_file_leaves_everything_as_it_is() {
+    let empty = GatewayConfig::from_toml("# nothing\n").unwrap();
+    assert_eq!(format!("{empty:?}"), format!("{:?}", GatewayConfig::default()));
+}
+
+#[test]
+fn what_the_table_calls_defaults_are_the_defaults() {
+    let default = format!("{:?}", GatewayConfig::default());
+    for section in SECTIONS {
+        for Key { name, default: value, .. } in section.keys {
+            let text = format!("[{}]\n{name} = {value}", section.name);
+            let set = GatewayConfig::from_toml(&text).unwrap();
+            assert_eq!(format!("{set:?}"), default, "{text}");
+        }
+    }
+    let without = "[[route]]\npath = \"/a\"\ntopic = \"t\"\n";
+    let of = |text: &str| GatewayConfig::from_toml(text).unwrap().routes;
+    for Key { name, default: value, .. } in super::routes::KEYS {
+        if !["-", "its path"].contains(value) {
+            let with = format!("{without}{name} = {value}\n");
+            assert_eq!(of(&with), of(without), "{with}");
+        }
+    }
+}
+
+#[test]
+fn everything_can_be_set() {
+    let text = r#"
+        [http]
+        listen = "127.0.0.1:0"
+        [topics]
+        ack = "kafka"
+        body_limit = "1 MiB"
+        validate = false
+        headers = ["X-Id"]
+        [wal]
+        data = "/d"
+        max_bytes = "20 GiB"
+        topic_share = 1
+        max_age = "1h"
+        seen_max = 0
+        [management]
+        listen = "none"
+        [stop]
+        drain_timeout = "0s"
+    "#;
+    let config = GatewayConfig::from_toml(text).unwrap();
+    assert_eq!(config.listen.port(), 0);
+    assert_eq!(config.management, None);
+    assert_eq!((config.wal.max_bytes, config.wal.topic_share), (20 << 30, 1.0));
+    assert_eq!((config.wal.max_age, config.wal.seen_max), (Some(Duration::from_secs(3600)), 0));
+    assert_eq!(config.drain_timeout, Duration::ZERO);
+    let topics = config.topics.unwrap();
+    assert_eq!((topics.ack, topics.body_limit, topics.checked), (Ack::Kafka, 1 << 20, false));
+    assert_eq!(topics.headers.len(), 1);
+    let off = GatewayConfig::from_toml("[topics]\nenabled = false\nvalidate = false").unwrap();
+    assert!(off.topics.is_none());
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let table = [
+        (
+            "[http]\nlisen = \"127.0.0.1:1\"",
+            "line 2, column 1: unknown key \"lisen\"; did you mean listen?",
+        ),
+        ("[htp]", "line 1, column 2: unknown key \"htp\"; did you mean http?"),
+        ("[somethingelse]", "line 1, column 2: unknown key \"somethingelse\""),
+        ("[http]\nlisten = 80", "line 2, column 10: listen: expected an IP address and a port"),
+        ("[http\n", "line 1, column 6: "),
+        ("http = 1", "line 1, column 8: http is a section: [http]"),
+        (
+            "[wal]\n  max_bytes = \"1 KiB\"",
+            "line 2, column 15: max_bytes: expected 1 MiB to 1024 TiB",
+        ),
+        (
+            "[wal]\ntopic_share = 0.0",
+            "line 2, column 15: topic_share: expected more than 0, at most 1",
+        ),
+        ("[wal]\nmax_age = \"1ms\"", "line 2, column 11: max_age: expected none, or a time"),
+        ("[stop]\ndrain_timeout = 5", "line 2, column 17: drain_timeout: expected 0 s to 1 h"),
+        ("[topics]\nack = \"disk\"", "line 2, column 7: ack: expected wal, kafka or memory"),
+        ("[topics]\nheaders = [\"Cookie\"]", "line 2, column 11: headers: cookie belongs to"),
+        (
+            "[kafka]\nliner.ms = 5",
+            "line 2, column 7: unknown setting \"liner.ms\"; did you mean linger.ms?",
+        ),
+        ("[kafka]\nacks = []", "line 2, column 8: acks: expected a text"),
+        ("route = 1", "line 1, column 9: routes are a list"),
+    ];
+    for (text, expected) in table {
+        let told = wrong(text);
+        assert!(told.starts_with(expected), "{text}\n{told}\n{expected}");
+    }
+}
+
+#[test]
+fn kafka_is_told_by_its_own_names() {
+    let text = "[kafka]\nbootstrap.servers = \"a:1,b:2\"\n\"client.id\" = \"me\"\nsasl.username = \"u\"\n\
+                sasl.password = \"hush\"\nsasl.mechanism = \"PLAIN\"\nsecurity.protocol = \"SASL_PLAINTEXT\"\n\
+                linger.ms = 7\nenable.idempotence = true";
+    let config = GatewayConfig::from_toml(text).unwrap();
+    assert!(config.client.has_bootstrap_servers());
+    let shown = format!("{config:?}");
+    assert!(shown.contains("\"me\"") && shown.contains("7ms"), "{shown}");
+    assert!(!shown.contains("hush"), "a secret is not shown: {shown}");
+    let refused = wrong("[kafka]\nlinger.ms = \"hush\"");
+    assert!(!refused.contains("hush"), "{refused}");
+}
+
+#[test]
+fn routes_are_read() {
+    let text = r#"
+        [[route]]
+        path = "/shops/{shop}/orders"
+        topic = "orders-{shop}"
+        name = "orders"
+        methods = ["PUT", "POST"]
+        key = { json = "/customer/id" }
+        key_required = true
+        timestamp = { header = "X-Time" }
+        headers = ["X-Request-Id", { from = "User-Agent", to = "agent" }]
+        validate = false
+        ack = "kafka"
+        body_limit = 1000
+        ignore_query = true
+
+        [[route]]
+        path = "/clicks"
+        topic = "clicks"
+        key = { client = "address" }
+        partition = 3
+    "#;
+    let config = GatewayConfig::from_toml(text).unwrap();
+    let routes = Routes::new(config.routes, config.topics).unwrap();
+    let found = routes.find(&Method::PUT, "/shops/7/orders").unwrap();
+    assert_eq!((&*found.topic, &*found.rules.name), ("orders-7", "orders"));
+    assert_eq!((found.rules.ack, found.rules.body_limit), (Ack::Kafka, 1000));
+    assert!(found.rules.key_required && found.rules.ignore_query && !found.rules.checked);
+    let clicks = routes.find(&Method::POST, "/clicks").unwrap();
+    assert_eq!((clicks.partition, &*clicks.rules.name), (Some(3), "/clicks"));
+}
+
+#[test]
+fn routes_that_cannot_be_are_told() {
+    let route =
+        |more: &str| wrong(&format!("[[route]]\npath = \"/a/{{b}}\"\ntopic = \"t\"\n{more}"));
+    let table = [
+        ("key = { heder = \"x\" }", "line 4, column 7: key: expected one of { header"),
+        ("key = \"x\"", "line 4, column 7: key: expected one of"),
+        ("key = { json = \"a\" }", "line 4, column 7: key: a JSON pointer"),
+        ("key = { path = \"c\" }", "line 1, column 1: route: the path has no {c}"),
+        ("timestamp = { text = \"1\" }", "line 1, column 1: route: a timestamp is read from"),
+        ("keys = 1", "line 4, column 1: unknown key \"keys\"; did you mean key?"),
+        ("headers = [{ from = \"a\" }]", "line 4, column 11: headers: expected a list"),
+        ("methods = []", "line 4, column 11: methods: expected a list of methods"),
+        ("[[route]]\ntopic = \"t\"", "line 4, column 1: a route has a path"),
+        ("[[route]]\npath = \"/x\"", "line 4, column 1: a route has a topic"),
+        (
+            "[[route]]\npath = \"/a/{c}\"\ntopic = \"u\"",
+            "line 4, column 1: route: the same paths as route /a/{b}",
+        ),
+        ("[[route]]\npath = \"x\"\ntopic = \"u\"", "line 5, column 8: path: a path begins with /"),
+    ];
+    for (more, expected) in table {
+        let told = route(more);
+        assert!(told.starts_with(expected), "{more}\n{told}\n{expected}");
+    }
+}
+
+#[test]
+fn the_example_of_the_reference_can_be_used() {
+    let page = reference();
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let config = GatewayConfig::from_toml(example).unwrap();
+    assert_eq!(config.routes.len(), 1);
+}
+
+#[test]
+fn reference_page_is_up_to_date() {
+    let page = include_str!("../../../../docs/gateway.md");
+    assert_eq!(
+        page,
+        reference(),
+        "write it anew: cargo run -p klamm-gateway --example gateway_settings > docs/gateway.md"
+    );
+}

@@ -6,6 +6,7 @@
 mod accepted;
 mod ack;
 pub mod config;
+pub mod cors;
 mod cryptography;
 pub mod format;
 pub mod forward;
@@ -13,6 +14,7 @@ pub mod guard;
 pub mod http;
 mod peer;
 pub mod route;
+pub mod tls;
 pub mod wal;
 mod watched_file;
 

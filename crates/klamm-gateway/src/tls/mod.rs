@@ -1,0 +1,13 @@
+//! TLS of the listener by rustls: HTTP/2 and 1.1 are offered, clients may show certificates, and the files are read again
+//! when they change.
+
+mod acceptor;
+mod certificate;
+mod der;
+mod files;
+#[cfg(test)]
+mod tests;
+
+pub use self::acceptor::Acceptor;
+pub use self::certificate::CertificateName;
+pub use self::files::{ClientCertificates, TlsConfig, TlsError};

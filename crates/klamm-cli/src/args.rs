@@ -157,6 +157,8 @@ pub(crate) enum PerfCommand {
     Consume(crate::perf::PerfConsume),
     /// Send records, read them again, and report latency and whether all came through
     E2e(crate::perf::PerfE2e),
+    /// Post to a gateway, report rate and latency, and look whether what was accepted arrives
+    Http(crate::perf::PerfHttp),
 }
 
 /// Options of `perf produce`; the names are those of Kafka's own tool.

@@ -51,7 +51,20 @@ impl Progress {
         line: impl Fn(&Summary) -> String + Send + 'static,
         beside_bar: impl Fn(&Summary) -> String + Send + 'static,
     ) -> Self {
-        let bar = (look == Look::Bar).then(|| bar(records));
+        let counted = Arc::clone(meter);
+        let position = move || counted.progress();
+        Self::start_to(look, every, (meter, records, position), line, beside_bar)
+    }
+
+    /// The same with a bar of any length, which is drawn to a position.
+    pub(super) fn start_to(
+        look: Look,
+        every: Duration,
+        (meter, length, position): (&Arc<Meter>, u64, impl Fn() -> u64 + Send + 'static),
+        line: impl Fn(&Summary) -> String + Send + 'static,
+        beside_bar: impl Fn(&Summary) -> String + Send + 'static,
+    ) -> Self {
+        let bar = (look == Look::Bar).then(|| bar(length));
         let (meter, shown) = (Arc::clone(meter), bar.clone());
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(if shown.is_some() { DRAW_EVERY } else { every });
@@ -61,7 +74,7 @@ impl Progress {
                 let window = meter.take_window();
                 match (&shown, look) {
                     (Some(bar), _) => {
-                        bar.set_position(meter.progress());
+                        bar.set_position(position());
                         bar.set_message(beside_bar(&window));
                     }
                     (None, Look::Aside) => eprintln!("{}", line(&window)),
@@ -82,9 +95,9 @@ impl Progress {
     }
 }
 
-/// A bar up to a number of records.
-pub(super) fn bar(records: u64) -> ProgressBar {
-    let bar = ProgressBar::new(records);
+/// A bar up to a number of records, or of whatever else.
+pub(super) fn bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {eta} left") {
         bar.set_style(style);
     }

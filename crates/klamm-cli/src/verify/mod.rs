@@ -12,6 +12,7 @@ mod stamp;
 mod verdict;
 
 pub(crate) use self::ledger::{Ledger, Sighting};
+pub(crate) use self::numbers::Numbers;
 pub(crate) use self::sent::Sent;
 pub(crate) use self::stamp::{Carrier, HEADER, Stamp};
 pub(crate) use self::verdict::Verdict;

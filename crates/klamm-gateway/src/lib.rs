@@ -12,9 +12,11 @@ pub mod format;
 pub mod forward;
 pub mod guard;
 pub mod http;
+pub mod management;
 mod peer;
 pub mod route;
 pub mod tls;
+pub mod trace;
 pub mod wal;
 mod watched_file;
 

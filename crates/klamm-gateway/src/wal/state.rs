@@ -13,9 +13,22 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// How many buckets there are.
+    pub(crate) const BUCKETS: usize = BUCKETS;
+
+    /// The bucket of a value.
+    pub(crate) fn bucket(value: u64) -> usize {
+        let bits = u64::BITS - value.max(1).saturating_sub(1).leading_zeros();
+        (bits as usize).min(BUCKETS - 1)
+    }
+
+    /// What was counted elsewhere.
+    pub(crate) fn of(buckets: [u64; BUCKETS], sum: u64) -> Self {
+        Self { buckets, sum }
+    }
+
     pub(super) fn add(&mut self, value: u64) {
-        let bucket = value.max(1).next_power_of_two().trailing_zeros() as usize;
-        self.buckets[bucket.min(BUCKETS - 1)] += 1;
+        self.buckets[Self::bucket(value)] += 1;
         self.sum = self.sum.saturating_add(value);
     }
 

@@ -1,0 +1,170 @@
+//! Pure: whether a gateway lives, has started, and can take requests, for those who restart it or send it requests.
+
+use super::observed::{Observed, Phase};
+
+/// Tenths of the log's room that are used when it refuses records.
+const FULL_TENTHS: u64 = 9;
+
+/// How a gateway is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    /// All is well.
+    Good,
+    /// It takes requests, but something wants to be looked at.
+    Degraded,
+    /// It takes none.
+    NotReady,
+}
+
+/// How a gateway is, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) health: Health,
+    /// What keeps it from taking requests.
+    pub(super) failures: Vec<String>,
+    /// What wants to be looked at.
+    pub(super) concerns: Vec<String>,
+}
+
+/// Judges a gateway. Kafka's absence is a concern and no failure: records wait in the log for it.
+pub(super) fn judge(observed: &Observed) -> Verdict {
+    let failures = failures(observed);
+    let concerns = concerns(observed);
+    let health = match (failures.is_empty(), concerns.is_empty()) {
+        (false, _) => Health::NotReady,
+        (true, false) => Health::Degraded,
+        (true, true) => Health::Good,
+    };
+    Verdict { health, failures, concerns }
+}
+
+fn failures(observed: &Observed) -> Vec<String> {
+    let wal = &observed.wal;
+    let mut failures = Vec::new();
+    match observed.phase {
+        Phase::Starting => failures.push("it is starting".to_owned()),
+        Phase::Draining => failures.push("it is stopping, and takes no more requests".to_owned()),
+        Phase::Serving => {}
+    }
+    if let Some(why) = &wal.failed {
+        failures.push(format!("the log takes nothing until the gateway is started again: {why}"));
+    }
+    if observed.phase != Phase::Starting && wal.bytes >= full_bytes(wal.max_bytes) {
+        failures.push(format!("the log is full: {} of {} bytes", wal.bytes, wal.max_bytes));
+    }
+    failures
+}
+
+fn concerns(observed: &Observed) -> Vec<String> {
+    let (wal, forward) = (&observed.wal, &observed.forward);
+    let mut concerns = Vec::new();
+    if observed.phase != Phase::Starting && !forward.connected {
+        let waiting = wal.next.saturating_sub(wal.released);
+        concerns.push(format!("Kafka cannot be reached; {waiting} records wait in the log"));
+    }
+    if let Some(why) = &wal.read_error {
+        concerns.push(format!("the log cannot be read, and nothing goes to Kafka: {why}"));
+    }
+    if let Some(why) = &wal.cursor_error {
+        concerns.push(format!(
+            "the log's cursor cannot be saved, so that a restart sends records again: {why}"
+        ));
+    }
+    if forward.stuck_partitions > 0 {
+        concerns.push(format!("{} partitions take no records", forward.stuck_partitions));
+    }
+    if wal.lost > 0 {
+        concerns.push(format!("{} accepted records can not be read from the log", wal.lost));
+    }
+    concerns
+}
+
+/// Bytes from which on the log refuses records.
+pub(super) fn full_bytes(max_bytes: u64) -> u64 {
+    max_bytes / 10 * FULL_TENTHS
+}
+
+/// A probe's answer: whether it is yes, and the text for the person who looks at it.
+pub(super) fn live() -> (bool, String) {
+    (true, "live\n".to_owned())
+}
+
+/// As [`live`]; once it is yes it stays so.
+pub(super) fn started(observed: &Observed) -> (bool, String) {
+    let started = observed.phase != Phase::Starting;
+    (started, if started { "started\n" } else { "starting\n" }.to_owned())
+}
+
+/// As [`live`]: yes when requests are taken.
+pub(super) fn ready(observed: &Observed) -> (bool, String) {
+    let verdict = judge(observed);
+    let mut text = match verdict.health {
+        Health::Good => "ready\n",
+        Health::Degraded => "ready, but degraded\n",
+        Health::NotReady => "not ready\n",
+    }
+    .to_owned();
+    for (kind, whys) in [("failed", &verdict.failures), ("degraded", &verdict.concerns)] {
+        for why in whys {
+            text.push_str(&format!("{kind}: {why}\n"));
+        }
+    }
+    (verdict.health != Health::NotReady, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wal::WalState;
+
+    fn serving() -> Observed {
+        let wal = WalState { max_bytes: 1000, bytes: 899, ..WalState::default() };
+        let mut observed = Observed { phase: Phase::Serving, wal, ..Observed::default() };
+        observed.forward.connected = true;
+        observed
+    }
+
+    fn of(change: impl Fn(&mut Observed)) -> (bool, String) {
+        let mut observed = serving();
+        change(&mut observed);
+        ready(&observed)
+    }
+
+    #[test]
+    fn only_what_keeps_requests_out_makes_it_unready() {
+        assert_eq!(of(|_| ()), (true, "ready\n".to_owned()));
+        let full = "not ready\nfailed: the log is full: 900 of 1000 bytes\n".to_owned();
+        assert_eq!(of(|o| o.wal.bytes = 900), (false, full));
+        assert!(!of(|o| o.wal.failed = Some("no space".to_owned())).0);
+        assert!(!of(|o| o.phase = Phase::Draining).0);
+        assert!(!of(|o| o.phase = Phase::Starting).0);
+    }
+
+    #[test]
+    fn what_goes_wrong_behind_the_log_is_told_and_keeps_nobody_out() {
+        let away = of(|o| {
+            o.forward.connected = false;
+            o.wal.next = 7;
+        });
+        let expected =
+            "ready, but degraded\ndegraded: Kafka cannot be reached; 7 records wait in the log\n";
+        assert_eq!(away, (true, expected.to_owned()));
+        let changes: [fn(&mut Observed); 4] = [
+            |o| o.wal.read_error = Some("EIO".to_owned()),
+            |o| o.wal.cursor_error = Some("EIO".to_owned()),
+            |o| o.forward.stuck_partitions = 1,
+            |o| o.wal.lost = 1,
+        ];
+        for change in changes {
+            let (yes, text) = of(change);
+            assert!(yes && text.starts_with("ready, but degraded\ndegraded: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_has_started_until_its_end() {
+        let at = |phase| started(&Observed { phase, ..Observed::default() }).0;
+        assert_eq!([Phase::Starting, Phase::Serving, Phase::Draining].map(at), [false, true, true]);
+        assert!(live().0);
+    }
+}

@@ -1,0 +1,19 @@
+//! The port for those who run a gateway, beside the one for its clients: probes, metrics and a page that shows how it is.
+//!
+//! All texts are made of one [`Observed`], by functions that do nothing else.
+
+mod health;
+mod metrics;
+mod observed;
+mod pages;
+mod process;
+mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use self::observed::{
+    ForwardFigures, HttpFigures, LastError, Observe, Observed, Phase, RouteFigures,
+};
+pub use self::server::Management;

@@ -1,0 +1,107 @@
+//! What the pages of the management port are made of.
+
+use crate::wal::{Histogram, WalState};
+use std::sync::Arc;
+
+/// Where a gateway is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// It opens its log and its address, and takes nothing yet.
+    #[default]
+    Starting,
+    /// It takes requests.
+    Serving,
+    /// It ends: what it has taken goes to Kafka, and nothing more is taken.
+    Draining,
+}
+
+/// A gateway as it is at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The id of its log; empty before the log is open.
+    pub log: Arc<str>,
+    /// Its log.
+    pub wal: WalState,
+    /// What HTTP does.
+    pub http: HttpFigures,
+    /// What goes to Kafka.
+    pub forward: ForwardFigures,
+}
+
+/// What HTTP does and has done since the start.
+#[derive(Debug, Clone, Default)]
+pub struct HttpFigures {
+    /// Open connections.
+    pub connections: u64,
+    /// Connections that were accepted.
+    pub connections_total: u64,
+    /// Requests that are worked on.
+    pub in_flight: u64,
+    /// Bytes of bodies in memory.
+    pub body_bytes: u64,
+    /// Bytes of bodies that may be in memory.
+    pub body_limit: u64,
+    /// Bytes of bodies that were read.
+    pub received_bytes: u64,
+    /// Records that were accepted.
+    pub records: u64,
+    /// Requests that were answered with what the same one was answered before.
+    pub replayed: u64,
+    /// Answers, by the name of the route.
+    pub routes: Vec<RouteFigures>,
+    /// Refusals by reason, out of a closed set.
+    pub refused: Vec<(&'static str, u64)>,
+}
+
+/// What a route has answered.
+#[derive(Debug, Clone)]
+pub struct RouteFigures {
+    /// Its name in the configuration, or that of a path that is always there.
+    pub route: Arc<str>,
+    /// Answers by status code.
+    pub statuses: Vec<(u16, u64)>,
+    /// How long they took, in microseconds.
+    pub latency_us: Histogram,
+}
+
+/// What goes to Kafka.
+#[derive(Debug, Clone, Default)]
+pub struct ForwardFigures {
+    /// Whether Kafka answers.
+    pub connected: bool,
+    /// Records that were sent and not acknowledged yet.
+    pub in_flight: u64,
+    /// Records that Kafka has acknowledged.
+    pub delivered: u64,
+    /// Records that were handed to the client once more.
+    pub retried: u64,
+    /// Records that Kafka will never take, by reason, out of a closed set.
+    pub dead_letters: Vec<(&'static str, u64)>,
+    /// Partitions that take nothing for now.
+    pub stuck_partitions: u64,
+    /// What went wrong last, the latest first.
+    pub errors: Vec<LastError>,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// What.
+    pub what: String,
+}
+
+/// A gateway that can be looked at.
+pub trait Observe: Send + Sync + 'static {
+    /// How it is now. Called once a second and for each request: it must not wait.
+    fn observe(&self) -> Observed;
+}
+
+impl<F: Fn() -> Observed + Send + Sync + 'static> Observe for F {
+    fn observe(&self) -> Observed {
+        self()
+    }
+}

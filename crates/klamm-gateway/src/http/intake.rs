@@ -1,0 +1,118 @@
+//! A request's body on its way into memory: only with room for it, and only as long as it comes fast enough.
+
+use super::refused::Refused;
+use super::{Admission, Admitted, Limits};
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Frame, Incoming};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Room that a body gets to begin with which does not say how long it is.
+const UNTOLD_BYTES: usize = 16 << 10;
+
+/// A request's body while it comes.
+pub(super) struct Intake<'a> {
+    body: Incoming,
+    limits: &'a Limits,
+    began: Instant,
+    received: usize,
+    /// Made when the body is first waited for, which most never are.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// A body that is there, and its room.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) bytes: Bytes,
+    pub(super) admitted: Admitted,
+}
+
+/// Takes room for `body` and reads it.
+///
+/// What says that it is longer than `limit`, or what there is no room for, is refused before a byte of it is read: a client
+/// that waits to be asked for it never sends it.
+pub(super) async fn take(
+    body: Incoming,
+    limit: usize,
+    limits: &Limits,
+    admission: &Admission,
+) -> Result<Taken, Refused> {
+    let told = body.size_hint().exact();
+    let told = told.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if told.is_some_and(|bytes| bytes > limit) {
+        return Err(Refused::too_large("the body", limit));
+    }
+    let mut admitted = admission.admit(told.unwrap_or(UNTOLD_BYTES.min(limit)))?;
+    let mut intake = Intake::new(body, limits);
+    let Some(first) = intake.next().await? else {
+        return Ok(Taken { bytes: Bytes::new(), admitted });
+    };
+    if told == Some(first.len()) {
+        return Ok(Taken { bytes: first, admitted });
+    }
+    let mut all = BytesMut::new();
+    let mut next = Some(first);
+    while let Some(piece) = next {
+        let sum = all.len().saturating_add(piece.len());
+        if sum > limit {
+            return Err(Refused::too_large("the body", limit));
+        }
+        if sum > admitted.bytes() {
+            // In steps that grow, since what is held grows so, too.
+            admitted.grow(sum.saturating_mul(2).min(limit))?;
+        }
+        all.extend_from_slice(&piece);
+        next = intake.next().await?;
+    }
+    Ok(Taken { bytes: all.freeze(), admitted })
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(body: Incoming, limits: &'a Limits) -> Self {
+        Self { body, limits, began: Instant::now(), received: 0, timer: None }
+    }
+
+    /// The next piece; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refused> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The same; nothing is lost when it is not polled again.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Refused>> {
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers say nothing that is asked for.
+                    if let Some(data) = Frame::into_data(frame).ok().filter(|data| !data.is_empty())
+                    {
+                        self.received = self.received.saturating_add(data.len());
+                        return Poll::Ready(Ok(Some(data)));
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(error))) => {
+                    let why = format!("the body cannot be read: {error}");
+                    return Poll::Ready(Err(Refused::broken(why)));
+                }
+                Poll::Pending => return self.poll_time(cx),
+            }
+        }
+    }
+
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Refused>> {
+        let deadline = self.began + self.limits.body_time(self.received);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(Err(Refused::slow()));
+            }
+            // Set when less had come.
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}

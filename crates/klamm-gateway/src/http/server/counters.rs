@@ -1,0 +1,161 @@
+//! What the server counts, without locks; [`HttpState`] is what others see of it.
+
+use crate::http::Route;
+use crate::http::refused::Reason;
+use crate::wal::Histogram;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Status codes that there are: 100 to 599.
+const STATUSES: usize = 500;
+
+/// How the server is.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct HttpState {
+    /// Open connections.
+    pub connections: usize,
+    /// Connections that were accepted since it started.
+    pub accepted: u64,
+    /// Requests that are being answered.
+    pub open_requests: usize,
+    /// Answers by route and status; only those that were given.
+    pub answers: Vec<Answers>,
+    /// How long answers took by route, in microseconds, from the end of a request's head to the answer.
+    pub latency_us: Vec<(&'static str, Histogram)>,
+    /// What was refused and why, by names that never change; only what happened.
+    pub refusals: Vec<(&'static str, u64)>,
+    /// Bytes of bodies that were read, as they were sent.
+    pub body_bytes: u64,
+    /// Records that were taken.
+    pub records: u64,
+    /// Requests that were taken before and answered the same again.
+    pub replayed: u64,
+    /// Bytes of bodies in memory.
+    pub admitted_bytes: usize,
+    /// No connection is accepted any more.
+    pub draining: bool,
+}
+
+/// How often a route answered with a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answers {
+    /// Its name.
+    pub route: &'static str,
+    /// The status code.
+    pub status: u16,
+    /// How often.
+    pub count: u64,
+}
+
+/// What the server counts.
+#[derive(Debug)]
+pub(in crate::http) struct Counters {
+    pub(in crate::http) connections: AtomicUsize,
+    pub(in crate::http) accepted: AtomicU64,
+    pub(in crate::http) open_requests: AtomicUsize,
+    pub(in crate::http) body_bytes: AtomicU64,
+    pub(in crate::http) records: AtomicU64,
+    pub(in crate::http) replayed: AtomicU64,
+    routes: [RouteCounters; Route::ALL.len()],
+    refusals: [AtomicU64; Reason::ALL.len()],
+}
+
+#[derive(Debug)]
+struct RouteCounters {
+    statuses: Box<[AtomicU64]>,
+    latency: [AtomicU64; Histogram::BUCKETS],
+    latency_sum: AtomicU64,
+}
+
+fn zero() -> AtomicU64 {
+    AtomicU64::new(0)
+}
+
+impl Counters {
+    pub(in crate::http) fn new() -> Self {
+        let route = |_| RouteCounters {
+            statuses: (0..STATUSES).map(|_| zero()).collect(),
+            latency: std::array::from_fn(|_| zero()),
+            latency_sum: zero(),
+        };
+        Self {
+            connections: AtomicUsize::new(0),
+            accepted: zero(),
+            open_requests: AtomicUsize::new(0),
+            body_bytes: zero(),
+            records: zero(),
+            replayed: zero(),
+            routes: std::array::from_fn(route),
+            refusals: std::array::from_fn(|_| zero()),
+        }
+    }
+
+    /// An answer was given.
+    pub(in crate::http) fn answered(&self, route: Route, status: u16, took: Duration) {
+        let counters = &self.routes[route as usize];
+        if let Some(count) = counters.statuses.get(usize::from(status).wrapping_sub(100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        counters.latency[Histogram::bucket(micros)].fetch_add(1, Ordering::Relaxed);
+        counters.latency_sum.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Something was refused.
+    pub(in crate::http) fn refused(&self, reason: Reason) {
+        self.refusals[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(in crate::http) fn state(&self) -> HttpState {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut state = HttpState {
+            connections: self.connections.load(Ordering::Relaxed),
+            accepted: of(&self.accepted),
+            open_requests: self.open_requests.load(Ordering::Relaxed),
+            body_bytes: of(&self.body_bytes),
+            records: of(&self.records),
+            replayed: of(&self.replayed),
+            ..HttpState::default()
+        };
+        for (route, counters) in Route::ALL.into_iter().zip(&self.routes) {
+            let statuses = (100_u16..).zip(counters.statuses.iter().map(of));
+            let given = statuses.filter(|(_, count)| *count > 0);
+            let route = route.name();
+            state.answers.extend(given.map(|(status, count)| Answers { route, status, count }));
+            let latency = counters.latency.each_ref().map(of);
+            let latency = Histogram::of(latency, of(&counters.latency_sum));
+            if latency.count() > 0 {
+                state.latency_us.push((route, latency));
+            }
+        }
+        let refusals = Reason::ALL.into_iter().zip(self.refusals.iter().map(of));
+        let happened = refusals.filter(|(_, count)| *count > 0);
+        state.refusals = happened.map(|(reason, count)| (reason.name(), count)).collect();
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_told() {
+        let counters = Counters::new();
+        assert_eq!(counters.state(), HttpState::default());
+        counters.answered(Route::Topic, 202, Duration::from_micros(3));
+        counters.answered(Route::Topic, 202, Duration::from_micros(5));
+        counters.answered(Route::Other, 404, Duration::ZERO);
+        counters.answered(Route::Other, 7, Duration::ZERO);
+        counters.refused(Reason::Path);
+        let state = counters.state();
+        let topic = Answers { route: "topic", status: 202, count: 2 };
+        let other = Answers { route: "other", status: 404, count: 1 };
+        assert_eq!(state.answers, [topic, other]);
+        assert_eq!(state.refusals, [("path", 1)]);
+        let (route, latency) = &state.latency_us[0];
+        assert_eq!((*route, latency.count(), latency.sum()), ("topic", 2, 8));
+    }
+}

@@ -78,7 +78,7 @@ reasons! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) reason: Reason,
-    pub(super) problem: Problem,
+    pub(super) problem: Box<Problem>,
     /// When another attempt makes sense.
     pub(super) retry_after: Option<Duration>,
     /// What else the answer's head says.
@@ -94,7 +94,7 @@ impl Refused {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        let problem = Problem::new(status, title, detail);
+        let problem = Box::new(Problem::new(status, title, detail));
         Self { reason, problem, retry_after: None, header: None, code: None }
     }
 
@@ -154,7 +154,13 @@ impl From<&Rejected> for Refused {
             415 => Reason::MediaType,
             _ => Reason::Invalid,
         };
-        Self { reason, problem: rejected.into(), retry_after: None, header: None, code: None }
+        Self {
+            reason,
+            problem: Box::new(rejected.into()),
+            retry_after: None,
+            header: None,
+            code: None,
+        }
     }
 }
 
@@ -168,7 +174,7 @@ impl From<WrongPath> for Refused {
     fn from(wrong: WrongPath) -> Self {
         Self {
             reason: Reason::Path,
-            problem: wrong.into(),
+            problem: Box::new(wrong.into()),
             retry_after: None,
             header: None,
             code: None,

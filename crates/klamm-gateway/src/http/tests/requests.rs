@@ -113,8 +113,7 @@ async fn without_room_a_client_is_told_when_to_come_back() {
     let reply = stage.ask(post("/topics/a", JSON, "123456")).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
     assert_eq!(stage.ask(post("/topics/a", JSON, "12345")).await.status, 202);
-    let mut config = WalConfig::default();
-    config.max_bytes = 4096;
+    let config = WalConfig { max_bytes: 4096, ..WalConfig::default() };
     let stage = Stage::with(Limits::default(), config).await;
     let request = |n: i32| post(&format!("/topics/{}", n % 3), "", "x".repeat(300));
     let mut full = stage.ask(request(0)).await;

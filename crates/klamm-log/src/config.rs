@@ -84,6 +84,10 @@ pub struct LogConfig {
     pub producer_id_expiration_ms: i64,
     /// Whether new files' names are synced at once, as `Durability::Always` needs. Default false.
     pub sync_names: bool,
+    /// Whether segments are files of zeros, as long as they may grow, before anything is written to them, so that a sync need
+    /// not save a file's length and place. The owner has them made: [`Log::begin_spare`](crate::Log::begin_spare). Default
+    /// false.
+    pub preallocate: bool,
     /// How batches tell what was on the disk before them, if they do. Default: they do not.
     pub promise: Promise,
 }
@@ -125,6 +129,7 @@ impl Default for LogConfig {
             min_cleanable_dirty_ratio: 0.5,
             producer_id_expiration_ms: DAY_MS,
             sync_names: false,
+            preallocate: false,
             promise: Promise::default(),
         }
     }

@@ -19,7 +19,7 @@ pub use self::config::{Durability, LogConfig, Promise, UnknownDurability};
 pub use self::error::{AppendError, LogError, ReadError};
 pub use self::log::{
     AppendInfo, Appended, Compacted, Compaction, Flush, Log, Origin, Quarantined, Recovery,
-    Replacement, Retained, Slices,
+    Replacement, Retained, Slices, Spare,
 };
 pub use self::marker::end_transaction_marker;
 pub use self::producers::{AbortedTransaction, ProducerInfo, SequenceError};

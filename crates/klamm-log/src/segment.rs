@@ -61,6 +61,8 @@ pub(crate) struct Segment {
     pub(crate) began_ms: Option<i64>,
     /// Whether something was written that is not known to be on the disk.
     pub(crate) dirty: bool,
+    /// Whether the file goes on with zeros behind `len`.
+    pub(crate) reserved: bool,
     marks: Vec<Mark>,
     index_interval_bytes: u64,
 }
@@ -103,6 +105,7 @@ impl Segment {
             newest: Newest { timestamp: -1, last_offset: -1 },
             began_ms: None,
             dirty: false,
+            reserved: false,
             marks: Vec::new(),
             index_interval_bytes,
         }
@@ -120,6 +123,7 @@ impl Segment {
         let len: usize = parts.iter().map(Bytes::len).sum();
         self.dirty = true;
         if let Err(error) = self.file.write_at(self.len, parts) {
+            self.reserved = false;
             return Err((error, self.file.truncate(self.len).err()));
         }
         self.note(&Located { header: *header, position: self.len, len: len as u64 });

@@ -111,8 +111,10 @@ impl Books {
         }
         let share = (config.max_bytes as f64 * config.topic_share) as u64;
         for (topic, bytes) in &need.topics {
-            let taken = self.by_topic.get(topic).copied().unwrap_or(0) + bytes;
-            if taken > share {
+            let own = self.by_topic.get(topic).copied().unwrap_or(0);
+            let taken = own + bytes;
+            // Alone a topic takes nothing away from anybody.
+            if taken > share && self.bytes > own {
                 let retry_after = self.retry_after(taken - share);
                 return Err(AppendRefused::TopicShare { topic: topic.to_string(), retry_after });
             }
@@ -235,7 +237,10 @@ mod tests {
     #[test]
     fn a_topic_has_its_share_and_others_have_theirs() {
         let (mut books, config) = (Books::default(), config());
-        books.admit(&need("a", 500_000), &config, 0).unwrap();
+        books.admit(&need("a", 600_000), &config, 0).unwrap();
+        books.admit(&need("a", 1), &config, 0).expect("no other topic is in the log");
+        books.leave(&need("a", 100_001));
+        books.admit(&need("b", 100), &config, 0).unwrap();
         let refused = books.admit(&need("a", 1), &config, 0);
         assert!(matches!(refused, Err(AppendRefused::TopicShare { topic, .. }) if topic == "a"));
         books.admit(&need("b", 100), &config, 0).unwrap();

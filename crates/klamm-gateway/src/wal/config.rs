@@ -9,9 +9,11 @@ use std::time::Duration;
 pub struct WalConfig {
     /// Bytes that may wait for Kafka; beyond 90 % of it records are refused. Default 1 GiB.
     ///
-    /// The disk takes this much and up to two segments more.
+    /// The disk takes this much and up to three segments more, one of them ahead of its use.
     pub max_bytes: u64,
-    /// The share of `max_bytes` that one topic may take. Default 0.5.
+    /// The share of `max_bytes` that one topic may take while another one has records in the log, too. Default 0.5.
+    ///
+    /// A topic that is alone may fill the log; one that begins after that waits for room.
     pub topic_share: f64,
     /// Records are refused while one waits for longer than this; `None`, the default, takes them.
     pub max_age: Option<Duration>,

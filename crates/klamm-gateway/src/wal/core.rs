@@ -7,7 +7,7 @@ use super::encoding::{batches, encode, encode_seal};
 use super::state::WalState;
 use crate::accepted::Accepted;
 use bytes::Bytes;
-use klamm_log::storage::{Storage, replace};
+use klamm_log::storage::StorageFile;
 use klamm_log::{AppendError, AppendInfo, Log, Origin, ReadError};
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -46,7 +46,6 @@ pub(super) enum Work {
 /// A log with its books.
 #[derive(Debug)]
 pub(super) struct Core {
-    pub(super) storage: Arc<dyn Storage>,
     pub(super) config: WalConfig,
     pub(super) instance: String,
     pub(super) log: Mutex<Log>,
@@ -55,7 +54,25 @@ pub(super) struct Core {
     pub(super) work: Condvar,
     pub(super) progress: watch::Sender<Progress>,
     /// Held by who saves the cursor.
-    pub(super) keeping: Mutex<()>,
+    pub(super) cursor: Mutex<CursorFile>,
+}
+
+/// The cursor as it is on the disk.
+#[derive(Debug)]
+pub(super) struct CursorFile {
+    pub(super) file: Arc<dyn StorageFile>,
+    pub(super) last: Cursor,
+}
+
+impl CursorFile {
+    /// Writes it to the place that does not have the last one.
+    fn save(&mut self, released: u64) -> io::Result<()> {
+        let next = Cursor { released, saves: self.last.saves + 1, ..self.last.clone() };
+        self.file.write_at(next.position(), &[next.to_place().into()])?;
+        self.file.sync_data()?;
+        self.last = next;
+        Ok(())
+    }
 }
 
 /// Milliseconds since 1970.
@@ -101,8 +118,9 @@ impl Core {
         }
     }
 
-    /// Writes a group as one batch, syncs it, and only then tells those who wait.
-    pub(super) fn commit(&self, group: Vec<Request>) {
+    /// Writes a group as one batch, syncs it, and only then tells those who wait. Whether a new segment was begun for it.
+    pub(super) fn commit(&self, group: Vec<Request>) -> bool {
+        let segment = self.log.lock().active_offset();
         let began = Instant::now();
         match self.write(&group) {
             Ok((first, batch)) => {
@@ -119,6 +137,7 @@ impl Core {
             }
             Err(error) => self.refuse(group, &error),
         }
+        self.log.lock().active_offset() > segment
     }
 
     fn write(&self, group: &[Request]) -> Result<(u64, Bytes), AppendError> {
@@ -190,24 +209,30 @@ impl Core {
 
     /// Saves the cursor if it has moved, then removes the segments before it.
     pub(super) fn keep(&self) {
-        let _one_at_a_time = self.keeping.lock();
-        let (released, saved) = {
+        let mut cursor = self.cursor.lock();
+        let released = {
             let mut desk = self.desk.lock();
             desk.books.tick(now_ms());
-            (desk.released, desk.saved)
+            desk.released
         };
-        if released > saved {
-            let kept = self.save_cursor(released).and_then(|()| {
-                self.desk.lock().saved = released;
-                self.log.lock().drop_segments_before(offset(released)).map(drop)
-            });
+        if released > cursor.last.released {
+            let kept = cursor
+                .save(released)
+                .and_then(|()| self.log.lock().drop_segments_before(offset(released)).map(drop));
             self.desk.lock().cursor_error = kept.err().map(|error| error.to_string());
         }
     }
 
-    pub(super) fn save_cursor(&self, released: u64) -> io::Result<()> {
-        let cursor = Cursor { instance: self.instance.clone(), released };
-        replace(&*self.storage, DIR, CURSOR_FILE, cursor.to_text().into())
+    /// Makes the file that the next segment will be, if there is none.
+    pub(super) fn make_spare(&self) {
+        let Some(spare) = self.log.lock().begin_spare() else { return };
+        let made = spare.make(|| !self.desk.lock().closed);
+        match self.log.lock().end_spare(spare, made) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                tracing::warn!(%error, "the next segment of the log cannot be made ahead");
+            }
+            _ => {}
+        }
     }
 
     /// Whole batches from the one with `from` on and before `end`, each with its first sequence; none when nothing is left

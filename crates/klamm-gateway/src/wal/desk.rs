@@ -79,8 +79,6 @@ pub(super) struct Desk {
     pub(super) mark: u64,
     /// Everything below is in Kafka.
     pub(super) released: u64,
-    /// The same, as the cursor on the disk says it.
-    pub(super) saved: u64,
     pub(super) sync_us: Histogram,
     pub(super) sync_records: Histogram,
     pub(super) failed: Option<String>,

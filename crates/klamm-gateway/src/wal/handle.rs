@@ -1,4 +1,4 @@
-//! The log as others see it, and its two threads.
+//! The log as others see it, and its three threads.
 
 use super::config::{AppendRefused, Opened, Receipt, WalConfig, WalOpenError};
 use super::core::{Core, Work};
@@ -9,8 +9,9 @@ use super::state::WalState;
 use crate::accepted::Accepted;
 use klamm_log::storage::Storage;
 use parking_lot::{Condvar, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -19,10 +20,13 @@ const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// The cursor is saved at once when this much has gone since.
 const KEEP_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Between two attempts to make a segment ahead.
+const SPARE_RETRY: Duration = Duration::from_secs(30);
+
 /// A write-ahead log: records that were appended survive a power loss, until Kafka has them.
 ///
 /// One thread writes: it takes everything that waits, writes it as one batch and syncs it once. Nobody waits for others to
-/// come. A second one saves the cursor. Clones are the same log; with the last one it is closed.
+/// come. A second one saves the cursor, a third makes the file of the next segment ahead. Clones are the same log; with the last one it is closed.
 #[derive(Debug, Clone)]
 pub struct Wal(Arc<Handle>);
 
@@ -59,11 +63,12 @@ impl Wal {
         let reader = WalReader::new(core.clone());
         let keeper = Arc::new(Keeper::default());
         let (ended, writer_ended) = watch::channel(());
-        let writing = core.clone();
+        let (writing, maker) = (core.clone(), Maker::start(core.clone())?);
         thread::Builder::new().name("klamm-wal".to_owned()).spawn(move || {
             // Dropped last: whoever waits for the end may want to open the log again.
             let _ended = ended;
-            write(&Writing(writing).0);
+            write(&Writing(writing).0, &maker);
+            maker.end();
         })?;
         let (weak, kept) = (Arc::downgrade(&core), keeper.clone());
         let keeping = thread::Builder::new().name("klamm-wal-cursor".to_owned());
@@ -146,13 +151,52 @@ impl Drop for Writing {
     }
 }
 
+/// The thread that makes segments ahead, as its owner sees it.
+struct Maker {
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Maker {
+    fn start(core: Arc<Core>) -> std::io::Result<Self> {
+        // One place: whoever is told twice before it looks has been told.
+        let (wake, woken) = sync_channel(1);
+        let thread = thread::Builder::new().name("klamm-wal-spare".to_owned());
+        let thread = thread.spawn(move || make_spares(&core, &woken))?;
+        Ok(Self { wake, thread })
+    }
+
+    fn wake(&self) {
+        // It is awake when there is no place.
+        let _ = self.wake.try_send(());
+    }
+
+    fn end(self) {
+        drop(self.wake);
+        // Its panic was reported where it happened.
+        let _ = self.thread.join();
+    }
+}
+
+fn make_spares(core: &Core, woken: &Receiver<()>) {
+    loop {
+        match woken.recv_timeout(SPARE_RETRY) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => core.make_spare(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
 /// The thread that writes.
-fn write(core: &Core) {
+fn write(core: &Core, maker: &Maker) {
     let mut sealed = true;
+    maker.wake();
     loop {
         match core.next_work(sealed) {
             Work::Group(group) => {
-                core.commit(group);
+                if core.commit(group) {
+                    maker.wake();
+                }
                 sealed = false;
             }
             Work::Seal => {

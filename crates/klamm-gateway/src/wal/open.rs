@@ -2,11 +2,11 @@
 
 use super::books::Need;
 use super::config::{Opened, WalConfig, WalOpenError};
-use super::core::{CURSOR_FILE, Core, DIR, Progress, now_ms, offset, sequence};
-use super::cursor::Cursor;
+use super::core::{CURSOR_FILE, Core, CursorFile, DIR, Progress, now_ms, offset, sequence};
+use super::cursor::{Cursor, FILE_BYTES};
 use super::desk::Desk;
 use super::encoding::{Decoded, batches, decode, promised_offset};
-use klamm_log::storage::{Storage, read_small};
+use klamm_log::storage::{Open, Storage, read_small, replace};
 use klamm_log::{Log, LogConfig, Promise, Recovery};
 use parking_lot::{Condvar, Mutex};
 use std::ops::Range;
@@ -15,8 +15,6 @@ use tokio::sync::watch;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 1024 * 1024;
-/// The largest cursor file, in bytes.
-const MAX_CURSOR_BYTES: u64 = 4096;
 /// A log has at least this many segments when it is full, so that what is in Kafka can go.
 const MIN_SEGMENTS: u64 = 8;
 
@@ -33,13 +31,13 @@ pub(super) fn open(
     let cursor_lost = usable.is_none() && !fresh;
     let cursor = match usable {
         Some(cursor) => Cursor { released: cursor.released.max(start), ..cursor },
-        None => Cursor { instance: new_instance()?, released: start },
+        None => Cursor { instance: new_instance()?, released: start, saves: 0 },
     };
     let mut scan =
         Scan { log: &log, config: &config, desk: Desk::default(), missing: Vec::new(), lost: 0 };
     scan.run(cursor.released)?;
     let Scan { mut desk, lost, .. } = scan;
-    (desk.released, desk.saved, desk.lost) = (cursor.released, cursor.released, lost);
+    (desk.released, desk.lost) = (cursor.released, lost);
     let opened = Opened {
         records: desk.books.records(),
         bytes: desk.books.bytes(),
@@ -51,20 +49,20 @@ pub(super) fn open(
         cursor_lost,
     };
     let (progress, _) = watch::channel(Progress { end, closed: false });
+    let path = format!("{DIR}/{CURSOR_FILE}");
+    if fresh || cursor_lost {
+        // An id that was told to anybody has to be the same the next time.
+        replace(&*storage, DIR, CURSOR_FILE, cursor.to_file().into())?;
+    }
     let core = Core {
-        storage,
         config,
-        instance: cursor.instance,
+        instance: cursor.instance.clone(),
         log: Mutex::new(log),
         desk: Mutex::new(desk),
         work: Condvar::new(),
         progress,
-        keeping: Mutex::new(()),
+        cursor: Mutex::new(CursorFile { file: storage.open(&path, Open::Existing)?, last: cursor }),
     };
-    if fresh || cursor_lost {
-        // An id that was told to anybody has to be the same the next time.
-        core.save_cursor(cursor.released)?;
-    }
     Ok((core, opened))
 }
 
@@ -75,6 +73,7 @@ fn log_config(config: &WalConfig) -> LogConfig {
     log.retention_ms = None;
     log.delete = false;
     log.sync_names = true;
+    log.preallocate = true;
     log.promise = Promise(Some(promised_offset));
     log
 }
@@ -85,8 +84,8 @@ fn quarantined(recovery: &Recovery) -> Vec<String> {
 }
 
 fn cursor(storage: &dyn Storage) -> Result<Option<Cursor>, WalOpenError> {
-    let content = read_small(storage, &format!("{DIR}/{CURSOR_FILE}"), MAX_CURSOR_BYTES)?;
-    Ok(content.and_then(|content| Cursor::from_text(&String::from_utf8(content).ok()?)))
+    let content = read_small(storage, &format!("{DIR}/{CURSOR_FILE}"), FILE_BYTES as u64)?;
+    Ok(content.and_then(|content| Cursor::from_file(&content)))
 }
 
 /// An id that no other log has.

@@ -3,7 +3,7 @@
 use super::{EPOCHS_FILE, Log};
 use crate::error::AppendError;
 use crate::producers::SequenceError;
-use crate::segment::{Segment, located};
+use crate::segment::located;
 use bytes::Bytes;
 use klamm_protocol::record_batch::{BATCH_HEADER_LEN, BatchHeader, ControlType, RecordBatch};
 use std::io;
@@ -131,7 +131,8 @@ impl Log {
         let aged = age.is_some_and(|age| age >= self.config.segment_ms);
         let full = active.len + len > self.config.segment_bytes;
         let far = self.end_offset() + i64::from(header.last_offset_delta) - active.base_offset;
-        if active.len > 0 && (aged || full || far > i64::from(i32::MAX)) {
+        if active.len > 0 && (aged || full || far > i64::from(i32::MAX) || self.spare_is_waiting())
+        {
             self.roll().map_err(AppendError::Storage)?;
         }
         Ok(())
@@ -145,14 +146,15 @@ impl Log {
         if self.active().len == 0 {
             return Ok(());
         }
-        let (base, interval) = (self.end_offset(), self.config.index_interval_bytes);
         self.save_indexes()?;
         self.save_producers()?;
-        let next = Segment::create(&*self.storage, &self.dir, base, interval)?;
+        // A name behind this segment says that this one is whole, so the zeros go first.
+        let cut = self.cut_active()?;
+        let next = self.next_segment()?;
         if self.config.sync_names {
             // Whole segments before this one: a hole in the last segment is then all that a power loss can leave. A
             // sync of the same bytes may be under way elsewhere; this one waits for it.
-            let synced = self.active().file.sync_data();
+            let synced = if cut { Ok(()) } else { self.active().file.sync_data() };
             let synced = synced.and_then(|()| self.storage.sync_dir(&self.dir));
             synced.map_err(|error| self.poison_after_sync(error))?;
         }

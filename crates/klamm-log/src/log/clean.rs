@@ -104,8 +104,17 @@ impl Log {
     pub fn drop_segments_before(&mut self, offset: i64) -> io::Result<u64> {
         match self.segments.iter().rfind(|segment| segment.base_offset <= offset) {
             Some(first) if first.base_offset > self.start_offset => {
-                self.move_start(first.base_offset)?;
-                self.remove_segments_before_start()
+                let start = first.base_offset;
+                let mut bytes = 0;
+                match self.move_start(start) {
+                    Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                        // Only this makes room, and a log without its first segment begins at the second.
+                        bytes += self.remove_oldest_segment()?;
+                        self.move_start(start)?;
+                    }
+                    moved => moved?,
+                }
+                Ok(bytes + self.remove_segments_before_start()?)
             }
             _ => Ok(0),
         }
@@ -123,17 +132,25 @@ impl Log {
     pub(super) fn remove_segments_before_start(&mut self) -> io::Result<u64> {
         let mut bytes = 0;
         while self.segments.len() > 1 && self.segments[1].base_offset <= self.start_offset {
-            let oldest = &self.segments[0];
-            self.storage.remove(&self.path(&file_name(oldest.base_offset, "log")))?;
-            for extension in ["index", "timeindex", "txnindex"] {
-                match self.storage.remove(&self.path(&file_name(oldest.base_offset, extension))) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-            bytes += self.segments.remove(0).len;
+            bytes += self.remove_oldest_segment()?;
         }
         Ok(bytes)
+    }
+
+    /// Removes the oldest segment, which is not the active one; returns its bytes.
+    fn remove_oldest_segment(&mut self) -> io::Result<u64> {
+        let base = self.segments[0].base_offset;
+        if !self.keep_as_spare()? {
+            self.storage.remove(&self.path(&file_name(base, "log")))?;
+        }
+        let oldest = self.segments.remove(0);
+        for extension in ["index", "timeindex", "txnindex"] {
+            match self.storage.remove(&self.path(&file_name(base, extension))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(oldest.len)
     }
 
     /// Removes everything in the log's directory; nothing can be appended any more.

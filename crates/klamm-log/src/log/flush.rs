@@ -88,6 +88,8 @@ impl Log {
     /// # Errors
     /// Those of the storage; the log is then opened as after a crash.
     pub fn close(&mut self) -> io::Result<()> {
+        self.refuse_if_poisoned()?;
+        self.cut_active()?;
         self.flush()?;
         self.save_indexes()?;
         self.save_producers()?;

@@ -7,6 +7,7 @@ mod flush;
 mod open;
 mod read;
 mod scan;
+mod spare;
 
 pub use self::append::{AppendInfo, Appended, Origin};
 pub use self::clean::Retained;
@@ -14,6 +15,7 @@ pub use self::compact::{Compacted, Compaction, Replacement};
 pub use self::flush::Flush;
 pub use self::open::{Quarantined, Recovery};
 pub use self::read::Slices;
+pub use self::spare::Spare;
 
 use crate::config::LogConfig;
 use crate::epochs::Epochs;
@@ -50,6 +52,7 @@ pub struct Log {
     producers: Producers,
     epochs: Epochs,
     poisoned: Option<String>,
+    spare: spare::State,
 }
 
 impl Log {
@@ -81,6 +84,11 @@ impl Log {
     /// How many files the log is cut into.
     pub fn segment_count(&self) -> usize {
         self.segments.len()
+    }
+
+    /// Base offset of the segment that is written to.
+    pub fn active_offset(&self) -> i64 {
+        self.active().base_offset
     }
 
     /// Base offset and bytes of the oldest segment, and its largest timestamp.

@@ -3,6 +3,7 @@
 use super::append::marker;
 use super::compact::finish_swaps;
 use super::scan::{Scanned, scan};
+use super::spare;
 use super::{CLEAN_FILE, EPOCHS_FILE, Log, RECOVERY_FILE, START_FILE, snapshot_offset};
 use crate::config::LogConfig;
 use crate::epochs::Epochs;
@@ -101,6 +102,7 @@ impl Opening {
             producers: Producers::default(),
             epochs: Epochs::default(),
             poisoned: None,
+            spare: self.spare(&names)?,
         };
         log.start_offset = log.start_offset.min(log.end_offset());
         log.flushed_offset = trusted.min(log.end_offset());
@@ -123,6 +125,15 @@ impl Opening {
 
     fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.dir)
+    }
+
+    /// What there is of a spare from before. Whether it is all zeros is not known.
+    fn spare(&self, names: &[String]) -> io::Result<spare::State> {
+        match names.iter().any(|name| name == spare::FILE) {
+            true if self.config.preallocate => Ok(spare::State::Used),
+            true => self.storage.remove(&self.path(spare::FILE)).map(|()| spare::State::None),
+            false => Ok(spare::State::None),
+        }
     }
 
     /// The number in a small file.
@@ -189,13 +200,15 @@ impl Opening {
         let scanned = scan(&*file, base, last && self.config.sync_names, self.config.promise)?;
         self.recovery.scanned_batches += scanned.batches.len() as u64;
         let size = file.size()?;
+        let written = self.written(&*file, scanned.end..size)?;
         if scanned.unwritten {
             let from_offset = scanned.batches.last().map_or(base, Located::next_offset);
-            let aside = self.set_aside(&name, &*file, scanned.end..size, from_offset, i64::MAX)?;
+            let range = scanned.end..written;
+            let aside = self.set_aside(&name, &*file, range, from_offset, i64::MAX)?;
             self.recovery.unwritten = Some(aside);
         }
-        let file = if scanned.damaged.is_empty() && (last || scanned.end == size) {
-            self.recovery.truncated_bytes += size - scanned.end;
+        let file = if scanned.damaged.is_empty() && (last || scanned.end == written) {
+            self.recovery.truncated_bytes += written - scanned.end;
             if scanned.end < size {
                 file.truncate(scanned.end)?;
                 file.sync_data()?;
@@ -212,6 +225,20 @@ impl Opening {
         Ok(segment)
     }
 
+    /// Where the zeros begin that no append has written over; without those, the end of the file.
+    fn written(&self, file: &dyn StorageFile, behind: Range<u64>) -> io::Result<u64> {
+        let mut end = behind.end;
+        while self.config.preallocate && end > behind.start {
+            let step = (end - behind.start).min(COPY_BYTES);
+            let part = file.read_at(end - step, usize::try_from(step).unwrap_or(usize::MAX))?;
+            match part.concat().iter().rposition(|&byte| byte != 0) {
+                Some(last) => return Ok(end - step + last as u64 + 1),
+                None => end -= step,
+            }
+        }
+        Ok(end)
+    }
+
     /// Moves everything damaged to a file of its own and puts a file with the sound batches in its place.
     fn quarantine(
         &mut self,
@@ -221,12 +248,12 @@ impl Opening {
         scanned: &Scanned,
         last: bool,
     ) -> io::Result<Arc<dyn StorageFile>> {
-        let size = file.size()?;
+        let written = self.written(file, scanned.end..file.size()?)?;
         let mut damaged = scanned.damaged.clone();
         if last {
-            self.recovery.truncated_bytes += size - scanned.end;
-        } else if scanned.end < size {
-            damaged.push(scanned.end..size);
+            self.recovery.truncated_bytes += written - scanned.end;
+        } else if scanned.end < written {
+            damaged.push(scanned.end..written);
         }
         for range in &damaged {
             let before = scanned.batches.iter().rfind(|batch| batch.end() <= range.start);

@@ -16,6 +16,9 @@ const SEARCH_BYTES: usize = 1024 * 1024;
 /// Bytes that are looked at as batches that may be, in a search for sound ones. Records may hold what looks like headers, as
 /// many as their producer likes.
 const MAX_SEARCH_BYTES: u64 = 4 << 30;
+/// Where the length of a batch stands, and what it counts from.
+const LENGTH_AT: usize = 8;
+const LENGTH_FROM: usize = 12;
 /// What a disk writes as a whole.
 const SECTOR: u64 = 512;
 
@@ -57,7 +60,8 @@ pub(super) fn scan(
             scanned.batches.push(batch);
             continue;
         }
-        let found = find_batch(file, position + 1, size, next_offset, &mut budget)?;
+        let claimed = claimed_end(file, position, size)?;
+        let found = next_batch(file, position..claimed, size, next_offset, &mut budget)?;
         let Some(sound) = found else {
             scanned.unwritten |= budget == 0;
             break;
@@ -97,6 +101,44 @@ fn has_unwritten_sector(
         at = end;
     }
     Ok(false)
+}
+
+/// Where the batch at a position says that it ends, whether or not it is sound; the position itself when there is none.
+fn claimed_end(file: &dyn StorageFile, position: u64, size: u64) -> io::Result<u64> {
+    let len = usize::try_from(size - position).unwrap_or(usize::MAX).min(BATCH_HEADER_LEN);
+    let head = file.read_at(position, len)?.concat();
+    Ok(located(&head, position).map_or(position, |batch| batch.end()))
+}
+
+/// Where the next sound batch begins, behind one that is not sound and claims this range. What stands in the range is part of
+/// its records, unless its length is what is damaged.
+fn next_batch(
+    file: &dyn StorageFile,
+    claimed: Range<u64>,
+    size: u64,
+    next_offset: i64,
+    budget: &mut u64,
+) -> io::Result<Option<u64>> {
+    let mut from = claimed.start + 1;
+    while let Some(sound) = find_batch(file, from, size, next_offset, budget)? {
+        if sound >= claimed.end || is_whole_up_to(file, claimed.start, sound)? {
+            return Ok(Some(sound));
+        }
+        *budget = budget.saturating_sub(sound - claimed.start);
+        from = sound + 1;
+    }
+    Ok(None)
+}
+
+/// Whether the batch at a position is sound if it ends at `end`, whatever it says itself.
+fn is_whole_up_to(file: &dyn StorageFile, position: u64, end: u64) -> io::Result<bool> {
+    let bytes = file.read_at(position, usize::try_from(end - position).unwrap_or(usize::MAX))?;
+    let mut bytes = bytes.concat();
+    let length = i32::try_from(bytes.len().saturating_sub(LENGTH_FROM)).unwrap_or(i32::MAX);
+    if let Some(field) = bytes.get_mut(LENGTH_AT..LENGTH_FROM) {
+        field.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(RecordBatch::parse(bytes.into()).is_ok())
 }
 
 /// Whether one of the sound batches from a position on promises the record at `offset`.

@@ -79,6 +79,15 @@ impl Batch {
     }
 }
 
+/// A whole batch far behind the end of every log. As part of a value it must never be taken for one of the log's own.
+pub(crate) fn intruder() -> Bytes {
+    Batch::values(&[b"intruder"]).header(|header| header.base_offset = 1 << 40).bytes()
+}
+
+pub(crate) fn is_intruder((_, value): &Pair) -> bool {
+    value.as_deref() == Some(b"intruder")
+}
+
 /// What an append is stamped with.
 pub(crate) fn client(_: i64) -> AppendInfo {
     AppendInfo { leader_epoch: 1, origin: Origin::Client }

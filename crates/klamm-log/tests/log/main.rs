@@ -10,4 +10,5 @@ mod faults;
 mod indexes;
 mod model;
 mod power_loss;
+mod preallocated;
 mod torn;

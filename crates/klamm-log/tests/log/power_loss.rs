@@ -1,9 +1,9 @@
 //! Power losses in `always`: what was acknowledged is there, nothing is there by half, and every retry of what was not
 //! acknowledged is recognised.
 
-use crate::batch::{Batch, Dice, client, records, small};
+use crate::batch::{Batch, Dice, client, intruder, is_intruder, records, small};
 use klamm_log::storage::{Call, Fault, FaultyStorage, Misdeed};
-use klamm_log::{AppendError, Log};
+use klamm_log::{AppendError, Log, LogConfig};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -61,6 +61,9 @@ fn send(log: &mut Log, known: &mut Known, dice: &mut Dice) -> Result<(), String>
         _ => dice.roll(2500),
     };
     let mut value = format!("{id}/{sequence}/").into_bytes();
+    if dice.roll(4) == 0 {
+        value.extend(intruder());
+    }
     value.extend((0..len).map(|_| dice.roll(256) as u8));
     let appended = log.append(batch(id, sequence, &value).bytes(), client(0));
     let appended = appended.map_err(|error| format!("new record {id}/{sequence}: {error}"))?;
@@ -72,7 +75,7 @@ fn send(log: &mut Log, known: &mut Known, dice: &mut Dice) -> Result<(), String>
 /// Works for a while and loses power at some moment, often between the write and the end of a sync.
 fn work(log: &mut Log, known: &mut Known, dice: &mut Dice) -> Result<(), String> {
     for _ in 0..dice.roll(60) {
-        match dice.roll(12) {
+        match dice.roll(14) {
             0..8 => send(log, known, dice)?,
             8 | 9 => {
                 if let Some(flush) = log.begin_flush() {
@@ -93,7 +96,14 @@ fn work(log: &mut Log, known: &mut Known, dice: &mut Dice) -> Result<(), String>
                     known.deleted_before = log.start_offset();
                 }
             }
-            _ => log.roll().unwrap(),
+            11 => log.roll().unwrap(),
+            _ => {
+                if let Some(spare) = log.begin_spare() {
+                    let wanted = dice.roll(6) > 0;
+                    let made = spare.make(|| wanted);
+                    drop(log.end_spare(spare, made));
+                }
+            }
         }
     }
     Ok(())
@@ -105,6 +115,9 @@ fn verdict(log: &mut Log, known: &Known) -> Result<(), String> {
         return Err(format!("starts at {}: deleted records are back", log.start_offset()));
     }
     let present = records(log);
+    if let Some((offset, _)) = present.iter().find(|(_, record)| is_intruder(record)) {
+        return Err(format!("at {offset} is what was part of a value"));
+    }
     for (offset, value) in known.acknowledged.iter().filter(|a| a.0 >= log.start_offset()) {
         let found = present.binary_search_by_key(offset, |record| record.0);
         let found = found.ok().and_then(|at| present[at].1.1.as_ref());
@@ -147,12 +160,20 @@ fn retry(log: &mut Log, known: &Known) -> Result<(), String> {
     Ok(())
 }
 
+/// Every other log has segments of zeros that are used again.
+fn settings(seed: u64) -> LogConfig {
+    let mut config = small(true);
+    config.preallocate = seed % 2 == 1;
+    config
+}
+
 /// A life with several power losses; what goes wrong first.
 fn round(seed: u64, misdeed: Option<Fault>) -> Result<(), String> {
     let (mut dice, mut known) = (Dice::new(seed), Known::default());
     let mut storage = FaultyStorage::new();
+    let config = || settings(seed);
     for life in 0..3 {
-        let opened = Log::open(Arc::new(storage.clone()), "t-0", small(true));
+        let opened = Log::open(Arc::new(storage.clone()), "t-0", config());
         let (mut log, _) = opened.map_err(|error| format!("life {life}: {error}"))?;
         verdict(&mut log, &known).map_err(|what| format!("life {life}: {what}"))?;
         log.flush().unwrap();
@@ -179,7 +200,7 @@ fn round(seed: u64, misdeed: Option<Fault>) -> Result<(), String> {
         storage = storage.crash(dice.roll(u64::MAX));
     }
     let (mut log, _) =
-        Log::open(Arc::new(storage), "t-0", small(true)).map_err(|error| error.to_string())?;
+        Log::open(Arc::new(storage), "t-0", config()).map_err(|error| error.to_string())?;
     verdict(&mut log, &known)
 }
 

@@ -1,6 +1,6 @@
 //! Files that a crash or a disk has left damaged.
 
-use crate::batch::{Batch, client, records, small};
+use crate::batch::{Batch, client, intruder, records, small};
 use bytes::Bytes;
 use klamm_log::Log;
 use klamm_log::storage::{FaultyStorage, MemoryStorage, Open, Storage};
@@ -45,6 +45,50 @@ fn a_tail_torn_at_any_byte_is_cut_off() {
         drop(log);
         let (log, recovery) = Log::open(storage, "t-0", small(false)).unwrap();
         assert_eq!((records(&log).len(), recovery.truncated_bytes), (whole + 1, 0));
+    }
+}
+
+/// Whoever writes a record may write what looks like a batch.
+#[test]
+fn a_torn_batch_does_not_let_out_what_its_records_hold() {
+    let storage = Arc::new(MemoryStorage::new());
+    let (mut log, _) = Log::open(storage.clone(), "t-0", small(false)).unwrap();
+    log.append(Batch::values(&[b"first"]).bytes(), client(0)).unwrap();
+    let first = log.size_bytes();
+    let value = [&intruder()[..], &[7; 50]].concat();
+    log.append(Batch::values(&[&value]).bytes(), client(0)).unwrap();
+    let all = storage.open(FIRST, Open::Existing).unwrap();
+    let all = Bytes::from(all.read_at(0, all.size().unwrap() as usize).unwrap().concat());
+    for len in first as usize..all.len() {
+        let storage = storage_with(all.slice(..len));
+        let (log, recovery) = Log::open(storage, "t-0", small(false)).unwrap();
+        assert_eq!((records(&log).len(), log.end_offset()), (1, 1), "cut at {len}");
+        assert_eq!(recovery.truncated_bytes, len as u64 - first, "cut at {len}");
+    }
+}
+
+#[test]
+fn a_damaged_batch_does_not_let_out_what_its_records_hold() {
+    let storage = Arc::new(MemoryStorage::new());
+    let (mut log, _) = Log::open(storage.clone(), "t-0", small(false)).unwrap();
+    log.append(Batch::values(&[b"first"]).bytes(), client(0)).unwrap();
+    let start = log.size_bytes() as usize;
+    let value = [&[7; 50], &intruder()[..], &[7; 50]].concat();
+    log.append(Batch::values(&[&value]).bytes(), client(0)).unwrap();
+    let end = log.size_bytes() as usize;
+    log.append(Batch::values(&[b"third"]).bytes(), client(0)).unwrap();
+    let all = storage.open(FIRST, Open::Existing).unwrap();
+    let all = all.read_at(0, all.size().unwrap() as usize).unwrap().concat();
+    // Of the length every bit but its sign, without which it claims nothing; of the rest one for each byte.
+    let length = (start + 8..start + 12).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)));
+    let length = length.filter(|found| *found != (start + 8, 0x80));
+    for (at, mask) in length.chain((start + 17..end).map(|at| (at, 4))) {
+        let mut damaged = all.clone();
+        damaged[at] ^= mask;
+        let (log, recovery) = Log::open(storage_with(damaged.into()), "t-0", small(false)).unwrap();
+        let offsets: Vec<_> = records(&log).iter().map(|record| record.0).collect();
+        assert_eq!(offsets, [0, 2], "{mask} at {}", at - start);
+        assert_eq!(recovery.quarantined.len(), 1);
     }
 }
 

@@ -22,6 +22,9 @@ fn day(storage: &FaultyStorage, clients: &Arc<Mutex<Clients>>) -> Option<Life> {
         if n % 4 == 3 {
             life.core.seal();
         }
+        if n % 2 == 0 {
+            life.core.make_spare();
+        }
     }
     Some(life)
 }

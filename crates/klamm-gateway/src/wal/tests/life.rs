@@ -1,9 +1,9 @@
 //! A life of a log without threads, what clients were told in it, and whether the log keeps to that.
 
-use crate::accepted::Accepted;
+use crate::accepted::{Accepted, AcceptedHeader};
 use crate::wal::config::{AppendRefused, Opened, Receipt, WalConfig};
 use crate::wal::core::{Core, Work};
-use crate::wal::encoding::{decode, next_sequence};
+use crate::wal::encoding::{decode, encode, next_sequence};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -42,10 +42,28 @@ pub(super) fn request(id: u64, count: u64, filler: usize) -> Vec<Accepted> {
         timestamp: 1_000,
         key: Some(Bytes::from(format!("{id}/{n}/{count}"))),
         value: Some(Bytes::from(vec![id as u8; filler])),
-        headers: vec![],
+        headers: match id % 3 {
+            0 => vec![AcceptedHeader { name: "x".into(), value: Some(intruder()) }],
+            _ => vec![],
+        },
         idempotency: Some(hash(id)),
     };
     (0..count).map(record).collect()
+}
+
+/// A whole batch of records that nobody has appended, far behind the end of every log.
+fn intruder() -> Bytes {
+    let record = Accepted {
+        topic: "topic-0".into(),
+        partition: None,
+        timestamp: 1_000,
+        key: Some(Bytes::from_static(b"987654321/0/1")),
+        value: Some(Bytes::new()),
+        headers: vec![],
+        idempotency: None,
+    };
+    let batch = encode(std::iter::once(&record), 0, 1_000).unwrap();
+    [&(1_u64 << 40).to_be_bytes()[..], &batch[8..]].concat().into()
 }
 
 pub(super) fn hash(id: u64) -> [u8; 16] {
@@ -163,15 +181,18 @@ pub(super) fn verdict(core: &Core, opened: &Opened, known: &Known) -> Result<(),
             }
         }
     }
-    whole(&present, opened.released)
+    whole(&present, opened.released, known)
 }
 
 /// Every request is there with all its records, or not at all.
-fn whole(present: &BTreeMap<u64, Accepted>, released: u64) -> Result<(), String> {
+fn whole(present: &BTreeMap<u64, Accepted>, released: u64, known: &Known) -> Result<(), String> {
     for (sequence, record) in present {
         let key = String::from_utf8(record.key.clone().unwrap().to_vec()).unwrap();
         let parts: Vec<u64> = key.split('/').map(|part| part.parse().unwrap()).collect();
         let (id, n, count) = (parts[0], parts[1], parts[2]);
+        if known.sizes.get(&id) != Some(&count) {
+            return Err(format!("{key} at {sequence} was never appended"));
+        }
         if record.value.as_ref().unwrap().iter().any(|&byte| byte != id as u8) {
             return Err(format!("{key} at {sequence} is not what was written"));
         }

@@ -17,7 +17,7 @@ const KNOWN: [u64; 1] = [1759];
 
 fn work(life: &Life, dice: &mut Dice, next_id: &mut u64) {
     for _ in 0..1 + dice.roll(12) {
-        match dice.roll(8) {
+        match dice.roll(9) {
             0..5 => {
                 let requests: Vec<_> = (0..1 + dice.roll(4))
                     .map(|_| {
@@ -33,6 +33,7 @@ fn work(life: &Life, dice: &mut Dice, next_id: &mut u64) {
                 life.release(from + dice.roll(20));
             }
             6 => life.core.keep(),
+            7 => life.core.make_spare(),
             _ => life.core.seal(),
         }
     }
@@ -48,7 +49,7 @@ fn live(
 ) -> Result<(FaultyStorage, Known), String> {
     let clients = Arc::new(Mutex::new(Clients { known, ..Clients::default() }));
     let looking = clients.clone();
-    let (at, seed) = (dice.roll(250), dice.roll(u64::MAX));
+    let (at, seed) = (dice.roll(280), dice.roll(u64::MAX));
     let look = Box::new(move || looking.lock().look());
     let snapping = Snapping::new(storage.clone(), at, seed, look);
     let (core, opened) = open(snapping.handle(), small()).map_err(|error| error.to_string())?;

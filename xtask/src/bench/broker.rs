@@ -83,6 +83,11 @@ impl Broker {
         self.kafka.is_some()
     }
 
+    /// Where clients start.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     /// Where the clients of `workload` start; `None` when this broker cannot serve it.
     pub(crate) fn address(&self, workload: &Workload) -> Option<&str> {
         if workload.slow { self.slow.as_deref() } else { Some(&self.bootstrap) }

@@ -2,13 +2,10 @@
 //!
 //! Two runs: three thousand records of 200 KB as fast as they go, and one producer with five consumers (see `large_fanout`).
 
-use std::path::PathBuf;
-
-use super::broker::Broker;
-use super::brokers::{Server, Stable, contenders};
 use super::clients::{self, Built};
 use super::large_fanout;
 use super::rounds::{self, Kept, in_turns};
+use super::stage::Stage;
 use super::table::{Line, Table};
 use super::workloads::{FANOUT, LARGE, Workload};
 use crate::failure::{Failure, Result};
@@ -29,13 +26,6 @@ const LARGE_BARS: [Bar; 2] = [
     Bar { name: "wall s", figure: |line| line.secs, most: 1.0 },
     Bar { name: "CPU s", figure: |line| line.cpu_s, most: 0.25 },
 ];
-
-/// Where everything goes.
-struct Stage {
-    name: &'static str,
-    broker: Broker,
-    _klamm: Option<(Stable, Server)>,
-}
 
 /// Runs the comparison that `flags` describe.
 pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32, scale: f64) -> Result<()> {
@@ -75,33 +65,6 @@ fn chosen(list: Option<&str>) -> Result<Vec<&'static Workload>> {
             named(name).ok_or_else(|| Failure::new(format!("no {name:?}; there are: {names}")))
         })
         .collect()
-}
-
-impl Stage {
-    fn set(place: &Place, flags: &Flags) -> Result<Self> {
-        let bootstrap = flags.value("bootstrap").or(flags.value("bootstrap-server"));
-        let program = flags.value("klamm").map(PathBuf::from);
-        let connect = |name, bootstrap: Option<&str>, klamm| {
-            let broker = match program.clone() {
-                Some(program) => Broker::connect_with(program, place, bootstrap, false)?,
-                None => Broker::connect(place, bootstrap, false)?,
-            };
-            Ok(Self { name, broker, _klamm: klamm })
-        };
-        match (bootstrap, flags.value("on")) {
-            (Some(_), Some(_)) => Err(Failure::new("--on starts a broker: no --bootstrap-server")),
-            (Some(_), None) => connect("the broker that was named", bootstrap, None),
-            (None, None | Some("kafka")) => connect("a Kafka of its own", None, None),
-            (None, Some("klamm")) => {
-                let klamm = contenders(Some("klamm"))?;
-                let stable = Stable::prepare(place, &klamm, flags.value("klamm"))?;
-                let server = stable.start(klamm[0])?;
-                let at = server.bootstrap.clone();
-                connect("klamm broker, in memory", Some(&at), Some((stable, server)))
-            }
-            (None, Some(on)) => Err(Failure::new(format!("--on {on}: kafka or klamm"))),
-        }
-    }
 }
 
 /// Whether our medians are within their bars, in words.

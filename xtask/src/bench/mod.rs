@@ -3,16 +3,18 @@
 //! `clients` are the programs under `bench/` and how each is built, `workloads` what they are asked to do, `broker` the
 //! real Kafka and its topics, `rounds` takes turns, `consume` fills topics to be read, `hot` measures klamm alone against
 //! the sink, `large` measures large messages, and `table` makes of it all what a person reads. `brokers` compares what is on
-//! the other side.
+//! the other side, and `gateway` what stands before it.
 
 mod broker;
 mod brokers;
 mod clients;
 mod consume;
+mod gateway;
 mod hot;
 mod large;
 mod large_fanout;
 mod rounds;
+mod stage;
 mod table;
 mod workloads;
 
@@ -45,6 +47,12 @@ cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,
      the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
      the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
      otherwise built; --plain sends without a producer id where no client library is in between
+
+cargo xtask bench gateway [--rounds 3] [--seconds 10] [--cases single,ndjson] [--peers klamm,hyper-noop,…]
+                          [--connections 64,256] [--bootstrap-server HOST:PORT | --on kafka|klamm] [--klamm PROGRAM]
+     the same requests of 230 bytes of JSON to every gateway, in turns, by `klamm perf http`: requests a second, latency, CPU
+     per request of the gateway's process, and what of the accepted is in Kafka afterwards. PROGRAM is the klamm that
+     is the gateway and puts on the load
 ";
 
 /// Runs `cargo xtask bench` with `args`.
@@ -52,14 +60,26 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let clients_only = ["workloads", "clients", "bootstrap", "peers", "bootstrap-server"];
     let consume_only = ["fill", "records"];
     let broker_only = ["brokers", "cases", "klamm"];
+    let gateway_only = ["seconds", "connections"];
     let shared = ["rounds", "scale", "on"];
-    let known = [&shared[..], &clients_only, &consume_only, &broker_only].concat();
+    let known = [&shared[..], &clients_only, &consume_only, &broker_only, &gateway_only].concat();
     let flags = Flags::parse(args, &known, &["help", "plain", "sink"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
     }
+    if let [word] = flags.words()
+        && word != "gateway"
+    {
+        refuse(&flags, word, &gateway_only)?;
+    }
     match flags.words() {
+        [word] if word == "gateway" => {
+            let others = ["workloads", "clients", "brokers", "plain", "sink", "scale"];
+            refuse(&flags, word, &[&consume_only[..], &others].concat())?;
+            let (rounds, _) = extent(&flags)?;
+            gateway::run(place, &flags, rounds)
+        }
         [word] if word == "produce" => {
             let others = [&broker_only[..], &consume_only[..], &["plain", "sink", "on"]].concat();
             refuse(&flags, word, &others)?;

@@ -29,6 +29,11 @@ impl Kept {
         eprintln!("every line goes to {}", path.display());
         Ok(Self(kept))
     }
+
+    /// Where the next line goes.
+    pub(crate) fn file(&mut self) -> &mut File {
+        &mut self.0
+    }
 }
 
 /// Runs `workloads`, prints a table for each and keeps every line.

@@ -6,10 +6,10 @@
 
 mod cases;
 mod contenders;
-mod programs;
+pub(super) mod programs;
 mod table;
 mod turns;
-mod usage;
+pub(super) mod usage;
 
 pub(super) use self::contenders::{Server, Stable, chosen as contenders};
 pub(super) use self::turns::run;

@@ -1,0 +1,12 @@
+//! `cargo xtask bench gateway`: klamm's gateway beside others, under the same requests in one run.
+//!
+//! `peers` are the gateways and how each is built and started, `cases` what is asked of them, `load` runs `klamm perf http`
+//! and reads what it says, `turns` takes turns, and `table` makes of it what a person reads.
+
+mod cases;
+mod load;
+mod peers;
+mod table;
+mod turns;
+
+pub(super) use self::turns::run;

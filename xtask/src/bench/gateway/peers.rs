@@ -1,0 +1,205 @@
+//! The gateways under comparison: how each is built and started.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::bench::brokers::programs;
+use crate::bench::clients;
+use crate::failure::{Doing, Failure, Result};
+use crate::listening::Listening;
+use crate::place::Place;
+use crate::process;
+
+/// Where a program comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Build {
+    /// `klamm gateway`.
+    Klamm,
+    /// A Go program under `bench/`, in one of its ways.
+    Go(&'static str, &'static str),
+    /// A Rust program under `bench/`, and its name.
+    Cargo(&'static str, &'static str),
+}
+
+/// What an answer of 202 promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Nothing: nothing is sent anywhere.
+    Nothing,
+    /// The record is in the memory of the process.
+    Memory,
+    /// The record survives the process.
+    Kept,
+}
+
+/// One gateway.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// What `--peers` and the tables call it.
+    pub(crate) name: &'static str,
+    pub(crate) promise: Promise,
+    build: Build,
+}
+
+impl Peer {
+    /// Whether it takes a line of a body for a record.
+    pub(crate) fn splits(&self) -> bool {
+        self.build == Build::Klamm || self.name == BARE
+    }
+}
+
+/// Our own.
+pub(crate) const OURS: &str = "klamm";
+/// HTTP and nothing else, in our language.
+pub(crate) const BARE: &str = "hyper-noop";
+/// HTTP and JSON and nothing else, in the one that most others are written in.
+pub(crate) const GIN: &str = "gin-noop";
+/// The fast one that keeps nothing.
+pub(crate) const UNSAFE: &str = "gin-franz-go-async";
+
+const PEERS: [Peer; 8] = [
+    Peer { name: OURS, promise: Promise::Kept, build: Build::Klamm },
+    Peer {
+        name: BARE,
+        promise: Promise::Nothing,
+        build: Build::Cargo("hyper-noop", "bench-hyper-noop"),
+    },
+    Peer { name: GIN, promise: Promise::Nothing, build: Build::Go("gin-franz-go", "noop") },
+    Peer { name: UNSAFE, promise: Promise::Memory, build: Build::Go("gin-franz-go", "async") },
+    Peer {
+        name: "gin-franz-go-sync",
+        promise: Promise::Kept,
+        build: Build::Go("gin-franz-go", "sync"),
+    },
+    Peer {
+        name: "gin-confluent-async",
+        promise: Promise::Memory,
+        build: Build::Go("gin-confluent-go", "async"),
+    },
+    Peer {
+        name: "gin-confluent-wait",
+        promise: Promise::Kept,
+        build: Build::Go("gin-confluent-go", "wait"),
+    },
+    Peer {
+        name: "hyper-rdkafka",
+        promise: Promise::Kept,
+        build: Build::Cargo("hyper-rdkafka", "bench-hyper-rdkafka"),
+    },
+];
+
+/// The peers named in `list`, or all.
+pub(crate) fn chosen(list: Option<&str>) -> Result<Vec<&'static Peer>> {
+    let Some(list) = list else { return Ok(PEERS.iter().collect()) };
+    list.split(',')
+        .map(|name| {
+            PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| {
+                let names: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
+                Failure::new(format!("no peer {name:?}; there are: {}", names.join(", ")))
+            })
+        })
+        .collect()
+}
+
+/// A peer with its program.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) peer: &'static Peer,
+    program: PathBuf,
+    scratch: PathBuf,
+}
+
+/// Builds what is asked for; a peer that cannot be built is left out aloud.
+pub(crate) fn build(place: &Place, peers: &[&'static Peer], klamm: &Path) -> Result<Vec<Built>> {
+    let scratch = place.dir("bench/gateway")?;
+    let mut built = Vec::new();
+    for peer in peers {
+        let program = match peer.build {
+            Build::Klamm => Ok(klamm.to_owned()),
+            Build::Go(name, _) => programs::go(place, name),
+            Build::Cargo(name, binary) => {
+                eprintln!("building {name}");
+                clients::cargo(place, name, binary)
+            }
+        };
+        match program {
+            Ok(program) => built.push(Built { peer, program, scratch: scratch.clone() }),
+            Err(failure) => eprintln!("{} is left out: {failure}", peer.name),
+        }
+    }
+    if built.is_empty() { Err(Failure::new("no gateway could be built")) } else { Ok(built) }
+}
+
+/// A gateway that runs. It is stopped with this value, and its directory removed.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) listening: Listening,
+    /// Where to post.
+    pub(crate) url: String,
+    _data: Data,
+}
+
+impl Built {
+    /// Starts it before the Kafka at `bootstrap`, with a log of its own if it has one; `more` is for our own.
+    pub(crate) fn start(&self, bootstrap: &str, topic: &str, more: &[&str]) -> Result<Gateway> {
+        let Self { peer, program, scratch } = self;
+        let data = Data(scratch.join(format!("data-{}", std::process::id())));
+        let mut command = Command::new(program);
+        match peer.build {
+            Build::Klamm => {
+                command.args(["gateway", "--data"]).arg(&data.0).args(more);
+            }
+            Build::Go(_, way) => {
+                command.args(["--topic", topic, "--way", way]);
+            }
+            Build::Cargo(..) => {
+                command.args(["--topic", topic]);
+            }
+        }
+        command.args(["--listen", "127.0.0.1:0", "--bootstrap-server", bootstrap]);
+        let log = scratch.join(format!("{}.log", peer.name));
+        command.stderr(File::create(&log).doing(log.display())?);
+        let listening = Listening::start(&mut command).map_err(|failure| {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            Failure::new(format!("{failure}\n{}", process::last_lines(said.trim(), 5)))
+        })?;
+        let at = listening.address();
+        let at = at.strip_prefix("http://").unwrap_or(at).trim_end_matches('/');
+        let url = format!("http://{at}/topics/{topic}");
+        Ok(Gateway { listening, url, _data: data })
+    }
+}
+
+/// A directory that is removed with this value.
+#[derive(Debug)]
+struct Data(PathBuf);
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        if self.0.exists()
+            && let Err(error) = std::fs::remove_dir_all(&self.0)
+        {
+            eprintln!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BARE, GIN, OURS, PEERS, Promise, UNSAFE, chosen};
+
+    #[test]
+    fn peers_are_chosen_by_name() {
+        assert_eq!(chosen(None).unwrap().len(), PEERS.len());
+        assert_eq!(chosen(Some("hyper-noop,klamm")).unwrap(), [&PEERS[1], &PEERS[0]]);
+        assert!(chosen(Some("nginx")).unwrap_err().to_string().contains("gin-noop"));
+    }
+
+    #[test]
+    fn those_that_are_compared_with_exist() {
+        let promise = |name| chosen(Some(name)).unwrap()[0].promise;
+        assert_eq!([promise(OURS), promise(UNSAFE)], [Promise::Kept, Promise::Memory]);
+        assert_eq!([promise(BARE), promise(GIN)], [Promise::Nothing; 2]);
+    }
+}

@@ -15,6 +15,7 @@ use std::time::Duration;
 pub struct ProducerConfig {
     pub(crate) acks: Acks,
     pub(crate) enable_idempotence: bool,
+    pub(crate) gapless: bool,
     pub(crate) linger: Duration,
     pub(crate) batch_size: usize,
     pub(crate) batch_max_bytes: usize,
@@ -79,6 +80,7 @@ impl fmt::Debug for ProducerConfig {
         f.debug_struct("ProducerConfig")
             .field("acks", &self.acks)
             .field("enable_idempotence", &self.enable_idempotence)
+            .field("gapless", &self.gapless)
             .field("linger", &self.linger)
             .field("batch_size", &self.batch_size)
             .field("batch_max_bytes", &self.batch_max_bytes)
@@ -99,6 +101,7 @@ impl Default for ProducerConfig {
         Self {
             acks: Acks::All,
             enable_idempotence: true,
+            gapless: false,
             linger: Duration::from_millis(5),
             batch_size: 64 * 1024,
             batch_max_bytes: 1_000_000,
@@ -127,6 +130,15 @@ impl ProducerConfig {
     /// Numbers batches so that retries never duplicate or reorder. Default: yes.
     pub fn idempotence(mut self, enable: bool) -> Self {
         self.enable_idempotence = enable;
+        self
+    }
+
+    /// Whether a record without an acknowledgement ends its partition: everything behind it fails, too, so that a caller
+    /// can send all of it again in order, after [`Producer::resume`](crate::Producer::resume). Default: no.
+    ///
+    /// It takes idempotence: without it batches behind a failed one may be in the log already.
+    pub fn gapless(mut self, gapless: bool) -> Self {
+        self.gapless = gapless;
         self
     }
 
@@ -226,6 +238,11 @@ impl ProducerConfig {
         if self.enable_idempotence && self.acks != Acks::All {
             return Err(ConfigError::Conflict(
                 "enable.idempotence=true needs acks=all: fewer replicas cannot promise that a retry finds the batch".to_owned(),
+            ));
+        }
+        if self.gapless && !self.enable_idempotence {
+            return Err(ConfigError::Conflict(
+                "gapless needs enable.idempotence=true: only then a broker refuses what follows a gap".to_owned(),
             ));
         }
         if self.enable_idempotence && self.max_in_flight > 5 {

@@ -125,6 +125,12 @@ impl Accumulator {
         self.topics.read().values().flat_map(|t| t.partitions.iter().cloned()).collect()
     }
 
+    /// A partition of a topic that was sent to.
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
+        let index = usize::try_from(index).ok()?;
+        self.topics.read().get(topic)?.partitions.get(index).cloned()
+    }
+
     /// The names of the topics that were sent to.
     pub(crate) fn topics(&self) -> Vec<Arc<TopicPartitions>> {
         self.topics.read().values().cloned().collect()

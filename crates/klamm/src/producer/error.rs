@@ -106,6 +106,9 @@ pub enum Cause {
     /// The batch could not be compressed.
     #[error("compression failed: {0}")]
     Compression(Arc<str>),
+    /// A record before it in its partition has no acknowledgement, and the producer is gapless.
+    #[error("a record before it in the partition was not acknowledged")]
+    Behind,
     /// The producer was closed or dropped first.
     #[error("the producer was closed before an acknowledgement")]
     Closed,
@@ -116,7 +119,9 @@ impl Cause {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Cause::Broker { code, .. } | Cause::ProducerId(code) => kind_of(*code),
-            Cause::Connection { .. } | Cause::Timeout { .. } => ErrorKind::Retriable,
+            Cause::Connection { .. } | Cause::Timeout { .. } | Cause::Behind => {
+                ErrorKind::Retriable
+            }
             Cause::Compression(_) => ErrorKind::Fatal,
             Cause::Closed => ErrorKind::Closed,
         }

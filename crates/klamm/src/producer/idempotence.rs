@@ -110,6 +110,8 @@ pub(crate) struct PartitionSequence<B> {
     in_flight: usize,
     /// A failure was seen: send nothing until `in_flight` is zero.
     draining: bool,
+    /// What is in flight is not sent again, whatever the answer.
+    broken: bool,
     /// Numbers were given out that the broker will never see: start a new epoch once drained.
     needs_epoch: bool,
     /// The present leader has acknowledged a batch.
@@ -130,6 +132,7 @@ impl<B: Sequenced> PartitionSequence<B> {
             unresolved: VecDeque::new(),
             in_flight: 0,
             draining: false,
+            broken: false,
             needs_epoch: false,
             confirmed: false,
             leader: -1,
@@ -351,6 +354,19 @@ impl<B: Sequenced> PartitionSequence<B> {
         self.in_flight = 0;
     }
 
+    /// Ends what waits to be sent again; what is in flight ends with its answer, good or bad.
+    pub(crate) fn break_off(&mut self, resolved: &mut Vec<Resolution<B>>) {
+        self.broken = true;
+        while let Some(at) = self.unresolved.iter().position(|b| b.status == Status::Waiting) {
+            self.give_up(at, resolved);
+        }
+    }
+
+    /// Sends again what fails, after [`PartitionSequence::break_off`].
+    pub(crate) fn mend(&mut self) {
+        self.broken = false;
+    }
+
     /// The topic was deleted and made again: the new log knows nothing of this sequence.
     pub(crate) fn handle_topic_recreated(&mut self) {
         self.confirmed = false;
@@ -366,7 +382,7 @@ impl<B: Sequenced> PartitionSequence<B> {
     fn await_drain(&mut self, at: usize, resolved: &mut Vec<Resolution<B>>) {
         self.draining = true;
         self.confirmed = false;
-        if self.unresolved[at].expired {
+        if self.broken || self.unresolved[at].expired {
             self.give_up(at, resolved);
         }
     }

@@ -574,3 +574,45 @@ proptest! {
         pair.check();
     }
 }
+
+/// With every failure breaking the partition off: whatever the answers are, nothing behind a record that was not delivered
+/// gets into the log before it is sent again.
+#[test]
+fn broken_off_nothing_passes_what_was_not_delivered() {
+    for n in 0..FATES.len().pow(5) {
+        for reached in [false, true] {
+            let script = [0, 1, 2, 3, 4].map(|i| FATES[n / FATES.len().pow(i) % FATES.len()]);
+            let mut pair = Pair::confirmed();
+            let sent: Vec<_> = (0..5).map(|_| pair.send_new(1)).collect();
+            let mut connected = true;
+            for ((id, stamp, batch), fate) in sent.into_iter().zip(script) {
+                connected &= fate != Fate::Disconnect;
+                let verdict = match fate {
+                    Fate::Ok if connected => pair.broker.append(stamp, batch),
+                    Fate::Retriable if connected => Verdict::Retriable { may_be_appended: false },
+                    Fate::Fatal if connected => Verdict::Rejected,
+                    lost => {
+                        if lost == Fate::AckLost || reached {
+                            pair.broker.append(stamp, batch);
+                        }
+                        Verdict::Retriable { may_be_appended: true }
+                    }
+                };
+                pair.reply(id, verdict);
+                if pair.resolved.iter().any(|r| !matches!(r, Resolution::Delivered(_))) {
+                    pair.client.break_off(&mut pair.resolved);
+                }
+            }
+            pair.settle();
+            pair.check();
+            let missing = pair.resolved.iter().find_map(|r| match r {
+                Resolution::NotDelivered(batch) => Some(batch.first),
+                _ => None,
+            });
+            if let Some(missing) = missing {
+                let passed = pair.broker.log.iter().any(|value| *value > missing);
+                assert!(!passed, "{script:?}, {reached}: {:?} passed {missing}", pair.broker.log);
+            }
+        }
+    }
+}

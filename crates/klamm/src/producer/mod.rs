@@ -104,7 +104,8 @@ impl Client {
             retries: config.retries,
             compression: config.compression_with_level()?,
         };
-        let completion = Completion::new(config.delivery_timeout, config.on_batch.clone())
+        let (timeout, gapless) = (config.delivery_timeout, config.gapless);
+        let completion = Completion::new(timeout, gapless, config.on_batch.clone())
             .map_err(|e| ConfigError::Conflict(format!("no thread for on_batch: {e}")))?;
         let sender =
             Sender::new(settings, Arc::clone(&accumulator), Arc::clone(&client), completion);
@@ -314,6 +315,12 @@ impl Producer {
         let topic = self.inner.client.metadata.topic(topic, self.inner.max_block).await?;
         self.inner.accumulator.learn(&topic);
         Ok(topic.partitions.len())
+    }
+
+    /// Takes records for a partition again that a gapless producer has broken off, and says whether it does now: not as
+    /// long as a record of the partition is without an outcome. True for a partition that takes them anyway.
+    pub fn resume(&self, topic: &str, partition: i32) -> bool {
+        self.inner.accumulator.partition(topic, partition).is_none_or(|found| found.mend())
     }
 
     /// Bytes of `buffer.memory` in use.

@@ -41,6 +41,8 @@ pub(crate) struct Partition {
     /// Bytes that wait to be sent; what the sticky partitioner compares.
     backlog: AtomicUsize,
     has_leader: AtomicBool,
+    /// A gapless producer sends nothing more to it until it is mended.
+    broken: AtomicBool,
 }
 
 struct Queue {
@@ -122,6 +124,7 @@ impl Partition {
             queue: Mutex::new(queue),
             backlog: AtomicUsize::new(0),
             has_leader: AtomicBool::new(true),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -137,6 +140,27 @@ impl Partition {
 
     pub(crate) fn set_has_leader(&self, has: bool) {
         self.has_leader.store(has, Ordering::Relaxed);
+    }
+
+    /// Nothing that has not been sent will be: something before it was not acknowledged.
+    pub(crate) fn break_off(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// Whether it was broken off.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    /// Takes records again if nothing is without an outcome; says whether it does.
+    pub(crate) fn mend(&self) -> bool {
+        let mut queue = self.queue.lock();
+        let ends = self.is_broken() && queue.outstanding.iter().all(|s| s.outcome().is_some());
+        if ends {
+            queue.sequence.mend();
+            self.broken.store(false, Ordering::Release);
+        }
+        !self.is_broken()
     }
 
     /// Appends a record to the open batch, opening or closing batches as needed.

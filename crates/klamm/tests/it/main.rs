@@ -11,6 +11,7 @@ mod mock;
 mod mock_broker;
 mod mock_log;
 mod producer_batches;
+mod producer_gapless;
 mod producer_leaders;
 mod producer_outcomes;
 mod producer_pressure;

@@ -12,6 +12,8 @@ use std::time::Duration;
 /// Gives batches their outcomes.
 pub(crate) struct Completion {
     delivery_timeout: Duration,
+    /// A batch without an acknowledgement breaks its partition off.
+    gapless: bool,
     reports: Option<mpsc::Sender<Vec<Report>>>,
     /// Reports of one round of the sender, handed over together: each hand-over may wake a thread.
     /// Bounded by `buffer.memory`, like the queue.
@@ -29,11 +31,12 @@ impl Completion {
     /// Starts the callback's thread, if there is a callback.
     pub(crate) fn new(
         delivery_timeout: Duration,
+        gapless: bool,
         callback: Option<BatchCallback>,
     ) -> std::io::Result<Self> {
         let waiting = Vec::new();
         let Some(callback) = callback else {
-            return Ok(Self { delivery_timeout, reports: None, waiting });
+            return Ok(Self { delivery_timeout, gapless, reports: None, waiting });
         };
         let (sender, receiver) = mpsc::channel::<Vec<Report>>();
         std::thread::Builder::new().name("klamm-callbacks".to_owned()).spawn(move || {
@@ -41,13 +44,14 @@ impl Completion {
                 report.deliver(&callback);
             }
         })?;
-        Ok(Self { delivery_timeout, reports: Some(sender), waiting })
+        Ok(Self { delivery_timeout, gapless, reports: Some(sender), waiting })
     }
 
     /// Another door to the same callback, for another thread.
     pub(crate) fn fork(&self) -> Self {
         let reports = self.reports.clone();
-        Self { delivery_timeout: self.delivery_timeout, reports, waiting: Vec::new() }
+        let (delivery_timeout, gapless) = (self.delivery_timeout, self.gapless);
+        Self { delivery_timeout, gapless, reports, waiting: Vec::new() }
     }
 
     /// Hands what has come together to the callback's thread.
@@ -104,6 +108,10 @@ impl Completion {
     }
 
     fn complete(&mut self, batch: Arc<Batch>, outcome: Outcome) {
+        if self.gapless && !matches!(outcome, Outcome::Delivered { .. } | Outcome::Split(_)) {
+            // Before anybody hears of it: nothing that comes later may pass.
+            batch.state.partition.break_off();
+        }
         batch.state.complete(outcome.clone());
         if self.reports.is_some() {
             self.waiting.push(Report { batch, outcome });

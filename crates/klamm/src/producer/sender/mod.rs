@@ -180,6 +180,10 @@ impl Sender {
 
     /// Puts a partition in the sender's hands into the queue of its leader.
     fn route(&mut self, partition: Arc<Partition>) {
+        if partition.is_broken() {
+            partition.release();
+            return self.fail_behind(&partition);
+        }
         match self.cluster.leader(&partition.topic, partition.index) {
             Some(node) => self.broker(node).pending.push_back(partition),
             None => {

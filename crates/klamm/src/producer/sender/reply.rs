@@ -213,6 +213,24 @@ impl Sender {
             let mut resolved = Vec::new();
             partition.with_sequence(|s| s.expire(|b| is_due(b.opened), &mut resolved));
             self.resolve(resolved);
+            if partition.is_broken() {
+                self.fail_behind(&partition);
+            }
+        }
+    }
+
+    /// A batch of the partition was not acknowledged, and nothing may pass it: what is behind it ends.
+    pub(super) fn fail_behind(&mut self, partition: &Partition) {
+        let mut resolved = Vec::new();
+        partition.with_sequence(|s| s.break_off(&mut resolved));
+        for resolution in &resolved {
+            if let Resolution::NotDelivered(batch) = resolution {
+                batch.note_failure(Cause::Behind);
+            }
+        }
+        self.resolve(resolved);
+        for batch in partition.take_unsent(|_| true, true) {
+            self.completion.not_delivered(Arc::new(batch), Cause::Behind);
         }
     }
 

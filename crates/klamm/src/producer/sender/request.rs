@@ -80,6 +80,10 @@ impl Sender {
         readiness: Readiness,
         draft: &mut Draft,
     ) {
+        if partition.is_broken() {
+            partition.release();
+            return self.fail_behind(&partition);
+        }
         let mut resolved = Vec::new();
         let limits = self.accumulator.limits;
         let work = partition.take_work(node, &limits, readiness, &mut resolved);

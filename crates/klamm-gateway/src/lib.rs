@@ -8,6 +8,7 @@ mod ack;
 pub mod config;
 pub mod cors;
 mod cryptography;
+pub mod dead_letter;
 pub mod format;
 pub mod forward;
 pub mod guard;

@@ -1,5 +1,28 @@
 //! From the log to Kafka: every record of it is sent until a broker has it, or a dead letter says why none takes it.
+//!
+//! `window`, pure, says which records may be on their way; `task` reads the log and gives them to the producer; `judging`
+//! says by `verdict`, pure, what comes of their outcomes.
 
+mod config;
+mod connect;
+mod forwarder;
+mod judging;
 mod outcomes;
+mod sending;
+mod shared;
+mod states;
+mod task;
+#[cfg(test)]
+mod tests;
+mod tracks;
+mod unlogged;
+mod verdict;
+mod window;
 
+pub use self::config::{DeadLetterConfig, ForwardConfig, ForwardState, UnloggedRefused};
+pub use self::forwarder::Forwarder;
 pub use self::outcomes::{NoOutcome, Outcome, Outcomes, Ticket};
+
+/// The header that names a record of the log for good: its instance and its sequence, `<instance>/<sequence>`. A record that
+/// is sent twice has the same.
+pub const ID_HEADER: &str = "klamm-id";

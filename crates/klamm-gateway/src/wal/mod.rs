@@ -3,6 +3,7 @@
 //! It is a log of one partition with a cursor. Appends that wait at the same time become one record batch, are synced
 //! once, and are answered then. A reader hands them on, and the cursor follows what has reached Kafka.
 
+mod again;
 mod books;
 mod config;
 mod core;
@@ -17,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use self::again::{Again, WalAgain};
 pub use self::config::{AppendRefused, Opened, Receipt, WalConfig, WalOpenError};
 pub use self::encoding::EncodingError;
 pub use self::handle::Wal;

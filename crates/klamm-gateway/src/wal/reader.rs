@@ -1,5 +1,6 @@
 //! Reading from the cursor on: from memory what was written just now, from the disk what has waited.
 
+use super::again::WalAgain;
 use super::core::{Core, Progress};
 use super::encoding::{decode, next_sequence};
 use crate::accepted::Accepted;
@@ -34,6 +35,16 @@ impl WalReader {
         let (next, progress) = (core.desk.lock().released, core.progress.subscribe());
         let found = progress.borrow().end;
         Self { core, progress, next, found, ahead: VecDeque::new() }
+    }
+
+    /// Every record below this sequence was handed out, or cannot be.
+    pub fn passed(&self) -> u64 {
+        self.ahead.front().map_or(self.next, |(sequence, _)| *sequence)
+    }
+
+    /// Reads records again that were handed out and are not released.
+    pub fn again(&self) -> WalAgain {
+        WalAgain::new(self.core.clone())
     }
 
     /// The next records and their sequences, with together about `max_bytes` at most but always one; none once the log is

@@ -230,3 +230,28 @@ fn a_directory_of_the_system_keeps_the_log() {
     });
     drop(fs::remove_dir_all(&dir));
 }
+
+#[test]
+fn what_is_not_released_is_read_again_from_any_record_on() {
+    run(async {
+        let (wal, mut reader, _) = Wal::open(Arc::new(MemoryStorage::new()), small()).unwrap();
+        assert_eq!(reader.passed(), 0);
+        let mut all = Vec::new();
+        for id in 0..20 {
+            let records = request(id, 3, 100);
+            wal.append(records.clone()).await.unwrap();
+            all.extend(records);
+        }
+        let first = reader.next(1).await.unwrap();
+        assert_eq!((first.len(), reader.passed()), (1, 1));
+        let (mut at, mut read) = (7, Vec::new());
+        while at < 50 {
+            let again = reader.again().read(at, 50).await.unwrap();
+            assert!(again.next > at && again.next <= 50);
+            read.extend(again.records);
+            at = again.next;
+        }
+        assert!(read.iter().map(|(n, _)| *n).eq(7..50));
+        assert!(read.iter().map(|(_, record)| record).eq(&all[7..50]));
+    });
+}

@@ -1,0 +1,171 @@
+//! A record to the producer: its topic learned, its partition chosen, its id put on.
+
+use super::ID_HEADER;
+use super::task::{Event, Task};
+use super::verdict;
+use super::window::{Failed, Taken};
+use crate::accepted::Accepted;
+use klamm::{EnqueueError, MetadataError, Record};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Topics that are asked for at the same time.
+const ASKING_MAX: usize = 256;
+/// Records without a key stay with a partition for so many bytes.
+const STICKY_BYTES: usize = 64 * 1024;
+
+/// The partition that records of a topic without a key go to at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Sticky {
+    partition: i32,
+    left: usize,
+}
+
+impl Task {
+    /// Sends a record that the window has let through.
+    pub(super) fn send(&mut self, taken: Taken, record: Accepted, now: u64) {
+        if let Some(doom) = self.doomed.get(&taken.lane).filter(|doom| doom.until_ms > now) {
+            let (code, reason) = (doom.code, doom.reason.clone());
+            return self.letter(taken, record, code, reason, now);
+        }
+        let known = self.window.knows(&record.topic).is_some();
+        // A topic that was deleted looks as if it were there until somebody asks.
+        if !known || (taken.alone && self.window.is_failing(taken.lane)) {
+            return self.ask(taken, record, now);
+        }
+        self.enqueue(taken, record, now);
+    }
+
+    /// Asks the cluster for the topic of a record.
+    fn ask(&mut self, taken: Taken, record: Accepted, now: u64) {
+        let Some(connected) = self.connected.as_ref().filter(|_| self.asking < ASKING_MAX) else {
+            return self.window.failed(taken, Failed::Again, now);
+        };
+        self.asking += 1;
+        let (producer, events) = (connected.producer.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let result = producer.partitions_for(&record.topic).await;
+            // Whoever ended the task does not wait for it.
+            let _ = events.send(Event::Asked { taken, record, result }).await;
+        });
+    }
+
+    /// The cluster has told of a topic.
+    pub(super) fn asked(
+        &mut self,
+        taken: Taken,
+        record: Accepted,
+        result: Result<usize, EnqueueError>,
+        now: u64,
+    ) {
+        self.asking -= 1;
+        let count = match result {
+            Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
+            Err(error) => {
+                let (class, code) = verdict::of_enqueue(&error);
+                let reason = Arc::from(error.to_string());
+                if let EnqueueError::Topic(MetadataError::UnknownTopic(_)) = error {
+                    self.forget_producer_topic(&record.topic);
+                }
+                return self.judge(taken, Some(record), class, code, &reason, now);
+            }
+        };
+        if self.window.knows(&record.topic) == Some(count) {
+            return self.enqueue(taken, record, now);
+        }
+        // Its records have other lanes from now on, this one as well.
+        let topic = record.topic;
+        self.window.failed(taken, Failed::Unsent, now);
+        self.window.learn(&topic, count);
+    }
+
+    fn enqueue(&mut self, taken: Taken, record: Accepted, now: u64) {
+        let partition = self.partition(&taken, &record, now);
+        let Some(connected) = &self.connected else {
+            return self.window.failed(taken, Failed::Unsent, now);
+        };
+        let broken = !self.broken.is_empty()
+            && self.broken.get(&record.topic).is_some_and(|broken| broken.contains(&partition));
+        if broken {
+            if !connected.producer.resume(&record.topic, partition) {
+                return self.window.failed(taken, Failed::Again, now);
+            }
+            if let Some(broken) = self.broken.get_mut(&record.topic) {
+                broken.remove(&partition);
+            }
+        }
+        self.id.truncate(self.id_prefix);
+        // Writing to a string does not fail.
+        let _ = write!(self.id, "{}", taken.sequence);
+        let sent = to_record(&record, Some(partition), Some(&self.id));
+        match connected.producer.try_enqueue(sent) {
+            Ok(delivery) => {
+                self.sent += 1;
+                let kept = taken.alone.then_some(record);
+                self.tracks.push(taken, partition, delivery, kept, now);
+            }
+            Err(error) => {
+                let (full, pending) =
+                    (error.is_full(), matches!(error.reason(), EnqueueError::MetadataPending));
+                let (class, code) = verdict::of_enqueue(error.reason());
+                let reason: Arc<str> = error.to_string().into();
+                drop(error);
+                match (full || pending, taken.alone) {
+                    (true, true) if pending => self.ask(taken, record, now),
+                    (true, _) => self.window.failed(taken, Failed::Unsent, now),
+                    (false, _) => self.judge(taken, Some(record), class, code, &reason, now),
+                }
+            }
+        }
+    }
+
+    /// Where a record goes: records without a key stay with a partition for a while and avoid those that stand still.
+    fn partition(&mut self, taken: &Taken, record: &Accepted, now: u64) -> i32 {
+        if let Some(partition) = taken.partition {
+            return partition;
+        }
+        let count = self.window.knows(&record.topic).unwrap_or(1).max(1);
+        if !self.sticky.contains_key(&record.topic) {
+            self.sticky.insert(record.topic.clone(), Sticky::default());
+        }
+        let Some(sticky) = self.sticky.get_mut(&record.topic) else { return 0 };
+        let (tracks, bytes) = (&self.tracks, record.bytes());
+        let slow = |partition| tracks.is_slow(taken.lane, partition, now);
+        if sticky.left < bytes || sticky.partition >= count || slow(sticky.partition) {
+            let start = fastrand::i32(0..count);
+            let mut others = (0..count).map(|n| (start + n) % count);
+            sticky.partition = others.find(|partition| !slow(*partition)).unwrap_or(start);
+            sticky.left = STICKY_BYTES;
+        }
+        sticky.left = sticky.left.saturating_sub(bytes);
+        sticky.partition
+    }
+}
+
+/// A record as the client library takes it; the bytes are copied once, into the partition's batch.
+pub(super) fn to_record<'a>(
+    record: &'a Accepted,
+    partition: Option<i32>,
+    id: Option<&'a str>,
+) -> Record<'a> {
+    let mut to = Record::to(&record.topic).timestamp_ms(record.timestamp);
+    if let Some(partition) = partition {
+        to = to.partition(partition);
+    }
+    if let Some(key) = &record.key {
+        to = to.key(&key[..]);
+    }
+    if let Some(value) = &record.value {
+        to = to.value(&value[..]);
+    }
+    for header in &record.headers {
+        to = match &header.value {
+            Some(value) => to.header(&header.name, &value[..]),
+            None => to.null_header(&header.name),
+        };
+    }
+    match id {
+        Some(id) => to.header(ID_HEADER, id),
+        None => to,
+    }
+}

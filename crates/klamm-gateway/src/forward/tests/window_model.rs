@@ -1,0 +1,185 @@
+//! The window under random faults, with a model of the producer: nothing is lost, nothing is released before it is done,
+//! keys keep their order, and memory is bounded.
+
+use super::super::window::{Failed, Limits, Offer, Pass, Taken, Window};
+use super::window::record;
+use crate::accepted::Accepted;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+const BYTES: u64 = 8_000;
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    None,
+    /// The partition answers nothing.
+    Silent,
+    /// What is on its way fails, and may have been appended.
+    Fails {
+        appended: bool,
+    },
+    Refuses,
+}
+
+/// A partition as an idempotent producer sees it: in order, and what is behind a failure fails, too.
+#[derive(Debug, Default)]
+struct Partition {
+    sent: VecDeque<Taken>,
+}
+
+struct Model {
+    window: Window,
+    log: Vec<Accepted>,
+    next: usize,
+    partitions: BTreeMap<(String, i32), Partition>,
+    kafka: Vec<u64>,
+    done: BTreeSet<u64>,
+    low: u64,
+    now: u64,
+    most: u64,
+}
+
+impl Model {
+    fn new(log: Vec<Accepted>) -> Self {
+        let window = Window::new(0, Limits { bytes: BYTES, ahead: 10_000 });
+        let (partitions, kafka, done) = (BTreeMap::new(), vec![], BTreeSet::new());
+        Self { window, log, next: 0, partitions, kafka, done, low: 0, now: 0, most: 0 }
+    }
+
+    fn send(&mut self, taken: Taken) {
+        let topic = self.log[taken.sequence as usize].topic.to_string();
+        let partition = taken.partition.unwrap_or((taken.sequence % 3) as i32);
+        self.partitions.entry((topic, partition)).or_default().sent.push_back(taken);
+    }
+
+    fn offer(&mut self, pass: Pass, sequence: u64) -> bool {
+        let record = self.log[sequence as usize].clone();
+        match self.window.offer(pass, sequence, &record, self.now) {
+            Offer::Wait => return false,
+            Offer::Pass => {}
+            Offer::Take(taken) if self.window.knows(&record.topic).is_none() => {
+                self.window.failed(taken, Failed::Unsent, self.now);
+                self.window.learn(&record.topic, 3);
+            }
+            Offer::Take(taken) => self.send(taken),
+        }
+        true
+    }
+
+    fn read(&mut self, records: usize) {
+        for _ in 0..records {
+            if self.next == self.log.len() || !self.offer(Pass::Front, self.next as u64) {
+                break;
+            }
+            self.next += 1;
+        }
+        for _ in 0..records {
+            let Some(at) = self.window.sweep(self.now) else { break };
+            if !self.offer(Pass::Sweep, at) {
+                break;
+            }
+        }
+        self.most = self.most.max(self.window.taken());
+    }
+
+    fn answer(&mut self, fault: impl Fn(&(String, i32)) -> Fault, count: usize) {
+        for (name, partition) in &mut self.partitions {
+            match fault(name) {
+                Fault::Silent => {}
+                Fault::None => {
+                    for taken in partition.sent.drain(..count.min(partition.sent.len())) {
+                        self.kafka.push(taken.sequence);
+                        self.done.insert(taken.sequence);
+                        self.window.done(taken, self.now);
+                    }
+                }
+                Fault::Fails { appended } => {
+                    for (n, taken) in partition.sent.drain(..).enumerate() {
+                        if appended && n == 0 {
+                            self.kafka.push(taken.sequence);
+                        }
+                        self.window.failed(taken, Failed::Again, self.now);
+                    }
+                }
+                Fault::Refuses => {
+                    for taken in partition.sent.drain(..) {
+                        if taken.alone {
+                            self.done.insert(taken.sequence);
+                            self.window.lettered(taken, self.now);
+                        } else {
+                            self.window.failed(taken, Failed::Refused, self.now);
+                        }
+                    }
+                }
+            }
+        }
+        let low = self.window.low();
+        assert!((self.low..low).all(|n| self.done.contains(&n)), "released before it was done");
+        self.low = low;
+    }
+
+    fn check_order(&self) {
+        let mut last: BTreeMap<(&str, &[u8]), u64> = BTreeMap::new();
+        let mut seen = vec![false; self.log.len()];
+        for n in &self.kafka {
+            let record = &self.log[*n as usize];
+            if std::mem::replace(&mut seen[*n as usize], true) {
+                continue;
+            }
+            let Some(key) = &record.key else { continue };
+            let before = last.insert((&record.topic, key), *n);
+            assert!(before.is_none_or(|before| before < *n), "{before:?} before {n}");
+        }
+    }
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        6 => Just(Fault::None),
+        2 => Just(Fault::Silent),
+        1 => any::<bool>().prop_map(|appended| Fault::Fails { appended }),
+        1 => Just(Fault::Refuses),
+    ]
+}
+
+fn log() -> impl Strategy<Value = Vec<Accepted>> {
+    let one = (0..3_u8, prop::option::of(0..6_u8), 0..900_usize).prop_map(|(topic, key, bytes)| {
+        let key = key.map(|key| format!("key-{key}"));
+        record(["a", "b", "c"][usize::from(topic)], key.as_deref(), bytes)
+    });
+    prop::collection::vec(one, 1..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_lost_and_keys_keep_their_order(
+        log in log(),
+        steps in prop::collection::vec((1..40_usize, 0..700_u64, prop::collection::vec(fault(), 9)), 1..60),
+    ) {
+        let mut model = Model::new(log);
+        for (count, ms, faults) in steps {
+            model.read(count);
+            let of = |name: &(String, i32)| {
+                let topic = ["a", "b", "c"].iter().position(|t| *t == name.0).unwrap_or(0);
+                faults[topic * 3 + name.1 as usize]
+            };
+            model.answer(of, count);
+            model.now += ms;
+        }
+        for _ in 0..2_000 {
+            model.read(50);
+            model.answer(|_| Fault::None, 1_000);
+            model.now += 500;
+            if model.window.low() == model.log.len() as u64 {
+                break;
+            }
+        }
+        prop_assert_eq!(model.window.low(), model.log.len() as u64, "all is done in the end");
+        model.read(1);
+        prop_assert_eq!(model.window.lanes_behind(), 0);
+        prop_assert!(model.most <= BYTES / 256 + 1);
+        model.check_order();
+    }
+}

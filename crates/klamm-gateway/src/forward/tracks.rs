@@ -1,0 +1,132 @@
+//! Records that a producer has taken, in the order of their lanes, until their outcome is known.
+//!
+//! A track is a lane's part in one partition: its outcomes come in order, so only the first of each is looked at, and one
+//! waker serves all.
+
+use super::window::{LaneId, Taken};
+use crate::accepted::Accepted;
+use foldhash::fast::RandomState;
+use klamm::{Delivered, Delivery, DeliveryError};
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Tracks that are remembered; beyond it those at rest are forgotten.
+const TRACKS_MAX: usize = 131_072;
+/// A track whose first record waits for longer than this gets no more records that can go elsewhere.
+const SLOW_MS: u64 = 200;
+/// A track that has failed gets none for so long.
+const SHUN_MS: u64 = 10_000;
+
+/// A record with the producer.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) taken: Taken,
+    delivery: Delivery,
+    /// Kept where the record may turn out to be a dead letter.
+    pub(super) record: Option<Accepted>,
+}
+
+/// What became of one.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) taken: Taken,
+    pub(super) record: Option<Accepted>,
+    pub(super) partition: i32,
+    pub(super) result: Result<Delivered, DeliveryError>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    partition: i32,
+    queue: VecDeque<InFlight>,
+    /// When its first record came to be that.
+    moved_ms: u64,
+    shunned_until_ms: u64,
+}
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(super) struct Tracks {
+    tracks: Vec<Track>,
+    index: HashMap<(LaneId, i32), usize, RandomState>,
+    /// Those with records, in no order.
+    active: Vec<usize>,
+}
+
+impl Tracks {
+    /// A record was given to the producer for a partition.
+    pub(super) fn push(
+        &mut self,
+        taken: Taken,
+        partition: i32,
+        delivery: Delivery,
+        record: Option<Accepted>,
+        now_ms: u64,
+    ) {
+        let at = self.track(taken.lane, partition);
+        let track = &mut self.tracks[at];
+        if track.queue.is_empty() {
+            track.moved_ms = now_ms;
+            self.active.push(at);
+        }
+        track.queue.push_back(InFlight { taken, delivery, record });
+    }
+
+    fn track(&mut self, lane: LaneId, partition: i32) -> usize {
+        if let Some(at) = self.index.get(&(lane, partition)) {
+            return *at;
+        }
+        if self.tracks.len() >= TRACKS_MAX && self.active.is_empty() {
+            self.tracks.clear();
+            self.index.clear();
+        }
+        self.tracks.push(Track { partition, ..Track::default() });
+        self.index.insert((lane, partition), self.tracks.len() - 1);
+        self.tracks.len() - 1
+    }
+
+    /// Whether records that can go elsewhere had better do.
+    pub(super) fn is_slow(&self, lane: LaneId, partition: i32, now_ms: u64) -> bool {
+        self.index.get(&(lane, partition)).is_some_and(|at| {
+            let track = &self.tracks[*at];
+            let waits = !track.queue.is_empty() && now_ms.saturating_sub(track.moved_ms) > SLOW_MS;
+            waits || track.shunned_until_ms > now_ms
+        })
+    }
+
+    /// Whether no outcome is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// Takes the outcomes that there are; whoever polls is woken by the next one.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, out: &mut Vec<Finished>) {
+        let mut at = 0;
+        while at < self.active.len() {
+            let track = &mut self.tracks[self.active[at]];
+            track.poll(cx, now_ms, out);
+            if track.queue.is_empty() {
+                self.active.swap_remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+}
+
+impl Track {
+    fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, out: &mut Vec<Finished>) {
+        while let Some(first) = self.queue.front_mut() {
+            let Poll::Ready(result) = Pin::new(&mut first.delivery).poll(cx) else { return };
+            self.moved_ms = now_ms;
+            if result.is_err() {
+                self.shunned_until_ms = now_ms + SHUN_MS;
+            }
+            if let Some(InFlight { taken, record, .. }) = self.queue.pop_front() {
+                out.push(Finished { taken, record, partition: self.partition, result });
+            }
+        }
+    }
+}

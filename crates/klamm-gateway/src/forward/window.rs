@@ -1,0 +1,555 @@
+//! Pure: which records of the log may be on their way at the same time.
+//!
+//! Records of one topic and key are in one *lane*, that of their partition, and leave it in order; records without a key
+//! share a lane of their topic in which order does not count. What a lane cannot take is left in the log and read again:
+//! the window keeps a byte for each sequence and nothing of the record.
+//!
+//! ```text
+//!            ┌─ took it ──► on its way ──► delivered ──► done
+//!   offered ─┤                  └─ failed ─┐
+//!            ├─ later ◄───────────────────┴── its lane stands still, then tries one record, then goes on
+//!            └─ wait: the lane is only busy
+//! ```
+//!
+//! A lane that has failed, or got no answer for [`STALL_MS`], holds nobody up: the reading at the front goes past it, and a
+//! *sweep* reads for it again from its first record that was left. Of what is free of the window a lane may have
+//! an eighth, so there is something left for others, however many stand still.
+
+use super::states::{State, States};
+use crate::accepted::Accepted;
+use klamm::producer::partitioner::murmur2;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Without any answer for so long, a lane that has no room is passed.
+pub(super) const STALL_MS: u64 = 1_000;
+/// The first wait after a failure; it doubles.
+pub(super) const BACKOFF_MS: u64 = 50;
+/// The longest wait between two tries of a lane.
+pub(super) const BACKOFF_MAX_MS: u64 = 5_000;
+/// A lane may have one part in so many of what is free.
+const LANE_SHARE: u64 = 8;
+/// What a record weighs beside its bytes.
+const OVERHEAD: u64 = 256;
+/// Lanes at a time; beyond it reading waits for some to come to rest.
+const LANES_MAX: usize = 65_536;
+
+/// How much may be on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes of records, each with 256 on top.
+    pub(super) bytes: u64,
+    /// Sequences between the first that is not done and the last that was read.
+    pub(super) ahead: usize,
+}
+
+/// A lane: its place, and how many lanes came to be before it, so that no two are ever the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LaneId(usize, u64);
+
+/// Where a record is read: for the first time, or again for lanes that had left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    Front,
+    Sweep,
+}
+
+/// What becomes of a record that was offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is on its way now: send it, and say what came of it.
+    Take(Taken),
+    /// Not now, or it is on its way or done: go on with the next.
+    Pass,
+    /// There will be room soon: offer it again after the next outcome.
+    Wait,
+}
+
+/// A record on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) sequence: u64,
+    pub(super) lane: LaneId,
+    /// The partition its key or its client chose; `None` leaves the choice open.
+    pub(super) partition: Option<i32>,
+    /// Nothing else of its lane is on its way: what comes of it is the record's own.
+    pub(super) alone: bool,
+    weight: u32,
+}
+
+/// Why a record that was taken is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// Try it again, after others of its lane that failed before it.
+    Again,
+    /// It was refused together with others: try it alone.
+    Refused,
+    /// It was not sent at all and may be at once: the topic was learned, or the producer is new.
+    Unsent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    #[default]
+    Open,
+    /// Nothing until what is on its way has come back and the time has come.
+    Resting { until_ms: u64 },
+    /// One record, to see.
+    Probing,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    mode: Mode,
+    tries: u32,
+    taken: u64,
+    weight: u64,
+    /// The last answer, or when the first of what is on its way was taken.
+    moved_ms: u64,
+    /// The first sequence that was left in the log, if any was.
+    behind: Option<u64>,
+    /// The only one on its way is to stay that.
+    alone: bool,
+    /// The present sweep has not passed anything of it.
+    swept: bool,
+    /// What is below it is sent alone.
+    careful_below: u64,
+}
+
+#[derive(Debug, Default)]
+struct Topic {
+    /// Not known until the cluster has told.
+    partitions: Option<i32>,
+    /// By partition; -1 is the one where order does not count.
+    lanes: BTreeMap<i32, LaneId>,
+}
+
+/// Where order does not count.
+const LOOSE: i32 = -1;
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Window {
+    limits: Limits,
+    states: States,
+    topics: BTreeMap<Arc<str>, Topic>,
+    lanes: Vec<Lane>,
+    free: Vec<usize>,
+    made: u64,
+    weight: u64,
+    taken: u64,
+    /// How many lanes have left something.
+    behind: usize,
+    /// How many lanes take part in the present sweep.
+    sweeping: usize,
+    /// Where that is.
+    sweep: Option<u64>,
+}
+
+impl Window {
+    /// A window on a log of which everything below `low` is done.
+    pub(super) fn new(low: u64, limits: Limits) -> Self {
+        Self {
+            limits,
+            states: States::new(low),
+            topics: BTreeMap::new(),
+            lanes: Vec::new(),
+            free: Vec::new(),
+            made: 0,
+            weight: 0,
+            taken: 0,
+            behind: 0,
+            sweeping: 0,
+            sweep: None,
+        }
+    }
+
+    /// Everything below is done.
+    pub(super) fn low(&self) -> u64 {
+        self.states.low()
+    }
+
+    /// The sequence behind what was offered at the front.
+    pub(super) fn front(&self) -> u64 {
+        self.states.end()
+    }
+
+    /// Records on their way.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Nothing is on its way, and nothing was left in the log.
+    pub(super) fn is_empty(&self) -> bool {
+        self.states.len() == 0
+    }
+
+    /// Topics of which a lane stands still, with the partition; none means all that have no key.
+    pub(super) fn stuck(&self, now_ms: u64) -> impl Iterator<Item = (&str, Option<i32>)> {
+        self.topics.iter().flat_map(move |(name, topic)| {
+            let stuck = topic.lanes.iter().filter(move |(_, id)| {
+                let lane = &self.lanes[id.0];
+                lane.mode != Mode::Open || lane.is_stalled(now_ms)
+            });
+            stuck.map(move |(partition, _)| (&**name, Some(*partition).filter(|p| *p != LOOSE)))
+        })
+    }
+
+    /// Whether the number of partitions of a topic is known.
+    pub(super) fn knows(&self, topic: &str) -> Option<i32> {
+        self.topics.get(topic).and_then(|topic| topic.partitions)
+    }
+
+    /// The cluster has told how many partitions a topic has.
+    pub(super) fn learn(&mut self, name: &Arc<str>, partitions: i32) {
+        let topic = self.topics.entry(name.clone()).or_default();
+        if topic.partitions.replace(partitions) == Some(partitions) {
+            return;
+        }
+        let lanes: Vec<LaneId> = topic.lanes.values().copied().collect();
+        let left = lanes.iter().filter_map(|lane| self.lanes[lane.0].behind).min();
+        // What was left may belong to other lanes now.
+        for partition in (LOOSE..partitions).filter(|_| left.is_some()) {
+            if let (Some(lane), Some(left)) = (self.lane(name, partition), left) {
+                self.leave(lane, left);
+            }
+        }
+    }
+
+    /// Sequences below this one that were not offered do not exist.
+    pub(super) fn pass(&mut self, sequence: u64) {
+        self.states.pass(sequence);
+    }
+
+    /// Offers a record: at the front each once in order, in a sweep from its start on.
+    pub(super) fn offer(
+        &mut self,
+        pass: Pass,
+        sequence: u64,
+        record: &Accepted,
+        now_ms: u64,
+    ) -> Offer {
+        let offer = match pass {
+            Pass::Front => self.offer_front(sequence, record, now_ms),
+            Pass::Sweep => self.offer_sweep(sequence, record, now_ms),
+        };
+        if pass == Pass::Sweep && offer != Offer::Wait && self.sweep.is_some() {
+            self.sweep = Some(sequence + 1);
+        }
+        offer
+    }
+
+    fn offer_front(&mut self, sequence: u64, record: &Accepted, now_ms: u64) -> Offer {
+        if sequence < self.states.end() {
+            return Offer::Pass;
+        }
+        if self.states.len() >= self.limits.ahead {
+            return Offer::Wait;
+        }
+        let Some((id, partition)) = self.place(record) else { return Offer::Wait };
+        let (lane, known) = (&self.lanes[id.0], self.is_known(record));
+        let may = lane.behind.is_none() && lane.may_take(sequence, known, now_ms);
+        if may && self.has_room(id, weight(record)) {
+            self.states.append(sequence, State::Taken);
+            return Offer::Take(self.take(id, sequence, partition, record, now_ms));
+        }
+        if may && !lane.is_stalled(now_ms) {
+            return Offer::Wait;
+        }
+        self.states.append(sequence, State::Waiting);
+        self.leave(id, sequence);
+        Offer::Pass
+    }
+
+    fn offer_sweep(&mut self, sequence: u64, record: &Accepted, now_ms: u64) -> Offer {
+        if sequence >= self.states.end() || self.states.get(sequence) != State::Waiting {
+            return Offer::Pass;
+        }
+        let Some((id, partition)) = self.place(record) else { return Offer::Wait };
+        let lane = &self.lanes[id.0];
+        if !lane.swept || lane.behind.is_none_or(|behind| sequence < behind) {
+            return Offer::Pass;
+        }
+        let may = lane.may_take(sequence, self.is_known(record), now_ms);
+        if may && self.has_room(id, weight(record)) {
+            self.states.set(sequence, State::Taken);
+            self.lanes[id.0].behind = Some(sequence + 1);
+            return Offer::Take(self.take(id, sequence, partition, record, now_ms));
+        }
+        if may && !lane.is_stalled(now_ms) {
+            return Offer::Wait;
+        }
+        self.lanes[id.0].swept = false;
+        self.lanes[id.0].behind = Some(sequence);
+        self.sweeping -= 1;
+        Offer::Pass
+    }
+
+    fn take(
+        &mut self,
+        id: LaneId,
+        sequence: u64,
+        partition: Option<i32>,
+        record: &Accepted,
+        now_ms: u64,
+    ) -> Taken {
+        let (weight, known) = (weight(record), self.is_known(record));
+        let lane = &mut self.lanes[id.0];
+        if lane.taken == 0 {
+            lane.moved_ms = now_ms;
+        }
+        let single = !known || lane.mode != Mode::Open || sequence < lane.careful_below;
+        let alone = lane.taken == 0 && single;
+        lane.alone = alone;
+        if lane.mode != Mode::Open {
+            lane.mode = Mode::Probing;
+        }
+        lane.taken += 1;
+        lane.weight += u64::from(weight);
+        self.taken += 1;
+        self.weight += u64::from(weight);
+        Taken { sequence, lane: id, partition, alone, weight }
+    }
+
+    /// The lane of a record, and the partition it has to go to; none while there are too many lanes.
+    fn place(&mut self, record: &Accepted) -> Option<(LaneId, Option<i32>)> {
+        let partitions = self.topics.get(&record.topic).and_then(|topic| topic.partitions);
+        let partition = match (record.partition, &record.key, partitions) {
+            (_, _, None) | (None, None, _) => None,
+            (Some(asked), ..) => Some(asked),
+            (None, Some(key), Some(count)) => {
+                i32::try_from(murmur2(key) & 0x7fff_ffff).ok()?.checked_rem(count)
+            }
+        };
+        // One that no topic can have has a lane of its own, too.
+        let lane = partition.map_or(LOOSE, |asked| if asked < 0 { i32::MIN } else { asked });
+        Some((self.lane(&record.topic, lane)?, partition))
+    }
+
+    fn lane(&mut self, name: &Arc<str>, partition: i32) -> Option<LaneId> {
+        let known = self.topics.get(name).and_then(|topic| topic.lanes.get(&partition));
+        if let Some(known) = known {
+            return Some(*known);
+        }
+        if self.lanes.len() - self.free.len() >= LANES_MAX {
+            self.tidy();
+        }
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None if self.lanes.len() < LANES_MAX => {
+                self.lanes.push(Lane::default());
+                self.lanes.len() - 1
+            }
+            None => return None,
+        };
+        self.made += 1;
+        let id = LaneId(at, self.made);
+        self.topics.entry(name.clone()).or_default().lanes.insert(partition, id);
+        Some(id)
+    }
+
+    /// Forgets lanes that are at rest, and topics without lanes.
+    fn tidy(&mut self) {
+        let (lanes, free) = (&mut self.lanes, &mut self.free);
+        self.topics.retain(|_, topic| {
+            topic.lanes.retain(|_, id| {
+                let rests = lanes[id.0].is_idle();
+                if rests {
+                    lanes[id.0] = Lane::default();
+                    free.push(id.0);
+                }
+                !rests
+            });
+            !topic.lanes.is_empty()
+        });
+    }
+
+    fn is_known(&self, record: &Accepted) -> bool {
+        self.knows(&record.topic).is_some()
+    }
+
+    /// Whether a lane may have this much more: an eighth of what is free; its first record may have all of that, and the
+    /// first of all whatever it needs.
+    fn has_room(&self, id: LaneId, weight: u32) -> bool {
+        let free = self.limits.bytes.saturating_sub(self.weight);
+        let lane = &self.lanes[id.0];
+        let weight = u64::from(weight);
+        match (self.taken, lane.taken) {
+            (0, _) => true,
+            (_, 0) => weight <= free,
+            _ => LANE_SHARE * (lane.weight + weight) <= free,
+        }
+    }
+
+    fn leave(&mut self, id: LaneId, sequence: u64) {
+        let lane = &mut self.lanes[id.0];
+        if lane.behind.is_none_or(|behind| sequence < behind) {
+            self.behind += usize::from(lane.behind.is_none());
+            lane.behind = Some(sequence);
+            self.sweeping -= usize::from(std::mem::take(&mut lane.swept));
+        }
+    }
+
+    /// A record is with the dead letters: that says nothing about the next one. Returns whether [`Window::low`] moved.
+    pub(super) fn lettered(&mut self, taken: Taken, now_ms: u64) -> bool {
+        self.back(taken, now_ms);
+        self.states.set(taken.sequence, State::Done)
+    }
+
+    /// A record is in Kafka. Returns whether [`Window::low`] moved.
+    pub(super) fn done(&mut self, taken: Taken, now_ms: u64) -> bool {
+        self.back(taken, now_ms);
+        let lane = &mut self.lanes[taken.lane.0];
+        if lane.mode == Mode::Probing {
+            lane.mode = Mode::Open;
+        }
+        if lane.mode == Mode::Open {
+            lane.tries = 0;
+        }
+        self.states.set(taken.sequence, State::Done)
+    }
+
+    /// A record has to be sent again: its lane stands still until everything of it has come back, for longer each time.
+    pub(super) fn failed(&mut self, taken: Taken, how: Failed, now_ms: u64) {
+        self.back(taken, now_ms);
+        self.states.set(taken.sequence, State::Waiting);
+        self.leave(taken.lane, taken.sequence);
+        let lane = &mut self.lanes[taken.lane.0];
+        if how == Failed::Refused {
+            lane.careful_below = lane.careful_below.max(taken.sequence + 1);
+        }
+        match (lane.mode, how) {
+            // What failed together is one failure.
+            (Mode::Resting { .. }, _) => {}
+            (_, Failed::Unsent) => lane.mode = Mode::Resting { until_ms: now_ms },
+            (Mode::Open | Mode::Probing, _) => {
+                let wait = BACKOFF_MS.checked_shl(lane.tries).unwrap_or(BACKOFF_MAX_MS);
+                lane.tries = lane.tries.saturating_add(1).min(16);
+                lane.mode = Mode::Resting { until_ms: now_ms + wait.min(BACKOFF_MAX_MS) };
+            }
+        }
+    }
+
+    fn back(&mut self, taken: Taken, now_ms: u64) {
+        let lane = &mut self.lanes[taken.lane.0];
+        lane.taken -= 1;
+        lane.alone = false;
+        lane.weight -= u64::from(taken.weight);
+        lane.moved_ms = now_ms;
+        self.taken -= 1;
+        self.weight -= u64::from(taken.weight);
+    }
+
+    /// Where to read again, for lanes that have left something and can take it now; none while nobody can.
+    ///
+    /// A sweep goes on until it meets the front or nobody takes part any more. A lane that can take part and has left
+    /// something before the place of the sweep waits for the next one.
+    pub(super) fn sweep(&mut self, now_ms: u64) -> Option<u64> {
+        if self.behind == 0 {
+            (self.sweep, self.sweeping) = (None, 0);
+            return None;
+        }
+        if self.is_empty() {
+            // Whatever was left is done.
+            self.lanes.iter_mut().for_each(|lane| lane.swept = true);
+            self.end_sweep();
+        } else if self.sweep.is_some_and(|at| at >= self.front()) {
+            self.end_sweep();
+        }
+        if self.sweep.is_some() && self.sweeping > 0 {
+            return self.sweep;
+        }
+        let mut from: Option<u64> = None;
+        self.sweeping = 0;
+        for lane in &mut self.lanes {
+            lane.swept = lane.behind.is_some() && lane.is_ready(now_ms);
+            if let (true, Some(behind)) = (lane.swept, lane.behind) {
+                self.sweeping += 1;
+                from = Some(from.map_or(behind, |from| from.min(behind)));
+            }
+        }
+        if from.is_some_and(|from| from >= self.front()) {
+            self.end_sweep();
+            return None;
+        }
+        self.sweep = from;
+        from
+    }
+
+    /// Sequences below this one were offered in the sweep, or do not exist.
+    pub(super) fn swept(&mut self, upto: u64) {
+        if let Some(at) = &mut self.sweep {
+            *at = upto.max(*at);
+        }
+    }
+
+    /// The sweep has met the front: who took part has nothing left behind.
+    fn end_sweep(&mut self) {
+        (self.sweep, self.sweeping) = (None, 0);
+        for lane in &mut self.lanes {
+            if std::mem::take(&mut lane.swept) && lane.behind.take().is_some() {
+                self.behind -= 1;
+            }
+        }
+    }
+
+    /// When a lane that stands still may be tried; those that wait for answers are not asked.
+    pub(super) fn wakes_at(&self) -> Option<u64> {
+        if self.behind == 0 {
+            return None;
+        }
+        let waits = self.lanes.iter().filter(|lane| lane.behind.is_some() && lane.taken == 0);
+        let at = waits.filter_map(|lane| match lane.mode {
+            Mode::Resting { until_ms } => Some(until_ms),
+            Mode::Open | Mode::Probing => None,
+        });
+        at.min()
+    }
+
+    /// How many lanes have left something in the log.
+    pub(super) fn lanes_behind(&self) -> usize {
+        self.behind
+    }
+
+    /// Whether a lane has failed and nothing was done since.
+    pub(super) fn is_failing(&self, lane: LaneId) -> bool {
+        self.lanes[lane.0].tries > 0
+    }
+}
+
+impl Lane {
+    /// Whether it may take this record, room permitting.
+    fn may_take(&self, sequence: u64, known: bool, now_ms: u64) -> bool {
+        let alone = !known || sequence < self.careful_below;
+        match self.mode {
+            Mode::Open => self.taken == 0 || !(alone || self.alone),
+            Mode::Resting { until_ms } => self.taken == 0 && now_ms >= until_ms,
+            Mode::Probing => self.taken == 0,
+        }
+    }
+
+    /// Whether there is a point in reading again for it.
+    fn is_ready(&self, now_ms: u64) -> bool {
+        match self.mode {
+            Mode::Open => {
+                let careful = self.behind.is_some_and(|behind| behind < self.careful_below);
+                self.taken == 0 || !(careful || self.alone || self.is_stalled(now_ms))
+            }
+            Mode::Resting { until_ms } => self.taken == 0 && now_ms >= until_ms,
+            Mode::Probing => self.taken == 0,
+        }
+    }
+
+    fn is_stalled(&self, now_ms: u64) -> bool {
+        self.taken > 0 && now_ms.saturating_sub(self.moved_ms) >= STALL_MS
+    }
+
+    fn is_idle(&self) -> bool {
+        self.taken == 0 && self.behind.is_none() && self.mode == Mode::Open
+    }
+}
+
+fn weight(record: &Accepted) -> u32 {
+    let bytes = (record.bytes() as u64).saturating_add(OVERHEAD);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

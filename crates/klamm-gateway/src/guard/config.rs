@@ -1,5 +1,6 @@
 //! What a guard is told to do.
 
+use super::jwt::{TokenConfig, WrongSource};
 use super::principal::Allowance;
 use super::signature::{SignatureConfig, WrongSecret};
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use thiserror::Error;
 pub struct GuardConfig {
     /// API keys and passwords; see [`CredentialsFile`](super::CredentialsFile). Read again when it changes.
     pub credentials: Option<PathBuf>,
+    /// JSON Web Tokens of this issuer.
+    pub tokens: Option<TokenConfig>,
     /// Whether the name in a client's TLS certificate says who it is.
     pub certificates: bool,
     /// What those may do who show nothing, under the name `anonymous`. `None`: nothing, unless there is no other way to say
@@ -73,6 +76,9 @@ pub enum GuardError {
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
+    /// The keys of tokens cannot be had from where they should be.
+    #[error("keys of tokens: {0}")]
+    Tokens(WrongSource),
     /// A secret of a signed route is none.
     #[error("route {route}: {wrong}")]
     Secret {

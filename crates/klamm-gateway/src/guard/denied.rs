@@ -32,6 +32,14 @@ pub enum Denied {
         /// What there was too much of.
         reason: &'static str,
     },
+    /// 503: what is needed to find out who asks cannot be had.
+    #[error("{reason}")]
+    Unavailable {
+        /// When it is worth another try.
+        retry_after: Duration,
+        /// What cannot be had.
+        reason: &'static str,
+    },
     /// 401: the signature over the body is missing or wrong.
     #[error("{reason}")]
     Signature {
@@ -47,6 +55,7 @@ impl Denied {
             Denied::Unauthenticated { .. } | Denied::Signature { .. } => 401,
             Denied::Forbidden { .. } => 403,
             Denied::TooMany { .. } => 429,
+            Denied::Unavailable { .. } => 503,
         }
     }
 
@@ -56,6 +65,7 @@ impl Denied {
             Denied::Unauthenticated { .. } => "unauthenticated",
             Denied::Forbidden { .. } => "forbidden",
             Denied::TooMany { .. } => "quota",
+            Denied::Unavailable { .. } => "unavailable",
             Denied::Signature { .. } => "signature",
         }
     }
@@ -63,7 +73,7 @@ impl Denied {
     /// The value of `Retry-After` where one belongs: whole seconds, at least one.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Denied::TooMany { retry_after, .. } => {
+            Denied::TooMany { retry_after, .. } | Denied::Unavailable { retry_after, .. } => {
                 let whole = retry_after.as_secs();
                 Some(whole.saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1))
             }

@@ -49,13 +49,14 @@ impl Guard {
     }
 
     /// Who sends this request, before its body is read. Takes a table's look-up or two; only a password that was not shown
-    /// before is worked through on another thread, and nothing blocks. `route` is the configured route's name, none for
+    /// before is worked through on another thread, and a token that names a new key may wait for it; nothing blocks. `route` is the configured route's name, none for
     /// built-in paths.
     ///
     /// Dropping the future takes nothing back and leaves nothing behind.
     ///
     /// # Errors
-    /// [`Denied::Unauthenticated`], or [`Denied::TooMany`] if too many passwords wait to be worked through.
+    /// [`Denied::Unauthenticated`]; [`Denied::TooMany`] if too many passwords wait to be worked through;
+    /// [`Denied::Unavailable`] if the keys of tokens cannot be had.
     pub async fn head(
         &self,
         head: &Parts,
@@ -73,9 +74,7 @@ impl Guard {
             Shown::Nothing => inner.without_proof(peer),
             Shown::Key(key) => inner.key(key),
             Shown::Basic(encoded) => inner.basic(encoded).await,
-            Shown::Token(_) => {
-                Err(inner.unknown("bearer tokens other than API keys are not taken"))
-            }
+            Shown::Token(token) => inner.token(token).await,
         }
     }
 

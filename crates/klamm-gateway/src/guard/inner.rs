@@ -4,6 +4,7 @@ use super::config::{Access, GuardConfig, GuardError, RouteConfig};
 use super::credentials::Credentials;
 use super::credentials_file::CredentialsFile;
 use super::denied::Denied;
+use super::jwt::{Keys, NotProven};
 use super::principal::{Accounts, Allowance, Principal, ProvenBy};
 use super::shown::{Login, login};
 use super::signature::Verifier;
@@ -13,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
 /// Who shows nothing and need not.
@@ -24,12 +25,17 @@ const PASSWORDS_AT_ONCE: usize = 2;
 const PASSWORDS_MAX: usize = 64;
 /// When somebody whose password could not wait may come again.
 const PASSWORDS_LATER: Duration = Duration::from_secs(1);
+/// When somebody whose token could not be checked may come again.
+const KEYS_LATER: Duration = Duration::from_secs(10);
+/// The one way there is without passwords.
+const BEARER: &str = "Bearer realm=\"klamm\"";
 /// Both ways that a client may choose from.
 const CHALLENGE: &str = "Bearer realm=\"klamm\", Basic realm=\"klamm\", charset=\"UTF-8\"";
 
 pub(super) struct Inner {
     accounts: Accounts,
     credentials: Option<RwLock<Arc<Credentials>>>,
+    keys: Option<Keys>,
     certificates: bool,
     anonymous: Option<Principal>,
     /// Those that differ.
@@ -79,7 +85,7 @@ impl fmt::Debug for Inner {
 impl Inner {
     /// Of a guard that lets everything pass.
     pub(super) fn open() -> Self {
-        Self::with(GuardConfig::default(), BTreeMap::new(), None)
+        Self::with(GuardConfig::default(), BTreeMap::new(), None, None)
     }
 
     /// With what was in the file of keys and passwords.
@@ -97,23 +103,31 @@ impl Inner {
                 routes.insert(route.route.clone(), rules);
             }
         }
-        Ok(Self::with(config, routes, file.zip(random)))
+        let keys = config.tokens.clone().map(Keys::start).transpose();
+        let keys = keys.map_err(GuardError::Tokens)?;
+        Ok(Self::with(config, routes, file.zip(random), keys))
     }
 
     fn with(
         config: GuardConfig,
         routes: BTreeMap<String, OwnRules>,
         file: Option<(CredentialsFile, [u8; 48])>,
+        keys: Option<Keys>,
     ) -> Self {
-        let asks = config.certificates || file.is_some();
+        let asks = config.certificates || file.is_some() || keys.is_some();
         let known = config.accounts.into_iter().map(|a| (a.name.into(), a.allowance));
         let accounts = Accounts::new(known, config.others);
         let anonymous = config.anonymous.or_else(|| (!asks).then(Default::default));
         let credentials = file.map(|(file, random)| Credentials::new(file, &accounts, 0, random));
-        let challenge = credentials.as_ref().map_or("", |_| CHALLENGE);
+        let challenge = match (&credentials, &keys) {
+            (Some(_), _) => CHALLENGE,
+            (None, Some(_)) => BEARER,
+            (None, None) => "",
+        };
         Self {
             accounts,
             credentials: credentials.map(Arc::new).map(RwLock::new),
+            keys,
             certificates: config.certificates,
             anonymous: anonymous.map(nobody),
             routes,
@@ -127,7 +141,7 @@ impl Inner {
 
     /// Whether a request may say who sends it.
     pub(super) fn asks(&self) -> bool {
-        self.credentials.is_some()
+        self.credentials.is_some() || self.keys.is_some()
     }
 
     /// Nanoseconds since the guard started.
@@ -136,7 +150,8 @@ impl Inner {
     }
 
     pub(super) fn stale(&self) -> Option<String> {
-        self.stale.lock().clone()
+        let keys = || self.keys.as_ref().and_then(Keys::stale);
+        self.stale.lock().clone().or_else(keys)
     }
 
     pub(super) fn unknown(&self, reason: &'static str) -> Denied {
@@ -189,6 +204,20 @@ impl Inner {
         Ok(found)
     }
 
+    pub(super) async fn token(&self, token: &str) -> Result<Principal, Denied> {
+        let Some(keys) = &self.keys else {
+            return Err(self.unknown("bearer tokens other than API keys are not taken"));
+        };
+        let proven = keys.prove(token, &self.accounts, seconds_since_1970(), self.now()).await;
+        proven.map_err(|not| match not {
+            NotProven::Bad(reason) => self.unknown(reason),
+            NotProven::NoKeys => Denied::Unavailable {
+                retry_after: KEYS_LATER,
+                reason: "the keys that tokens are checked with could not be read so far",
+            },
+        })
+    }
+
     /// Works through a password on another thread: it takes some tenths of a second, which a connection's thread has not.
     async fn work(
         &self,
@@ -233,6 +262,11 @@ impl Inner {
             }
         }
     }
+}
+
+fn seconds_since_1970() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn random() -> Result<[u8; 48], String> {

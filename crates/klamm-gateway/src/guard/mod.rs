@@ -4,6 +4,7 @@
 //! |---|---|
 //! | API keys, hashed at rest | `api_key`, `credentials_file`, `credentials` |
 //! | A name and its password | `password`, `proven` |
+//! | JSON Web Tokens | `jwt`, `proven` |
 //! | A signature over the body | `signature` |
 //!
 //! What they may do and how much of it is `topics`, `quota` and `principal`.
@@ -16,6 +17,7 @@ mod credentials_file;
 mod denied;
 mod handle;
 mod inner;
+mod jwt;
 mod password;
 mod principal;
 mod proven;
@@ -33,6 +35,7 @@ pub use self::credentials_file::{
 };
 pub use self::denied::Denied;
 pub use self::handle::Guard;
+pub use self::jwt::{Algorithm, KeySource, TokenConfig, WrongSource};
 pub use self::password::{PASSWORD_MAX, PasswordHash};
 pub use self::principal::{Allowance, Principal, ProvenBy};
 pub use self::quota::{Bucket, Quota};

@@ -1,6 +1,7 @@
 //! Guards as a server asks them.
 
 mod credentials;
+mod tokens;
 mod webhooks;
 
 use super::{Denied, Guard, Principal};

@@ -21,7 +21,8 @@ pub struct Accepted {
     /// In order; names may repeat.
     pub headers: Vec<AcceptedHeader>,
     /// A hash of what the client names the request by (`Idempotency-Key`, `webhook-id`, `ce-id` and source), so that the
-    /// same request is not taken twice; kept in the log, hence over restarts.
+    /// same request is not taken twice; kept in the log, hence over restarts. Its last four bytes may stand for what the
+    /// request brings, so that another one of the same name is told apart.
     pub idempotency: Option<[u8; 16]>,
 }
 

@@ -1,18 +1,24 @@
 //! What clients are answered with.
 
+use super::append::Appended;
 use super::refused::Refused;
 use super::server::Open;
-use crate::format::confluent_v2;
+use crate::format::{Rejected, confluent_v2};
 use crate::wal::Receipt;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The content type of klamm's own answers, and of those of Confluent's version 3.
+pub(super) const JSON: &str = "application/json";
 
 /// In which form a client is told what went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +34,29 @@ pub(super) enum Tone {
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
-    whole: Bytes,
+    content: Content,
     /// The request is open until its answer is gone.
     open: Option<Open>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Whole(Bytes),
+    /// As long as they come.
+    Pieces(mpsc::Receiver<Bytes>),
 }
 
 pub(super) type Answer = Response<AnswerBody>;
 
 impl AnswerBody {
     /// All of it at once.
-    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { whole: bytes.into(), open: None }
+    fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self { content: Content::Whole(bytes.into()), open: None }
+    }
+
+    /// Piece by piece.
+    fn pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self { content: Content::Pieces(pieces), open: None }
     }
 
     /// Keeps its request open.
@@ -53,19 +71,34 @@ impl Body for AnswerBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let whole = std::mem::take(&mut self.whole);
-        Poll::Ready((!whole.is_empty()).then(|| Ok(Frame::data(whole))))
+        match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Pieces(pieces) => {
+                pieces.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.whole.is_empty()
+        matches!(&self.content, Content::Whole(bytes) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.whole.len() as u64)
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(_) => SizeHint::default(),
+        }
     }
+}
+
+/// An answer that goes on for as long as `pieces` do.
+pub(super) fn pieces(content_type: &'static str, pieces: mpsc::Receiver<Bytes>) -> Answer {
+    let mut answer = Response::new(AnswerBody::pieces(pieces));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
 }
 
 /// An answer with a body of this type.
@@ -77,13 +110,9 @@ pub(super) fn answer(status: u16, content_type: &'static str, body: impl Into<By
     answer
 }
 
-/// 202: the records are in the log; `replayed` says that they were before this request.
-pub(super) fn accepted(instance: &str, receipt: Receipt, replayed: bool) -> Answer {
-    let mut answer = answer(202, "application/json", accepted_body(instance, receipt));
-    if replayed {
-        answer.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    answer
+/// 202: the records are in the log.
+pub(super) fn accepted(instance: &str, appended: &Appended) -> Answer {
+    answer(202, JSON, accepted_body(instance, appended.receipt))
 }
 
 fn accepted_body(instance: &str, Receipt { first, count }: Receipt) -> String {
@@ -93,6 +122,31 @@ fn accepted_body(instance: &str, Receipt { first, count }: Receipt) -> String {
     body
 }
 
+/// 207: the lines that are records are in the log, and these are the others, by their places.
+pub(super) fn partial(
+    instance: &str,
+    appended: &Appended,
+    refused: &[(usize, Rejected)],
+) -> Answer {
+    let line = |(index, rejected): &(usize, Rejected)| {
+        let mut line: Value = json!({
+            "index": index,
+            "status": rejected.status(),
+            "detail": rejected.to_string(),
+        });
+        if let Some(position) = rejected.position() {
+            line["offset"] = position.offset.into();
+            line["line"] = position.line.into();
+            line["column"] = position.column.into();
+        }
+        line
+    };
+    let Receipt { first, count } = appended.receipt;
+    let id = (count > 0).then(|| format!("{instance}/{first}"));
+    let refused: Vec<Value> = refused.iter().map(line).collect();
+    answer(207, JSON, json!({ "id": id, "count": count, "refused": refused }).to_string())
+}
+
 /// What a client is told that is refused.
 pub(super) fn refused(refused: &Refused, tone: Tone) -> Answer {
     let problem = &refused.problem;
@@ -100,7 +154,7 @@ pub(super) fn refused(refused: &Refused, tone: Tone) -> Answer {
         Tone::Problem => answer(problem.status, super::Problem::CONTENT_TYPE, problem.body()),
         Tone::ConfluentV2 | Tone::ConfluentV3 => {
             let v2 = tone == Tone::ConfluentV2;
-            let content_type = if v2 { confluent_v2::CONTENT_TYPE } else { "application/json" };
+            let content_type = if v2 { confluent_v2::CONTENT_TYPE } else { JSON };
             let code = refused.code.unwrap_or(i32::from(problem.status));
             answer(problem.status, content_type, confluent_v2::error(code, &problem.detail))
         }
@@ -108,8 +162,10 @@ pub(super) fn refused(refused: &Refused, tone: Tone) -> Answer {
     if let Some(after) = refused.retry_after {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
     }
-    if let Some((name, value)) = refused.header {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    if let Some((name, value)) = &refused.header
+        && let Ok(value) = HeaderValue::from_str(value)
+    {
+        answer.headers_mut().insert(*name, value);
     }
     answer
 }

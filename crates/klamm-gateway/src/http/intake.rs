@@ -1,24 +1,35 @@
 //! A request's body on its way into memory: only with room for it, and only as long as it comes fast enough.
 
+use super::limits::body_time;
 use super::refused::Refused;
 use super::{Admission, Admitted, Limits};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Room that a body gets to begin with which does not say how long it is.
 const UNTOLD_BYTES: usize = 16 << 10;
 
 /// A request's body while it comes.
-pub(super) struct Intake<'a> {
+pub(super) struct Intake {
     body: Incoming,
-    limits: &'a Limits,
+    pace: Pace,
+    /// When the clock began to run.
     began: Instant,
     received: usize,
     /// Made when the body is first waited for, which most never are.
     timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// How fast a body has to come.
+enum Pace {
+    /// All of it, in a time that grows with what has come.
+    Whole { time: Duration, rate: usize },
+    /// Something of it again and again.
+    Endless { time: Duration },
 }
 
 /// A body that is there, and its room.
@@ -68,9 +79,17 @@ pub(super) async fn take(
     Ok(Taken { bytes: all.freeze(), admitted })
 }
 
-impl<'a> Intake<'a> {
-    pub(super) fn new(body: Incoming, limits: &'a Limits) -> Self {
-        Self { body, limits, began: Instant::now(), received: 0, timer: None }
+impl Intake {
+    /// A body that has an end.
+    pub(super) fn new(body: Incoming, limits: &Limits) -> Self {
+        let pace = Pace::Whole { time: limits.body_timeout, rate: limits.body_min_rate };
+        Self { body, pace, began: Instant::now(), received: 0, timer: None }
+    }
+
+    /// A body that may go on for ever, so long as something of it comes within `time`.
+    pub(super) fn endless(body: Incoming, time: Duration) -> Self {
+        let pace = Pace::Endless { time };
+        Self { body, pace, began: Instant::now(), received: 0, timer: None }
     }
 
     /// The next piece; none at the end.
@@ -90,6 +109,9 @@ impl<'a> Intake<'a> {
                     if let Some(data) = Frame::into_data(frame).ok().filter(|data| !data.is_empty())
                     {
                         self.received = self.received.saturating_add(data.len());
+                        if matches!(self.pace, Pace::Endless { .. }) {
+                            self.began = Instant::now();
+                        }
                         return Poll::Ready(Ok(Some(data)));
                     }
                 }
@@ -104,7 +126,10 @@ impl<'a> Intake<'a> {
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Refused>> {
-        let deadline = self.began + self.limits.body_time(self.received);
+        let deadline = match self.pace {
+            Pace::Whole { time, rate } => self.began + body_time(time, rate, self.received),
+            Pace::Endless { time } => self.began + time,
+        };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= deadline {

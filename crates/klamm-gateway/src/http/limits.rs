@@ -29,7 +29,7 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Requests that an HTTP/2 connection may have open. Default 128.
     pub streams: u32,
-    /// Bytes of a body, as it is sent and as it is decompressed: 413 above. Default 8 MiB.
+    /// Bytes of a body of any route, as it is sent and as it is decompressed: 413 above. Default 8 MiB.
     pub body_bytes: usize,
     /// Bytes of a record's key, value and headers: 413 above. Default 1 MiB, about what Kafka takes by default.
     pub record_bytes: usize,
@@ -65,13 +65,6 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How long a body of which `received` bytes are there may take in all.
-    pub(super) fn body_time(&self, received: usize) -> Duration {
-        let bytes = u64::try_from(received).unwrap_or(u64::MAX);
-        let rate = u64::try_from(self.body_min_rate.max(1)).unwrap_or(u64::MAX);
-        self.body_timeout + Duration::from_millis(bytes.saturating_mul(1000) / rate)
-    }
-
     /// How often a connection looks at its clocks: often enough that none is passed by much.
     pub(super) fn tick(&self) -> Duration {
         let times = [self.header_timeout, self.idle_timeout, self.write_timeout];
@@ -81,17 +74,23 @@ impl Limits {
     }
 }
 
+/// How long a body of which `received` bytes are there may take in all: `time`, and what they bought at `rate`.
+pub(super) fn body_time(time: Duration, rate: usize, received: usize) -> Duration {
+    let bytes = u64::try_from(received).unwrap_or(u64::MAX);
+    let rate = u64::try_from(rate.max(1)).unwrap_or(u64::MAX);
+    time + Duration::from_millis(bytes.saturating_mul(1000) / rate)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_comes_buys_time() {
-        let limits = Limits { body_min_rate: 1000, ..Limits::default() };
-        assert_eq!(limits.body_time(0), Duration::from_secs(10));
-        assert_eq!(limits.body_time(2500), Duration::from_millis(12_500));
-        let none = Limits { body_min_rate: 0, ..limits };
-        assert!(none.body_time(usize::MAX) > Duration::from_secs(1 << 30));
+        let time = Duration::from_secs(10);
+        assert_eq!(body_time(time, 1000, 0), time);
+        assert_eq!(body_time(time, 1000, 2500), Duration::from_millis(12_500));
+        assert!(body_time(time, 0, usize::MAX) > Duration::from_secs(1 << 30));
     }
 
     #[test]

@@ -4,19 +4,24 @@
 mod admission;
 mod answer;
 mod app;
+mod append;
+mod batch;
+mod body;
+mod delivery;
 mod fields;
+mod fingerprint;
 mod inflate;
 mod intake;
 mod limits;
 mod path;
+mod preference;
 mod problem;
 mod refused;
-mod route;
 mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
-
-use self::route::Route;
+mod topic;
 
 pub use self::admission::{Admission, Admitted, Crowded};
 pub use self::app::Service;

@@ -1,9 +1,12 @@
 //! Pure: everything that a request can be refused for, and how it is told.
 
-use super::path::WrongPath;
-use super::{Crowded, Problem};
-use crate::format::Rejected;
-use crate::wal::AppendRefused;
+use super::{Crowded, Problem, WrongPath};
+use crate::format::confluent_v3::BatchRejected;
+use crate::format::{Rejected, confluent_v2};
+use crate::guard::Denied;
+use crate::route::Missed;
+use crate::wal::{AppendRefused, Seen};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How soon there may be room in memory again.
@@ -60,6 +63,14 @@ reasons! {
     InFlight "in_flight",
     /// Another request had the same name.
     OtherPayload "other_payload",
+    /// It is not known who asks.
+    Unauthenticated "unauthenticated",
+    /// Who asks may not.
+    Forbidden "forbidden",
+    /// Who asks has asked for too much.
+    Quota "quota",
+    /// The signature over the body is missing or wrong.
+    Signature "signature",
     /// The head is none, or is too large.
     Head "bad_head",
     /// The head came too slowly.
@@ -82,7 +93,7 @@ pub(super) struct Refused {
     /// When another attempt makes sense.
     pub(super) retry_after: Option<Duration>,
     /// What else the answer's head says.
-    pub(super) header: Option<(&'static str, &'static str)>,
+    pub(super) header: Option<(&'static str, Cow<'static, str>)>,
     /// What Confluent's API calls it, where that is not the status.
     pub(super) code: Option<i32>,
 }
@@ -103,18 +114,11 @@ impl Refused {
         Self { retry_after: Some(retry_after), ..refused }
     }
 
-    /// The method is none of those that `allow` names.
-    pub(super) fn method(allow: &'static str) -> Self {
-        let detail = format!("at this path there is {allow}");
-        let refused = Self::new(Reason::Method, 405, "Method Not Allowed", detail);
-        Self { header: Some(("allow", allow)), ..refused }
-    }
-
     /// The body is in an encoding that is not read here.
     pub(super) fn encoding() -> Self {
         let detail = "bodies may be encoded by gzip, deflate or zstd, and once";
         let refused = Self::new(Reason::MediaType, 415, "Unsupported Media Type", detail);
-        Self { header: Some(("accept-encoding", "gzip, deflate, zstd")), ..refused }
+        Self { header: Some(("accept-encoding", "gzip, deflate, zstd".into())), ..refused }
     }
 
     /// Something is larger than `limit` bytes.
@@ -131,6 +135,17 @@ impl Refused {
     /// The body ended before its end, or its chunks were none.
     pub(super) fn broken(why: impl Into<String>) -> Self {
         Self::new(Reason::Broken, 400, "Bad Request", why)
+    }
+
+    /// What cannot be read of a request; `confluent` says that it is one of Confluent's version 2.
+    pub(super) fn rejected(rejected: &Rejected, confluent: bool) -> Self {
+        let mut refused = Self::from(rejected);
+        if confluent {
+            let (status, code) = confluent_v2::code(rejected);
+            refused.problem.status = status;
+            refused.code = Some(code);
+        }
+        refused
     }
 
     /// The same request is being taken.
@@ -172,13 +187,52 @@ impl From<Rejected> for Refused {
 
 impl From<WrongPath> for Refused {
     fn from(wrong: WrongPath) -> Self {
-        Self {
-            reason: Reason::Path,
-            problem: Box::new(wrong.into()),
-            retry_after: None,
-            header: None,
-            code: None,
+        let problem = Box::new(wrong.into());
+        Self { reason: Reason::Path, problem, retry_after: None, header: None, code: None }
+    }
+}
+
+impl From<Missed> for Refused {
+    fn from(missed: Missed) -> Self {
+        let detail = missed.to_string();
+        match missed {
+            Missed::Path(wrong) => wrong.into(),
+            Missed::Method { allow } => {
+                let refused = Self::new(Reason::Method, 405, "Method Not Allowed", detail);
+                Self { header: Some(("allow", allow.into())), ..refused }
+            }
         }
+    }
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        let detail = denied.to_string();
+        match denied {
+            Denied::Unauthenticated { challenge, .. } => {
+                let refused = Self::new(Reason::Unauthenticated, 401, "Unauthorized", detail);
+                let challenge = Some(challenge).filter(|challenge| !challenge.is_empty());
+                let header = challenge.map(|challenge| ("www-authenticate", challenge.into()));
+                Self { header, ..refused }
+            }
+            Denied::Forbidden { .. } => Self::new(Reason::Forbidden, 403, "Forbidden", detail),
+            Denied::TooMany { retry_after, .. } => {
+                let refused = Self::new(Reason::Quota, 429, "Too Many Requests", detail);
+                Self { retry_after: Some(retry_after), ..refused }
+            }
+            Denied::Signature { .. } => Self::new(Reason::Signature, 401, "Unauthorized", detail),
+        }
+    }
+}
+
+impl From<BatchRejected> for Refused {
+    fn from(rejected: BatchRejected) -> Self {
+        let (status, code) = rejected.code();
+        let refused = match &rejected {
+            BatchRejected::Unreadable(rejected) => Self::from(rejected),
+            _ => Self::new(Reason::Invalid, status, "Unprocessable Content", rejected.to_string()),
+        };
+        Self { code: Some(code), ..refused }
     }
 }
 
@@ -201,6 +255,7 @@ impl From<AppendRefused> for Refused {
             AppendRefused::TooLarge { .. } => {
                 Self::new(Reason::TooLarge, 413, "Content Too Large", detail)
             }
+            AppendRefused::Seen(Seen::Other) => Self::other_payload(),
             AppendRefused::Seen(_) => Self::in_flight(),
             AppendRefused::Failed(_) | AppendRefused::Closed => {
                 Self::unavailable(Reason::Failed, detail, FAILED_RETRY)

@@ -10,19 +10,37 @@ pub enum Seen {
     InFlight,
     /// It is in the log, or in Kafka already.
     Done(Receipt),
+    /// Another request was: the first twelve bytes of the hash, which stand for its name, are the same, and the others, which
+    /// stand for what it brings, are not.
+    Other,
+}
+
+/// What of a hash stands for the name of a request.
+type Name = [u8; 12];
+/// What of a hash stands for what the request brings.
+type Content = [u8; 4];
+
+fn split(hash: &[u8; 16]) -> (Name, Content) {
+    let (mut name, mut content) = (Name::default(), Content::default());
+    let (start, end) = hash.split_at(name.len());
+    name.copy_from_slice(start);
+    content.copy_from_slice(end);
+    (name, content)
 }
 
 /// The hashes of the last requests: so many at most, and for so long.
 #[derive(Debug, Default)]
 pub(super) struct SeenSet {
-    known: HashMap<[u8; 16], Seen>,
+    known: HashMap<Name, (Content, Seen)>,
     /// Those that are done, the oldest first, and when.
-    done: VecDeque<(i64, [u8; 16])>,
+    done: VecDeque<(i64, Name)>,
 }
 
 impl SeenSet {
     pub(super) fn get(&self, hash: &[u8; 16]) -> Option<Seen> {
-        self.known.get(hash).copied()
+        let (name, content) = split(hash);
+        let (known, seen) = self.known.get(&name)?;
+        Some(if *known == content { *seen } else { Seen::Other })
     }
 
     /// How many are known.
@@ -32,26 +50,31 @@ impl SeenSet {
 
     /// A request begins.
     pub(super) fn begin(&mut self, hash: [u8; 16]) {
-        self.known.entry(hash).or_insert(Seen::InFlight);
+        let (name, content) = split(&hash);
+        self.known.entry(name).or_insert((content, Seen::InFlight));
     }
 
     /// It was not taken.
     pub(super) fn forget(&mut self, hash: &[u8; 16]) {
-        if self.known.get(hash) == Some(&Seen::InFlight) {
-            self.known.remove(hash);
+        if self.get(hash) == Some(Seen::InFlight) {
+            self.known.remove(&split(hash).0);
         }
     }
 
     /// A record of it is in the log; records that follow each other have one receipt.
     pub(super) fn done(&mut self, hash: [u8; 16], sequence: u64, now_ms: i64) {
-        match self.known.get_mut(&hash) {
-            Some(Seen::Done(receipt)) if sequence == receipt.first + u64::from(receipt.count) => {
+        let (name, content) = split(&hash);
+        match self.known.get_mut(&name) {
+            Some((_, Seen::Done(receipt)))
+                if sequence == receipt.first + u64::from(receipt.count) =>
+            {
                 receipt.count = receipt.count.saturating_add(1);
             }
-            Some(Seen::Done(_)) => {}
+            Some((_, Seen::Done(_))) => {}
             _ => {
-                self.known.insert(hash, Seen::Done(Receipt { first: sequence, count: 1 }));
-                self.done.push_back((now_ms, hash));
+                let receipt = Receipt { first: sequence, count: 1 };
+                self.known.insert(name, (content, Seen::Done(receipt)));
+                self.done.push_back((now_ms, name));
             }
         }
     }
@@ -91,5 +114,21 @@ mod tests {
         seen.expire(4, 41);
         assert_eq!((seen.get(&hash(4)), seen.len()), (None, 1));
         assert!(seen.get(&hash(5)).is_some());
+    }
+
+    #[test]
+    fn another_request_of_the_same_name_is_told_apart() {
+        let mut seen = SeenSet::default();
+        let (one, mut other) = ([7; 16], [7; 16]);
+        other[15] = 8;
+        seen.begin(one);
+        assert_eq!((seen.get(&one), seen.get(&other)), (Some(Seen::InFlight), Some(Seen::Other)));
+        seen.forget(&other);
+        assert_eq!(seen.get(&one), Some(Seen::InFlight));
+        seen.done(one, 4, 0);
+        assert_eq!(seen.get(&one), Some(Seen::Done(Receipt { first: 4, count: 1 })));
+        assert_eq!(seen.get(&other), Some(Seen::Other));
+        seen.expire(0, 0);
+        assert_eq!((seen.get(&one), seen.get(&other)), (None, None));
     }
 }

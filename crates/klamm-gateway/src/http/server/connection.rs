@@ -94,7 +94,7 @@ impl Connection {
             let (app, peer) = (app.clone(), peer.clone());
             let pulse = service_pulse.clone();
             async move {
-                let (mut answer, unread) = app.serve(request, peer).await;
+                let (mut answer, unread) = app.serve(request, &peer).await;
                 if unread {
                     pulse.leave_unread();
                 }

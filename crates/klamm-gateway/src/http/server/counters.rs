@@ -1,13 +1,15 @@
 //! What the server counts, without locks; [`HttpState`] is what others see of it.
 
-use crate::http::Route;
 use crate::http::refused::Reason;
 use crate::wal::Histogram;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Status codes that there are: 100 to 599.
 const STATUSES: usize = 500;
+/// What requests are counted as that are at no route.
+const NOWHERE: &str = "none";
 
 /// How the server is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,7 +24,7 @@ pub struct HttpState {
     /// Answers by route and status; only those that were given.
     pub answers: Vec<Answers>,
     /// How long answers took by route, in microseconds, from the end of a request's head to the answer.
-    pub latency_us: Vec<(&'static str, Histogram)>,
+    pub latency_us: Vec<(Arc<str>, Histogram)>,
     /// What was refused and why, by names that never change; only what happened.
     pub refusals: Vec<(&'static str, u64)>,
     /// Bytes of bodies that were read, as they were sent.
@@ -38,11 +40,11 @@ pub struct HttpState {
 }
 
 /// How often a route answered with a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answers {
-    /// Its name.
-    pub route: &'static str,
+    /// Its name in the configuration; `none` stands for requests that are at no route.
+    pub route: Arc<str>,
     /// The status code.
     pub status: u16,
     /// How often.
@@ -58,12 +60,14 @@ pub(in crate::http) struct Counters {
     pub(in crate::http) body_bytes: AtomicU64,
     pub(in crate::http) records: AtomicU64,
     pub(in crate::http) replayed: AtomicU64,
-    routes: [RouteCounters; Route::ALL.len()],
+    /// Those of the configuration in their order, and one for requests that are at none of them.
+    routes: Vec<RouteCounters>,
     refusals: [AtomicU64; Reason::ALL.len()],
 }
 
 #[derive(Debug)]
 struct RouteCounters {
+    name: Arc<str>,
     statuses: Box<[AtomicU64]>,
     latency: [AtomicU64; Histogram::BUCKETS],
     latency_sum: AtomicU64,
@@ -74,8 +78,10 @@ fn zero() -> AtomicU64 {
 }
 
 impl Counters {
-    pub(in crate::http) fn new() -> Self {
-        let route = |_| RouteCounters {
+    /// For routes of these names.
+    pub(in crate::http) fn new(routes: impl Iterator<Item = Arc<str>>) -> Self {
+        let route = |name| RouteCounters {
+            name,
             statuses: (0..STATUSES).map(|_| zero()).collect(),
             latency: std::array::from_fn(|_| zero()),
             latency_sum: zero(),
@@ -87,14 +93,15 @@ impl Counters {
             body_bytes: zero(),
             records: zero(),
             replayed: zero(),
-            routes: std::array::from_fn(route),
+            routes: routes.chain([Arc::from(NOWHERE)]).map(route).collect(),
             refusals: std::array::from_fn(|_| zero()),
         }
     }
 
-    /// An answer was given.
-    pub(in crate::http) fn answered(&self, route: Route, status: u16, took: Duration) {
-        let counters = &self.routes[route as usize];
+    /// An answer was given to a request at the route of this number, or at none.
+    pub(in crate::http) fn answered(&self, route: Option<usize>, status: u16, took: Duration) {
+        let counters = route.and_then(|route| self.routes.get(route)).or(self.routes.last());
+        let Some(counters) = counters else { return };
         if let Some(count) = counters.statuses.get(usize::from(status).wrapping_sub(100)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -119,15 +126,17 @@ impl Counters {
             replayed: of(&self.replayed),
             ..HttpState::default()
         };
-        for (route, counters) in Route::ALL.into_iter().zip(&self.routes) {
+        for counters in &self.routes {
             let statuses = (100_u16..).zip(counters.statuses.iter().map(of));
             let given = statuses.filter(|(_, count)| *count > 0);
-            let route = route.name();
-            state.answers.extend(given.map(|(status, count)| Answers { route, status, count }));
+            state.answers.extend(given.map(|(status, count)| {
+                let route = counters.name.clone();
+                Answers { route, status, count }
+            }));
             let latency = counters.latency.each_ref().map(of);
             let latency = Histogram::of(latency, of(&counters.latency_sum));
             if latency.count() > 0 {
-                state.latency_us.push((route, latency));
+                state.latency_us.push((counters.name.clone(), latency));
             }
         }
         let refusals = Reason::ALL.into_iter().zip(self.refusals.iter().map(of));
@@ -143,19 +152,19 @@ mod tests {
 
     #[test]
     fn what_happened_is_told() {
-        let counters = Counters::new();
+        let counters = Counters::new([Arc::from("a"), Arc::from("b")].into_iter());
         assert_eq!(counters.state(), HttpState::default());
-        counters.answered(Route::Topic, 202, Duration::from_micros(3));
-        counters.answered(Route::Topic, 202, Duration::from_micros(5));
-        counters.answered(Route::Other, 404, Duration::ZERO);
-        counters.answered(Route::Other, 7, Duration::ZERO);
+        counters.answered(Some(1), 202, Duration::from_micros(3));
+        counters.answered(Some(1), 202, Duration::from_micros(5));
+        counters.answered(None, 404, Duration::ZERO);
+        counters.answered(None, 7, Duration::ZERO);
         counters.refused(Reason::Path);
         let state = counters.state();
-        let topic = Answers { route: "topic", status: 202, count: 2 };
-        let other = Answers { route: "other", status: 404, count: 1 };
+        let topic = Answers { route: "b".into(), status: 202, count: 2 };
+        let other = Answers { route: "none".into(), status: 404, count: 1 };
         assert_eq!(state.answers, [topic, other]);
         assert_eq!(state.refusals, [("path", 1)]);
         let (route, latency) = &state.latency_us[0];
-        assert_eq!((*route, latency.count(), latency.sum()), ("topic", 2, 8));
+        assert_eq!((&**route, latency.count(), latency.sum()), ("b", 2, 8));
     }
 }

@@ -72,6 +72,7 @@ impl ServerHandle {
             *stage = (*stage).max(Stage::Draining);
             first
         });
+        self.app.stopping.send_replace(true);
         let finished = timeout(deadline, self.stage.closed()).await.is_ok();
         if !finished {
             self.stage.send_replace(Stage::Ended);
@@ -84,6 +85,7 @@ impl ServerHandle {
 impl Drop for ServerHandle {
     fn drop(&mut self) {
         self.stage.send_modify(|stage| *stage = (*stage).max(Stage::Draining));
+        self.app.stopping.send_replace(true);
     }
 }
 

@@ -4,5 +4,6 @@ mod clocks;
 mod hostile;
 mod http2;
 mod idempotency;
+mod kafka;
 mod requests;
 mod wire;

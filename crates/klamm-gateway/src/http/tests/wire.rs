@@ -1,5 +1,6 @@
 //! A server with a log in memory, and clients that send exactly what they are told.
 
+use crate::forward::Outcomes;
 use crate::http::{Limits, Server, ServerHandle, Service};
 use crate::wal::{Wal, WalConfig, WalReader};
 use klamm_log::storage::MemoryStorage;
@@ -17,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Stage {
     pub(super) server: ServerHandle,
     pub(super) wal: Wal,
-    pub(super) reader: WalReader,
+    reader: Option<WalReader>,
+    pub(super) outcomes: Outcomes,
 }
 
 impl Stage {
@@ -31,10 +33,11 @@ impl Stage {
 
     pub(super) async fn with(limits: Limits, config: WalConfig) -> Self {
         let (wal, reader, _) = Wal::open(Arc::new(MemoryStorage::new()), config).unwrap();
-        let service = Service { limits, ..Service::new(wal.clone()) };
+        let outcomes = Outcomes::new();
+        let service = Service { limits, ..Service::new(wal.clone(), outcomes.clone()) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::start(listener, service).unwrap();
-        Self { server, wal, reader }
+        Self { server, wal, reader: Some(reader), outcomes }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -56,13 +59,18 @@ impl Stage {
     pub(super) async fn values(&mut self, count: usize) -> Vec<String> {
         let mut values = Vec::new();
         while values.len() < count {
-            let some = timeout(PATIENCE, self.reader.next(1 << 20)).await.unwrap().unwrap();
+            let reader = self.reader.as_mut().unwrap();
+            let some = timeout(PATIENCE, reader.next(1 << 20)).await.unwrap().unwrap();
             let text = |value: Option<bytes::Bytes>| {
                 value.map(|v| String::from_utf8_lossy(&v).into_owned())
             };
             values.extend(some.into_iter().filter_map(|(_, record)| text(record.value)));
         }
         values
+    }
+
+    pub(super) fn take_reader(&mut self) -> WalReader {
+        self.reader.take().unwrap()
     }
 
     pub(super) fn refusals(&self, reason: &str) -> u64 {
@@ -140,6 +148,24 @@ impl Wire {
             }
             let so_far = String::from_utf8_lossy(&self.read).into_owned();
             assert!(self.more().await, "closed within a head: {so_far:?}");
+        }
+    }
+
+    /// The next chunk of a body.
+    pub(super) async fn chunk(&mut self) -> String {
+        loop {
+            let line = self.read.windows(2).position(|two| two == b"\r\n");
+            let size = line.and_then(|end| std::str::from_utf8(&self.read[..end]).ok());
+            if let (Some(end), Some(size)) = (line, size) {
+                let size = usize::from_str_radix(size, 16).unwrap();
+                let rest = end + 2;
+                if self.read.len() >= rest + size + 2 {
+                    let text = self.read[rest..rest + size].to_vec();
+                    self.read.drain(..rest + size + 2);
+                    return String::from_utf8(text).unwrap();
+                }
+            }
+            assert!(self.more().await, "closed within a chunk");
         }
     }
 

@@ -1,0 +1,99 @@
+//! Records on their way into the log, each request once.
+
+use super::app::App;
+use super::refused::Refused;
+use crate::Accepted;
+use crate::forward::{Outcome, Ticket};
+use crate::wal::{AppendRefused, Receipt, Seen};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Records that were written down, now or before.
+#[derive(Debug)]
+pub(super) struct Written {
+    receipt: Receipt,
+    replayed: usize,
+    wait: Option<(Duration, Ticket)>,
+}
+
+/// What became of records that were written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Appended {
+    /// Where they are in the log.
+    pub(super) receipt: Receipt,
+    /// How many of the request's records were there before it.
+    pub(super) replayed: usize,
+    /// What Kafka said, if that was waited for and it said so in time.
+    pub(super) outcomes: Option<Vec<Outcome>>,
+}
+
+impl App {
+    /// Writes records down, or finds out that this was done before; with `wait`, what becomes of them in Kafka is to be told.
+    pub(super) async fn write(
+        &self,
+        mut records: Vec<Accepted>,
+        wait: Option<Duration>,
+    ) -> Result<Written, Refused> {
+        let limit = self.limits.record_bytes;
+        if records.iter().any(|record| record.bytes() > limit) {
+            return Err(Refused::too_large("a record", limit));
+        }
+        let all = records.len();
+        let known = if named_apart(&records) { self.leave_out_known(&mut records) } else { None };
+        let replayed = all - records.len();
+        if let (true, Some(receipt)) = (records.is_empty(), known) {
+            return Ok(self.replay(receipt, replayed));
+        }
+        let count = records.len();
+        // Before they are written: from now on nothing that becomes of them is missed.
+        let wait = wait.map(|wait| (wait, self.outcomes.ticket()));
+        let receipt = match self.wal.append(records).await {
+            Ok(receipt) => receipt,
+            Err(AppendRefused::Seen(Seen::Done(receipt))) if known.is_none() => {
+                return Ok(self.replay(receipt, count));
+            }
+            Err(refused) => return Err(refused.into()),
+        };
+        self.counters.records.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(Written { receipt, replayed, wait })
+    }
+
+    fn replay(&self, receipt: Receipt, replayed: usize) -> Written {
+        self.counters.replayed.fetch_add(1, Ordering::Relaxed);
+        Written { receipt, replayed, wait: None }
+    }
+
+    /// Takes out the records that were taken before; where the first of them is.
+    fn leave_out_known(&self, records: &mut Vec<Accepted>) -> Option<Receipt> {
+        let mut first = None;
+        records.retain(|record| match record.idempotency.and_then(|name| self.wal.seen(&name)) {
+            Some(Seen::Done(receipt)) => {
+                first.get_or_insert(receipt);
+                false
+            }
+            _ => true,
+        });
+        first
+    }
+}
+
+impl Written {
+    /// Waits for Kafka, if that is wanted. When it takes too long the records are safe all the same.
+    pub(super) async fn outcomes(self) -> Appended {
+        let Written { receipt, replayed, wait } = self;
+        let outcomes = match wait {
+            Some((wait, ticket)) => {
+                timeout(wait, ticket.of(receipt)).await.ok().and_then(Result::ok)
+            }
+            None => None,
+        };
+        Appended { receipt, replayed, outcomes }
+    }
+}
+
+/// Whether each record has a name of its own, as events in a batch do: some may be known and others not.
+fn named_apart(records: &[Accepted]) -> bool {
+    let Some(first) = records.first().and_then(|record| record.idempotency) else { return false };
+    records.iter().any(|record| record.idempotency != Some(first))
+}

@@ -1,0 +1,41 @@
+//! `POST /v3/clusters/{cluster}/topics/{topic}/records:batch`: entries with ids, each with its own report.
+
+use super::answer::{self, Answer};
+use super::app::{App, Asked, Left};
+use super::body::{self, Held, Whole};
+use super::refused::Refused;
+use super::stream;
+use crate::format::confluent_v3::{BATCH_DEFAULT, Produce, batch_answer, entries, failure};
+
+/// Takes the records of a batch.
+pub(super) async fn produce(
+    app: &App,
+    cluster: String,
+    asked: Asked<'_>,
+    left: &mut Left,
+) -> Result<Answer, Refused> {
+    let Asked { matched, who, peer, parts, body, now_ms } = asked;
+    let held = Held { parts: &parts, rules: matched.rules, now_ms };
+    let Whole { bytes, admitted, .. } = body::whole(app, held, body, left).await?;
+    let (envelope, _) = matched.envelope(&parts, peer, now_ms)?;
+    let size = bytes.len();
+    let entries = body::aside(size, move || entries(&bytes, BATCH_DEFAULT, &envelope)).await?;
+    let read = entries.iter().filter_map(|entry| entry.produce.as_ref().ok());
+    let produces: Vec<&Produce> = read.collect();
+    app.guard.charge(&who, size, produces.len())?;
+    let records = produces.iter().map(|produce| produce.record.clone()).collect();
+    let appended = match app.write(records, Some(app.limits.wait)).await {
+        Ok(written) => Ok(written.outcomes().await),
+        Err(refused) => Err(refused),
+    };
+    drop(admitted);
+    let mut taken = stream::reports(app, &cluster, &produces, &appended).into_iter();
+    let reports = entries.iter().filter_map(|entry| match &entry.produce {
+        Ok(_) => Some((entry.id.clone(), taken.next()?)),
+        Err(rejected) => {
+            let report = failure(i32::from(rejected.status()), &rejected.to_string());
+            Some((entry.id.clone(), report))
+        }
+    });
+    Ok(answer::answer(207, answer::JSON, batch_answer(reports.collect())))
+}

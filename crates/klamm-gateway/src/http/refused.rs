@@ -65,6 +65,8 @@ reasons! {
     OtherPayload "other_payload",
     /// It is not known who asks.
     Unauthenticated "unauthenticated",
+    /// It cannot be found out who asks.
+    Unproven "unproven",
     /// Who asks may not.
     Forbidden "forbidden",
     /// Who asks has asked for too much.
@@ -219,6 +221,9 @@ impl From<Denied> for Refused {
             Denied::TooMany { retry_after, .. } => {
                 let refused = Self::new(Reason::Quota, 429, "Too Many Requests", detail);
                 Self { retry_after: Some(retry_after), ..refused }
+            }
+            Denied::Unavailable { retry_after, .. } => {
+                Self::unavailable(Reason::Unproven, detail, retry_after)
             }
             Denied::Signature { .. } => Self::new(Reason::Signature, 401, "Unauthorized", detail),
         }

@@ -3,15 +3,16 @@
 use super::answer::{self, Answer, Tone};
 use super::refused::Refused;
 use super::server::Counters;
-use super::{Admission, Limits, batch, stream, topic};
+use super::{Admission, Limits, batch, openapi, stream, topic};
 use crate::Peer;
 use crate::forward::Outcomes;
 use crate::guard::{Guard, Principal};
 use crate::route::{Matched, Missed, Routes, Target};
 use crate::wal::Wal;
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use hyper::body::{Body, Incoming};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -54,6 +55,8 @@ pub(super) struct App {
     pub(super) limits: Limits,
     pub(super) admission: Admission,
     pub(super) counters: Counters,
+    /// The description of all this.
+    openapi: Bytes,
     /// True once nothing is to be begun any more: what would never end by itself ends then.
     pub(super) stopping: watch::Sender<bool>,
 }
@@ -82,7 +85,8 @@ impl App {
         let admission = Admission::new(limits.budget_bytes);
         let counters = Counters::new(routes.rules().map(|rules| rules.name.clone()));
         let stopping = watch::Sender::new(false);
-        Self { wal, outcomes, guard, routes, limits, admission, counters, stopping }
+        let openapi = openapi::document(env!("CARGO_PKG_VERSION")).into();
+        Self { wal, outcomes, guard, routes, limits, admission, counters, openapi, stopping }
     }
 
     /// Answers a request, and says whether it was left without being read to its end.
@@ -120,7 +124,12 @@ impl App {
         body: Incoming,
         left: &mut Left,
     ) -> Result<Answer, Refused> {
-        let matched = matched?;
+        let matched = match matched {
+            Err(Missed::Path(_)) if parts.uri.path() == openapi::PATH => {
+                return self.described(&parts.method);
+            }
+            matched => matched?,
+        };
         let who = self.guard.head(&parts, peer, Some(&matched.rules.name)).await?;
         self.guard.topic(&who, &matched.topic)?;
         let target = matched.target.clone();
@@ -130,6 +139,13 @@ impl App {
             Target::Batch { cluster } => batch::produce(self, cluster, asked, left).await,
             Target::Stream { cluster } => stream::produce(self, cluster, asked, left),
         }
+    }
+
+    fn described(&self, method: &Method) -> Result<Answer, Refused> {
+        if *method != Method::GET {
+            return Err(Missed::Method { allow: "GET".to_owned() }.into());
+        }
+        Ok(answer::answer(200, answer::JSON, self.openapi.clone()))
     }
 
     /// The place of a route among all.

@@ -13,6 +13,7 @@ mod fingerprint;
 mod inflate;
 mod intake;
 mod limits;
+mod openapi;
 mod path;
 mod preference;
 mod problem;

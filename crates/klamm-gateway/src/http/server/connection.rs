@@ -42,23 +42,28 @@ pub(super) enum Stage {
 
 /// A request that is being answered; it ends when this is dropped.
 #[derive(Debug)]
-pub(in crate::http) struct Open {
+pub(in crate::http) struct Open(Arc<Line>);
+
+/// What the requests of a connection have in common.
+#[derive(Debug)]
+struct Line {
     app: Arc<App>,
+    peer: Peer,
     pulse: Arc<Pulse>,
 }
 
 impl Open {
-    fn begin(app: &Arc<App>, pulse: &Arc<Pulse>) -> Self {
-        pulse.begin();
-        app.counters.open_requests.fetch_add(1, Ordering::Relaxed);
-        Self { app: app.clone(), pulse: pulse.clone() }
+    fn begin(line: &Arc<Line>) -> Self {
+        line.pulse.begin();
+        line.app.counters.open_requests.fetch_add(1, Ordering::Relaxed);
+        Self(line.clone())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.app.counters.open_requests.fetch_sub(1, Ordering::Relaxed);
-        self.pulse.end();
+        self.0.app.counters.open_requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.pulse.end();
     }
 }
 
@@ -87,16 +92,15 @@ impl Connection {
         };
         let pulse = Arc::new(Pulse::new(!http2));
         let io = TokioIo::new(Socket::new(stream, prefix, pulse.clone()));
-        let peer = Arc::new(self.peer.clone());
-        let (app, service_pulse) = (self.app.clone(), pulse.clone());
+        let (app, peer) = (self.app.clone(), self.peer.clone());
+        let line = Arc::new(Line { app, peer, pulse: pulse.clone() });
         let service = service_fn(move |request| {
-            let open = Open::begin(&app, &service_pulse);
-            let (app, peer) = (app.clone(), peer.clone());
-            let pulse = service_pulse.clone();
+            let open = Open::begin(&line);
             async move {
-                let (mut answer, unread) = app.serve(request, &peer).await;
+                let line = &open.0;
+                let (mut answer, unread) = line.app.serve(request, &line.peer).await;
                 if unread {
-                    pulse.leave_unread();
+                    line.pulse.leave_unread();
                 }
                 answer.body_mut().open(open);
                 Ok::<_, std::convert::Infallible>(answer)

@@ -5,5 +5,6 @@ mod hostile;
 mod http2;
 mod idempotency;
 mod kafka;
+mod openapi;
 mod requests;
 mod wire;

@@ -7,7 +7,7 @@ use crate::format::{Rejected, confluent_v2};
 use crate::wal::Receipt;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -101,11 +101,22 @@ pub(super) fn pieces(content_type: &'static str, pieces: mpsc::Receiver<Bytes>) 
     answer
 }
 
+/// An answer that is all head.
+pub(super) fn bare(status: u16, headers: HeaderMap) -> Answer {
+    let mut answer = Response::new(AnswerBody::whole(Bytes::new()));
+    *answer.status_mut() = code(status);
+    *answer.headers_mut() = headers;
+    answer
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// An answer with a body of this type.
 pub(super) fn answer(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(AnswerBody::whole(body));
-    *answer.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() = code(status);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

@@ -1,6 +1,7 @@
 //! What a request is answered with, from its head on.
 
 use super::answer::{self, Answer, Tone};
+use super::asking::Asking;
 use super::refused::Refused;
 use super::server::Counters;
 use super::{Admission, Limits, batch, openapi, stream, topic};
@@ -8,6 +9,7 @@ use crate::Peer;
 use crate::forward::Outcomes;
 use crate::guard::{Guard, Principal};
 use crate::route::{Matched, Missed, Routes, Target};
+use crate::tls::Acceptor;
 use crate::wal::Wal;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -33,6 +35,10 @@ pub struct Service {
     pub guard: Guard,
     /// Where requests go.
     pub routes: Routes,
+    /// Which pages of other origins, and which senders of events, may ask before they send.
+    pub asking: Asking,
+    /// Certificates, for a server that speaks TLS.
+    pub tls: Option<Acceptor>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -41,7 +47,8 @@ impl Service {
     /// Everyone may send to the usual paths, within the usual bounds.
     pub fn new(wal: Wal, outcomes: Outcomes) -> Self {
         let (guard, routes) = (Guard::open(), Routes::default());
-        Self { wal, outcomes, guard, routes, limits: Limits::default() }
+        let (asking, limits) = (Asking::default(), Limits::default());
+        Self { wal, outcomes, guard, routes, asking, tls: None, limits }
     }
 }
 
@@ -52,6 +59,8 @@ pub(super) struct App {
     pub(super) outcomes: Outcomes,
     pub(super) guard: Guard,
     pub(super) routes: Routes,
+    pub(super) asking: Asking,
+    pub(super) tls: Option<Acceptor>,
     pub(super) limits: Limits,
     pub(super) admission: Admission,
     pub(super) counters: Counters,
@@ -81,12 +90,24 @@ pub(super) struct Left {
 
 impl App {
     pub(super) fn new(service: Service) -> Self {
-        let Service { wal, outcomes, guard, routes, limits } = service;
+        let Service { wal, outcomes, guard, routes, asking, tls, limits } = service;
         let admission = Admission::new(limits.budget_bytes);
         let counters = Counters::new(routes.rules().map(|rules| rules.name.clone()));
         let stopping = watch::Sender::new(false);
         let openapi = openapi::document(env!("CARGO_PKG_VERSION")).into();
-        Self { wal, outcomes, guard, routes, limits, admission, counters, openapi, stopping }
+        Self {
+            wal,
+            outcomes,
+            guard,
+            routes,
+            asking,
+            tls,
+            limits,
+            admission,
+            counters,
+            openapi,
+            stopping,
+        }
     }
 
     /// Answers a request, and says whether it was left without being read to its end.
@@ -102,6 +123,10 @@ impl App {
         let route = matched.as_ref().ok().and_then(|matched| self.number(matched));
         let tone = tone(&matched, &parts.headers);
         let mut left = Left { whole: body.is_end_stream() };
+        let page = matched
+            .as_ref()
+            .ok()
+            .and_then(|matched| self.page(&matched.rules.name, &parts.headers));
         let mut answer = match self.answer(matched, peer, parts, body, &mut left).await {
             Ok(answer) => answer,
             Err(refused) => {
@@ -111,6 +136,9 @@ impl App {
         };
         if !left.whole && http1 {
             answer::closing(&mut answer);
+        }
+        if let Some(page) = page {
+            page.decorate(&mut answer);
         }
         self.counters.answered(route, answer.status().as_u16(), began.elapsed());
         (answer, !left.whole)
@@ -124,6 +152,9 @@ impl App {
         body: Incoming,
         left: &mut Left,
     ) -> Result<Answer, Refused> {
+        if let Some(told) = self.asked_first(&parts) {
+            return told;
+        }
         let matched = match matched {
             Err(Missed::Path(_)) if parts.uri.path() == openapi::PATH => {
                 return self.described(&parts.method);

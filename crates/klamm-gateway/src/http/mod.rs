@@ -5,6 +5,7 @@ mod admission;
 mod answer;
 mod app;
 mod append;
+mod asking;
 mod batch;
 mod body;
 mod delivery;
@@ -26,6 +27,7 @@ mod topic;
 
 pub use self::admission::{Admission, Admitted, Crowded};
 pub use self::app::Service;
+pub use self::asking::Asking;
 pub use self::limits::Limits;
 pub(crate) use self::path::is_topic;
 pub use self::path::{Path, WrongPath};

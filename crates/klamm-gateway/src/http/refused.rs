@@ -69,6 +69,8 @@ reasons! {
     Unproven "unproven",
     /// Who asks may not.
     Forbidden "forbidden",
+    /// Pages of this origin, or this sender, may not ask.
+    Origin "origin",
     /// Who asks has asked for too much.
     Quota "quota",
     /// The signature over the body is missing or wrong.

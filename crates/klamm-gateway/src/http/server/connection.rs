@@ -6,6 +6,7 @@ use super::socket::Socket;
 use crate::Peer;
 use crate::http::app::App;
 use crate::http::refused::Reason;
+use crate::tls::Acceptor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,11 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 /// What an HTTP/2 connection begins with, so far as no method of HTTP/1 does.
 const HTTP2_BEGINS: &[u8] = b"PRI ";
+/// What HTTP/2 is called when TLS agrees on it.
+const HTTP2_AGREED: &[u8] = b"h2";
 /// What hyper keeps of a connection's bytes at most.
 const BUFFER_BYTES: usize = 64 << 10;
 /// What a client of HTTP/2 may send of one body before it is read.
@@ -77,6 +81,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// Opens TLS over it, then serves it.
+    pub(super) async fn shake_hands(mut self, stream: TcpStream, tls: &Acceptor) {
+        let shaken = timeout(self.app.limits.handshake_timeout, tls.accept(stream)).await;
+        let Ok(Ok((stream, certificate))) = shaken else {
+            self.app.counters.refused(Reason::Handshake);
+            return;
+        };
+        self.peer.certificate = certificate;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2_AGREED);
+        self.serve(stream, Some(http2)).await;
+    }
+
     /// Serves it until it ends. `http2` says which protocol was agreed on; else its first bytes do.
     pub(super) async fn serve<S>(self, mut stream: S, http2: Option<bool>)
     where

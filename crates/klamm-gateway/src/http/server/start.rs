@@ -134,7 +134,10 @@ impl Accepting {
         let peer = Peer { address, certificate: None };
         let connection = Connection { app: app.clone(), peer, stage: self.stage.clone(), counted };
         tokio::spawn(async move {
-            connection.serve(stream, None).await;
+            match connection.app.tls.clone() {
+                None => connection.serve(stream, None).await,
+                Some(tls) => connection.shake_hands(stream, &tls).await,
+            }
             drop(here);
         });
     }

@@ -1,6 +1,7 @@
 //! Requests over real sockets, written byte by byte.
 
 mod clocks;
+mod edge;
 mod hostile;
 mod http2;
 mod idempotency;

@@ -32,9 +32,17 @@ impl Stage {
     }
 
     pub(super) async fn with(limits: Limits, config: WalConfig) -> Self {
+        Self::start(config, |service| Service { limits, ..service }).await
+    }
+
+    pub(super) async fn made(make: impl FnOnce(Service) -> Service) -> Self {
+        Self::start(WalConfig::default(), make).await
+    }
+
+    async fn start(config: WalConfig, make: impl FnOnce(Service) -> Service) -> Self {
         let (wal, reader, _) = Wal::open(Arc::new(MemoryStorage::new()), config).unwrap();
         let outcomes = Outcomes::new();
-        let service = Service { limits, ..Service::new(wal.clone(), outcomes.clone()) };
+        let service = make(Service::new(wal.clone(), outcomes.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::start(listener, service).unwrap();
         Self { server, wal, reader: Some(reader), outcomes }

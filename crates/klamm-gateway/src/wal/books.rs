@@ -66,7 +66,7 @@ pub(super) struct Books {
     /// Bytes let in, those that still wait to be written included.
     bytes: u64,
     records: u64,
-    by_topic: HashMap<Arc<str>, u64>,
+    by_topic: HashMap<Arc<str>, u64, foldhash::fast::RandomState>,
     /// Bytes that went to Kafka since the last tick, and in a second of late.
     gone: u64,
     rate: f64,

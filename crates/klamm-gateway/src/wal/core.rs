@@ -1,9 +1,10 @@
 //! The log itself: one group is written, synced and answered at a time; a cursor follows behind.
 
-use super::config::{AppendRefused, Receipt, WalConfig};
+use super::config::{AppendRefused, WalConfig};
 use super::cursor::Cursor;
-use super::desk::{Desk, Request};
+use super::desk::Desk;
 use super::encoding::{batches, encode, encode_seal};
+use super::group::{Answered, Group};
 use super::state::WalState;
 use crate::accepted::Accepted;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// The directory of the segments and the cursor.
 pub(super) const DIR: &str = "wal";
@@ -38,7 +39,7 @@ pub(super) struct Progress {
 /// What the writer does next.
 #[derive(Debug)]
 pub(super) enum Work {
-    Group(Vec<Request>),
+    Group(Group),
     Seal,
     Stop,
 }
@@ -91,10 +92,7 @@ pub(super) fn offset(sequence: u64) -> i64 {
 
 impl Core {
     /// Puts records in the queue of the writer.
-    pub(super) fn submit(
-        &self,
-        records: Vec<Accepted>,
-    ) -> Result<oneshot::Receiver<Result<Receipt, AppendRefused>>, AppendRefused> {
+    pub(super) fn submit(&self, records: Vec<Accepted>) -> Result<Answered, AppendRefused> {
         let answered = self.desk.lock().submit(records, &self.config, now_ms())?;
         self.work.notify_one();
         Ok(answered)
@@ -104,8 +102,8 @@ impl Core {
     pub(super) fn next_work(&self, sealed: bool) -> Work {
         let mut desk = self.desk.lock();
         loop {
-            if !desk.is_idle() {
-                return Work::Group(desk.group());
+            if let Some(group) = desk.group() {
+                return Work::Group(group);
             }
             if desk.closed {
                 return Work::Stop;
@@ -119,31 +117,32 @@ impl Core {
     }
 
     /// Writes a group as one batch, syncs it, and only then tells those who wait. Whether a new segment was begun for it.
-    pub(super) fn commit(&self, group: Vec<Request>) -> bool {
+    pub(super) fn commit(&self, group: Group) -> bool {
         let segment = self.log.lock().active_offset();
         let began = Instant::now();
         match self.write(&group) {
             Ok((first, batch)) => {
-                let records: u64 = group.iter().map(|r| u64::from(r.need.records)).sum();
-                let next = first + records;
+                let next = first + group.records;
                 let mut desk = self.desk.lock();
                 desk.sync_us.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-                desk.sync_records.add(records);
+                desk.sync_records.add(group.records);
                 desk.mark = next;
+                desk.disk_full = false;
                 desk.recent.push(first, next, batch, self.config.recent_bytes);
-                desk.accept(group, first, &self.config, now_ms());
+                desk.accept(&group, first, &self.config, now_ms());
                 drop(desk);
+                group.tell(Ok(first));
                 self.progress.send_modify(|progress| progress.end = next);
             }
-            Err(error) => self.refuse(group, &error),
+            Err(error) => self.refuse(&group, &error),
         }
         self.log.lock().active_offset() > segment
     }
 
-    fn write(&self, group: &[Request]) -> Result<(u64, Bytes), AppendError> {
-        let records = group.iter().flat_map(|request| &request.records);
+    fn write(&self, group: &Group) -> Result<(u64, Bytes), AppendError> {
+        let records = group.requests.iter().flat_map(|request| &request.records);
         let mark = self.desk.lock().mark;
-        let batch = encode(records, mark, now_ms());
+        let batch = encode(records, mark, now_ms(), group.bytes);
         let batch = batch.map_err(|error| AppendError::Malformed(error.to_string()))?;
         let mut log = self.log.lock();
         let appended = log.append(batch.clone(), WRITER)?;
@@ -159,12 +158,13 @@ impl Core {
 
     /// A full disk may have room again, and nothing of the group is there. After every other failure it is open what the
     /// disk holds, and nothing is promised any more.
-    fn refuse(&self, group: Vec<Request>, error: &AppendError) {
+    fn refuse(&self, group: &Group, error: &AppendError) {
         let full =
             matches!(error, AppendError::Storage(e) if e.kind() == io::ErrorKind::StorageFull);
         let poisoned = self.log.lock().poisoned().is_some();
         let mut desk = self.desk.lock();
         if full && !poisoned {
+            desk.disk_full = true;
             desk.refuse(group, &AppendRefused::Full { retry_after: DISK_RETRY });
         } else {
             let why = error.to_string();
@@ -181,7 +181,7 @@ impl Core {
         let sealed = self.log.lock().append(seal, WRITER);
         if let Err(error) = sealed {
             // Nobody waits for it, but what it says of the disk counts.
-            self.refuse(Vec::new(), &error);
+            self.refuse(&Group::default(), &error);
         }
     }
 
@@ -267,6 +267,7 @@ impl Core {
             sync_us: desk.sync_us.clone(),
             sync_records: desk.sync_records.clone(),
             failed: desk.failed.clone(),
+            disk_full: desk.disk_full,
             cursor_error: desk.cursor_error.clone(),
             read_error: desk.read_error.clone(),
             lost: desk.lost,

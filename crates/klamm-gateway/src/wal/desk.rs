@@ -1,30 +1,19 @@
 //! Where records wait to be written, and what is known of those that were.
 
 use super::books::{Books, Need};
-use super::config::{AppendRefused, Receipt, WalConfig};
+use super::config::{AppendRefused, WalConfig};
+use super::group::{Answered, Group};
 use super::seen::SeenSet;
 use super::state::Histogram;
 use crate::accepted::Accepted;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Bytes that are written and synced together, unless one append alone has more. More would not be quicker.
 const GROUP_BYTES: u64 = 1024 * 1024;
 /// Until what waits in memory has been written.
 const QUEUE_RETRY: Duration = Duration::from_secs(1);
-
-/// What the one who appends waits for.
-pub(super) type Answer = oneshot::Sender<Result<Receipt, AppendRefused>>;
-
-/// Records of one append.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) records: Vec<Accepted>,
-    pub(super) need: Need,
-    answer: Answer,
-}
 
 /// What was synced last, encoded, in order, for a reader that is not far behind.
 #[derive(Debug, Default)]
@@ -58,6 +47,13 @@ impl Recent {
         found
     }
 
+    /// Whether the record of a sequence is here.
+    pub(super) fn has(&self, sequence: u64) -> bool {
+        let from = self.batches.front().map(|(first, _, _)| *first);
+        let next = self.batches.back().map(|(_, next, _)| *next);
+        from.is_some_and(|from| from <= sequence) && next.is_some_and(|next| sequence < next)
+    }
+
     /// What is in Kafka is not read again.
     pub(super) fn release(&mut self, upto: u64) {
         while self.batches.front().is_some_and(|(_, next, _)| *next <= upto) {
@@ -70,7 +66,8 @@ impl Recent {
 /// Everything that is known of a log beside its segments.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    queue: VecDeque<Request>,
+    /// What waits to be written; the last group may still grow.
+    queue: VecDeque<Group>,
     queued: u64,
     pub(super) books: Books,
     pub(super) seen: SeenSet,
@@ -82,6 +79,7 @@ pub(super) struct Desk {
     pub(super) sync_us: Histogram,
     pub(super) sync_records: Histogram,
     pub(super) failed: Option<String>,
+    pub(super) disk_full: bool,
     pub(super) cursor_error: Option<String>,
     pub(super) read_error: Option<String>,
     pub(super) lost: u64,
@@ -95,7 +93,7 @@ impl Desk {
         records: Vec<Accepted>,
         config: &WalConfig,
         now_ms: i64,
-    ) -> Result<oneshot::Receiver<Result<Receipt, AppendRefused>>, AppendRefused> {
+    ) -> Result<Answered, AppendRefused> {
         if let Some(why) = &self.failed {
             return Err(AppendRefused::Failed(why.clone()));
         }
@@ -116,10 +114,18 @@ impl Desk {
         }
         self.books.admit(&need, config, now_ms)?;
         hashes().for_each(|hash| self.seen.begin(hash));
-        let (answer, answered) = oneshot::channel();
         self.queued += need.bytes;
-        self.queue.push_back(Request { records, need, answer });
-        Ok(answered)
+        Ok(self.open_group(need.bytes).join(records, need))
+    }
+
+    /// The group that so many bytes more may join.
+    fn open_group(&mut self, bytes: u64) -> &mut Group {
+        let full = |group: &Group| group.bytes > 0 && group.bytes + bytes > GROUP_BYTES;
+        if self.queue.back().is_none_or(full) {
+            self.queue.push_back(Group::default());
+        }
+        let last = self.queue.len() - 1;
+        &mut self.queue[last]
     }
 
     pub(super) fn queued(&self) -> u64 {
@@ -131,51 +137,41 @@ impl Desk {
     }
 
     /// What is written next: everything that waits, up to a bound.
-    pub(super) fn group(&mut self) -> Vec<Request> {
-        let (mut group, mut bytes) = (Vec::new(), 0);
-        while let Some(next) = self.queue.front() {
-            if !group.is_empty() && bytes + next.need.bytes > GROUP_BYTES {
-                break;
-            }
-            bytes += next.need.bytes;
-            group.extend(self.queue.pop_front());
-        }
-        group
+    pub(super) fn group(&mut self) -> Option<Group> {
+        self.queue.pop_front()
     }
 
-    /// A group is on the disk from the sequence `first` on; tells those who wait.
-    pub(super) fn accept(&mut self, group: Vec<Request>, first: u64, config: &WalConfig, now: i64) {
+    /// A group is on the disk from the sequence `first` on.
+    pub(super) fn accept(&mut self, group: &Group, first: u64, config: &WalConfig, now: i64) {
         let mut next = first;
-        for request in group {
-            let receipt = Receipt { first: next, count: request.need.records };
-            for record in &request.records {
-                record.idempotency.iter().for_each(|hash| self.seen.done(*hash, next, now));
-                next += 1;
+        for request in &group.requests {
+            for (sequence, record) in (next..).zip(&request.records) {
+                record.idempotency.iter().for_each(|hash| self.seen.done(*hash, sequence, now));
             }
-            self.queued -= request.need.bytes.min(self.queued);
+            next += u64::from(request.need.records);
             self.books.written(&request.need, next, now);
-            // Who does not wait any more has lost interest; the records stay.
-            let _ = request.answer.send(Ok(receipt));
         }
+        self.queued -= group.bytes.min(self.queued);
         let ttl = i64::try_from(config.seen_ttl.as_millis()).unwrap_or(i64::MAX);
         self.seen.expire(config.seen_max, now.saturating_sub(ttl));
     }
 
     /// A group could not be written; tells those who wait.
-    pub(super) fn refuse(&mut self, group: Vec<Request>, why: &AppendRefused) {
-        for request in group {
+    pub(super) fn refuse(&mut self, group: &Group, why: &AppendRefused) {
+        for request in &group.requests {
             let hashes = request.records.iter().filter_map(|record| record.idempotency);
             hashes.for_each(|hash| self.seen.forget(&hash));
-            self.queued -= request.need.bytes.min(self.queued);
             self.books.leave(&request.need);
-            let _ = request.answer.send(Err(why.clone()));
         }
+        self.queued -= group.bytes.min(self.queued);
+        group.tell(Err(why.clone()));
     }
 
     /// Nothing is written any more.
     pub(super) fn fail(&mut self, why: &str) {
         self.failed.get_or_insert_with(|| why.to_owned());
-        let waiting = self.queue.drain(..).collect();
-        self.refuse(waiting, &AppendRefused::Failed(why.to_owned()));
+        for group in std::mem::take(&mut self.queue) {
+            self.refuse(&group, &AppendRefused::Failed(why.to_owned()));
+        }
     }
 }

@@ -33,6 +33,10 @@ const IDEMPOTENCY: u8 = 1 << 4;
 const SEAL: u8 = 1 << 5;
 /// Bits that a later version may use.
 const UNKNOWN: u8 = 0b1100_0000;
+/// Bytes of a batch, whose length field has 32 bits.
+const MAX_BATCH_BYTES: usize = i32::MAX as usize;
+/// So many records back a topic's name is looked for.
+const TOPICS_KEPT: usize = 8;
 /// What a record takes at most beside key, value, headers' bytes and topic.
 pub(super) const OVERHEAD_BYTES: usize = 80;
 /// What a header takes at most beside its bytes.
@@ -71,69 +75,100 @@ pub(super) struct Decoded {
     pub(super) records: Vec<(u64, Accepted)>,
 }
 
-/// Makes one batch of all records; `mark` is the sequence before which everything is on the disk.
+/// Makes one batch of all records; `mark` is the sequence before which everything is on the disk. `bytes` is about what they
+/// take: with that much at hand nothing is moved while it grows.
 pub(super) fn encode<'a>(
     records: impl Iterator<Item = &'a Accepted>,
     mark: u64,
     now_ms: i64,
+    bytes: u64,
 ) -> Result<Bytes, EncodingError> {
-    let (mut body, mut key, mut count) = (Vec::new(), Vec::new(), 0_i32);
+    let mut batch = Batch::new(usize::try_from(bytes).unwrap_or(0).min(MAX_BATCH_BYTES));
+    let (mut key, mut headers) = (Vec::new(), Vec::new());
     let mut topic: Option<&str> = None;
     for record in records {
         key.clear();
-        put_envelope(&mut key, record, (count == 0).then_some(mark), topic, now_ms);
+        put_envelope(&mut key, record, (batch.count == 0).then_some(mark), topic, now_ms);
         topic = Some(&record.topic);
-        let headers: Vec<Header<'_>> = record.headers.iter().map(header).collect();
-        let value = record.value.as_deref();
-        put_record(&mut body, count, &key, value, &headers)?;
-        count = count.checked_add(1).ok_or(EncodingError::Size("so many records"))?;
+        headers.clear();
+        headers.extend(record.headers.iter().map(header));
+        batch.put(&key, record.value.as_deref(), &headers)?;
     }
-    sealed(body, count, now_ms)
+    batch.sealed(now_ms)
 }
 
 /// Makes a batch that holds nothing but the mark.
 pub(super) fn encode_seal(mark: u64, now_ms: i64) -> Result<Bytes, EncodingError> {
-    let (mut key, mut body) = (vec![SEAL | MARK], Vec::new());
+    let (mut key, mut batch) = (vec![SEAL | MARK], Batch::new(0));
     put_uvarint(&mut key, mark);
-    put_record(&mut body, 0, &key, None, &[])?;
-    sealed(body, 1, now_ms)
+    batch.put(&key, None, &[])?;
+    batch.sealed(now_ms)
 }
 
 fn header(header: &AcceptedHeader) -> Header<'_> {
     Header { key: &header.name, value: header.value.as_deref() }
 }
 
-fn put_record(
-    body: &mut Vec<u8>,
-    offset_delta: i32,
-    key: &[u8],
-    value: Option<&[u8]>,
-    headers: &[Header<'_>],
-) -> Result<(), EncodingError> {
-    let parts = RecordParts { timestamp_delta: 0, offset_delta, key: Some(key), value, headers };
-    let (at, len) = (body.len(), encoded_record_len(&parts));
-    if at.saturating_add(len) > i32::MAX as usize - BATCH_HEADER_LEN {
-        return Err(EncodingError::Size("so many bytes"));
-    }
-    body.resize(at + len, 0);
-    encode_record(&mut body[at..], &parts).ok_or(EncodingError::Size("so long a record"))?;
-    Ok(())
+/// A batch that grows.
+struct Batch {
+    /// Room for the header, the records up to `end`, and zeros.
+    bytes: Vec<u8>,
+    end: usize,
+    count: i32,
 }
 
-fn sealed(body: Vec<u8>, count: i32, now_ms: i64) -> Result<Bytes, EncodingError> {
-    if count == 0 {
-        return Err(EncodingError::Size("no record"));
+impl Batch {
+    fn new(bytes: usize) -> Self {
+        Self { bytes: vec![0; BATCH_HEADER_LEN + bytes], end: BATCH_HEADER_LEN, count: 0 }
     }
-    let mut header = BatchHeader {
-        base_timestamp: now_ms,
-        max_timestamp: now_ms,
-        last_offset_delta: count - 1,
-        records_count: count,
-        ..BatchHeader::default()
-    };
-    let body = Bytes::from(body);
-    let head = header.seal(std::slice::from_ref(&body));
-    Ok([&head[..], &body].concat().into())
+
+    fn put(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> Result<(), EncodingError> {
+        let (key, offset_delta) = (Some(key), self.count);
+        let parts = RecordParts { timestamp_delta: 0, offset_delta, key, value, headers };
+        let written = match encode_record(&mut self.bytes[self.end..], &parts) {
+            Some(written) => written,
+            None => {
+                let len = encoded_record_len(&parts);
+                if self.end.saturating_add(len) > MAX_BATCH_BYTES {
+                    return Err(EncodingError::Size("so many bytes"));
+                }
+                self.bytes.resize(self.end + len, 0);
+                let written = encode_record(&mut self.bytes[self.end..], &parts);
+                written.ok_or(EncodingError::Size("so long a record"))?
+            }
+        };
+        self.end += written;
+        self.count = self.count.checked_add(1).ok_or(EncodingError::Size("so many records"))?;
+        Ok(())
+    }
+
+    fn sealed(mut self, now_ms: i64) -> Result<Bytes, EncodingError> {
+        if self.count == 0 {
+            return Err(EncodingError::Size("no record"));
+        }
+        let mut header = BatchHeader {
+            base_timestamp: now_ms,
+            max_timestamp: now_ms,
+            last_offset_delta: self.count - 1,
+            records_count: self.count,
+            ..BatchHeader::default()
+        };
+        self.bytes.truncate(self.end);
+        let batch = Bytes::from(self.bytes);
+        let head = header.seal(&[batch.slice(BATCH_HEADER_LEN..)]);
+        match batch.try_into_mut() {
+            Ok(mut batch) => {
+                batch[..BATCH_HEADER_LEN].copy_from_slice(&head);
+                Ok(batch.freeze())
+            }
+            Err(batch) => Ok([&head[..], &batch[BATCH_HEADER_LEN..]].concat().into()),
+        }
+    }
 }
 
 fn put_envelope(
@@ -178,10 +213,19 @@ pub(super) fn promised_offset(batch: &RecordBatch) -> i64 {
 
 /// Reads a batch whose first record has the sequence `first`; its checksum is verified.
 pub(super) fn decode(batch: Bytes, first: u64) -> Result<Decoded, EncodingError> {
-    let batch = RecordBatch::parse(batch)?;
+    read(&RecordBatch::parse(batch)?, first)
+}
+
+/// The same for a batch that has not left this process: its checksum is not looked at.
+pub(super) fn decode_own(batch: Bytes, first: u64) -> Result<Decoded, EncodingError> {
+    read(&RecordBatch::parse_without_checksum(batch)?, first)
+}
+
+fn read(batch: &RecordBatch, first: u64) -> Result<Decoded, EncodingError> {
     let header = *batch.header();
-    let mut records = Vec::new();
-    let (mut topic, mut mark): (Option<Arc<str>>, u64) = (None, 0);
+    // Each of that many has seven bytes at least; the batch was checked for it.
+    let mut records = Vec::with_capacity(usize::try_from(header.records_count).unwrap_or(0));
+    let mut mark = 0;
     for record in batch.records() {
         let record = record?;
         let delta = u64::try_from(record.offset.wrapping_sub(header.base_offset)).unwrap_or(0);
@@ -197,7 +241,7 @@ pub(super) fn decode(batch: Bytes, first: u64) -> Result<Decoded, EncodingError>
             mark = envelope.uvarint().ok_or_else(|| wrong("no durable mark"))?;
         }
         if flags & SEAL == 0 {
-            let accepted = envelope.open(flags, &record, &mut topic, batch.raw_records());
+            let accepted = envelope.open(flags, &record, &records, batch.raw_records());
             records.push((sequence, accepted.map_err(wrong)?));
         }
     }
@@ -212,19 +256,23 @@ struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// The rest of the envelope, behind the flags and the mark.
+    /// The rest of the envelope, behind the flags and the mark. Names that records before it have are theirs.
     fn open(
         &mut self,
         flags: u8,
         record: &Record<'_>,
-        topic: &mut Option<Arc<str>>,
+        before: &[(u64, Accepted)],
         source: &Bytes,
     ) -> Result<Accepted, &'static str> {
-        if flags & TOPIC != 0 {
-            let len = self.uvarint().and_then(|len| usize::try_from(len).ok());
-            let name = len.and_then(|len| self.take(len)).ok_or("no topic")?;
-            *topic = Some(std::str::from_utf8(name).map_err(|_| "a topic that is no text")?.into());
-        }
+        let topic = match flags & TOPIC {
+            0 => before.last().map(|(_, last)| last.topic.clone()).ok_or("no topic before it")?,
+            _ => {
+                let len = self.uvarint().and_then(|len| usize::try_from(len).ok());
+                let name = len.and_then(|len| self.take(len)).ok_or("no topic")?;
+                let known = before.iter().rev().take(TOPICS_KEPT).map(|(_, last)| &last.topic);
+                shared(known, name).ok_or("a topic that is no text")?
+            }
+        };
         let since = self.uvarint().map(unzigzag).ok_or("no timestamp")?;
         let timestamp = record.timestamp.wrapping_add(since);
         let partition = match flags & PARTITION {
@@ -240,12 +288,14 @@ impl<'a> Envelope<'a> {
             (0, _) => return Err("a key where there is none"),
             (_, key) => Some(slice(source, key)),
         };
-        let headers = record.raw_headers().map(|(name, value)| {
-            let name = std::str::from_utf8(name).map_err(|_| "a header's name that is no text")?;
-            Ok(AcceptedHeader { name: name.into(), value: value.map(|v| slice(source, v)) })
+        let known = before.last().map_or(&[][..], |(_, last)| &last.headers);
+        let headers = record.raw_headers().enumerate().map(|(n, (name, value))| {
+            let known = known.get(n).map(|header| &header.name);
+            let name = shared(known.into_iter(), name).ok_or("a header's name that is no text")?;
+            Ok(AcceptedHeader { name, value: value.map(|value| slice(source, value)) })
         });
         Ok(Accepted {
-            topic: topic.clone().ok_or("no topic before it")?,
+            topic,
             partition,
             timestamp,
             key,
@@ -283,6 +333,14 @@ impl<'a> Envelope<'a> {
             }
         }
         None
+    }
+}
+
+/// A name as one of those that are known, if it is among them; none when it is no text.
+fn shared<'a>(mut known: impl Iterator<Item = &'a Arc<str>>, name: &[u8]) -> Option<Arc<str>> {
+    match known.find(|known| known.as_bytes() == name) {
+        Some(known) => Some(known.clone()),
+        None => Some(std::str::from_utf8(name).ok()?.into()),
     }
 }
 

@@ -52,11 +52,12 @@ proptest! {
         first in 0..=u64::MAX / 2,
         now: i64,
     ) {
-        let bytes = encode(records.iter(), mark, now).unwrap();
+        let bytes = encode(records.iter(), mark, now, 0).unwrap();
         let batch = RecordBatch::parse(bytes.clone()).unwrap();
         batch.check_records().unwrap();
         prop_assert_eq!(promised_offset(&batch), i64::try_from(mark).unwrap_or(0));
         let decoded = decode(bytes.clone(), first).unwrap();
+        prop_assert_eq!(&decode_own(bytes.clone(), first).unwrap(), &decoded);
         prop_assert_eq!((decoded.mark, decoded.next), (mark, first + records.len() as u64));
         prop_assert_eq!(decoded.taken_ms, now);
         let (sequences, back): (Vec<_>, Vec<_>) = decoded.records.into_iter().unzip();
@@ -70,9 +71,9 @@ proptest! {
     #[test]
     fn any_bytes_give_a_batch_or_an_error(key in some_bytes(60), count in 1..3_i32) {
         // A sound batch with an envelope of any bytes.
-        let mut body = Vec::new();
-        (0..count).for_each(|n| put_record(&mut body, n, &key, None, &[]).unwrap());
-        drop(decode(sealed(body, count, 0).unwrap(), 0));
+        let mut batch = Batch::new(0);
+        (0..count).for_each(|_| batch.put(&key, None, &[]).unwrap());
+        drop(decode(batch.sealed(0).unwrap(), 0));
         drop(decode(key, 0));
     }
 }
@@ -80,7 +81,7 @@ proptest! {
 #[test]
 fn a_batch_that_is_cut_or_changed_is_refused() {
     let records = [record("a", Some("k")), record("a", None), record("b", Some(""))];
-    let bytes = encode(records.iter(), 300, 1_000).unwrap();
+    let bytes = encode(records.iter(), 300, 1_000, 100).unwrap();
     for len in 0..bytes.len() {
         assert!(decode(bytes.slice(..len), 0).is_err(), "cut at {len}");
     }
@@ -108,12 +109,12 @@ fn an_envelope_that_lies_is_refused() {
         (&[TOPIC, 1, b'a', 0, b'k'], "a key where there is none"),
     ];
     for (key, what) in cases {
-        let mut body = Vec::new();
-        put_record(&mut body, 0, key, None, &[]).unwrap();
-        let refused = decode(sealed(body, 1, 0).unwrap(), 5);
+        let mut batch = Batch::new(0);
+        batch.put(key, None, &[]).unwrap();
+        let refused = decode(batch.sealed(0).unwrap(), 5);
         assert_eq!(refused, Err(EncodingError::Envelope { sequence: 5, what }), "{key:?}");
     }
-    let nothing = encode([].iter(), 0, 0);
+    let nothing = encode([].iter(), 0, 0, 0);
     assert_eq!(nothing, Err(EncodingError::Size("no record")));
 }
 
@@ -127,7 +128,7 @@ fn a_seal_holds_a_mark_and_no_record() {
 #[test]
 fn batches_one_behind_the_other_are_told_apart() {
     let records = [record("a", None)];
-    let one = encode(records.iter(), 0, 0).unwrap();
+    let one = encode(records.iter(), 0, 0, 1_000_000).unwrap();
     let two: Bytes = [&one[..], &one, &one[..30]].concat().into();
     assert_eq!(batches(&two).collect::<Vec<_>>(), [(0, one.clone()), (0, one)]);
 }

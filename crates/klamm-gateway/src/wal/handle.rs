@@ -89,9 +89,7 @@ impl Wal {
         if records.is_empty() {
             return Ok(Receipt { first: self.0.core.progress.borrow().end, count: 0 });
         }
-        let answered = self.0.core.submit(records)?;
-        let ended = || AppendRefused::Failed("its thread has ended".to_owned());
-        answered.await.unwrap_or_else(|_| Err(ended()))
+        self.0.core.submit(records)?.await
     }
 
     /// Whether a request with this hash was taken before, as far as the log remembers; [`Wal::append`] refuses it then.

@@ -10,6 +10,7 @@ mod core;
 mod cursor;
 mod desk;
 mod encoding;
+mod group;
 mod handle;
 mod open;
 mod reader;

@@ -2,16 +2,19 @@
 
 use super::again::WalAgain;
 use super::core::{Core, Progress};
-use super::encoding::{decode, next_sequence};
+use super::encoding::{Decoded, EncodingError, decode, decode_own, next_sequence};
 use crate::accepted::Accepted;
 use bytes::Bytes;
+use klamm_log::ReadError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-/// The most that is read ahead from the disk, in bytes; a batch that has more is read as a whole.
-const READ_AHEAD_BYTES: usize = 1024 * 1024;
+/// The most that is read from the disk at a time, in bytes; a batch that has more is read as a whole. As much again is read
+/// ahead while this is being handed on.
+const READ_BYTES: usize = 1024 * 1024;
 /// Between two attempts to read what cannot be read.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -28,13 +31,26 @@ pub struct WalReader {
     /// What was before this when the log was opened was looked at then.
     found: u64,
     ahead: VecDeque<(u64, Accepted)>,
+    /// What stands at `next` on the disk, on its way.
+    reading: Option<JoinHandle<Result<Part, ReadError>>>,
+}
+
+/// A part of the log.
+#[derive(Debug)]
+struct Part {
+    /// The sequence behind it.
+    next: u64,
+    records: VecDeque<(u64, Accepted)>,
+    /// Sequences that cannot be read, less those before `found`, which were looked at when the log was opened.
+    lost: u64,
+    found: u64,
 }
 
 impl WalReader {
     pub(super) fn new(core: Arc<Core>) -> Self {
         let (next, progress) = (core.desk.lock().released, core.progress.subscribe());
         let found = progress.borrow().end;
-        Self { core, progress, next, found, ahead: VecDeque::new() }
+        Self { core, progress, next, found, ahead: VecDeque::new(), reading: None }
     }
 
     /// Every record below this sequence was handed out, or cannot be.
@@ -76,21 +92,27 @@ impl WalReader {
     }
 
     async fn read(&mut self, end: u64) {
-        let recent = self.core.desk.lock().recent.from(self.next, READ_AHEAD_BYTES);
+        let recent = self.core.desk.lock().recent.from(self.next, READ_BYTES);
         if !recent.is_empty() {
-            return self.decode(recent);
+            self.reading = None;
+            let mut part = Part::at(self.next, self.found);
+            recent.into_iter().for_each(|(first, batch)| part.add(first, batch, decode_own));
+            return self.accept(part);
         }
-        let (core, from) = (self.core.clone(), self.next);
-        let read =
-            tokio::task::spawn_blocking(move || core.read(from, end, READ_AHEAD_BYTES)).await;
+        let (core, from, found) = (&self.core, self.next, self.found);
+        let reading = self.reading.get_or_insert_with(|| begin(core.clone(), from, found, end));
+        let read = reading.await;
+        self.reading = None;
         let error = match read {
-            Ok(Ok(found)) => {
-                self.core.desk.lock().read_error = None;
-                if found.is_empty() {
-                    // Nothing was found there when the log was opened, either.
-                    self.next = end;
+            Ok(Ok(part)) => {
+                self.accept(part);
+                let mut desk = self.core.desk.lock();
+                desk.read_error = None;
+                if self.next < end && !desk.recent.has(self.next) {
+                    drop(desk);
+                    self.reading = Some(begin(self.core.clone(), self.next, self.found, end));
                 }
-                return self.decode(found);
+                return;
             }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
@@ -99,25 +121,56 @@ impl WalReader {
         tokio::time::sleep(RETRY).await;
     }
 
-    fn decode(&mut self, batches: Vec<(u64, Bytes)>) {
-        for (first, batch) in batches {
-            let next = next_sequence(&batch, first);
-            match decode(batch, first) {
-                Ok(decoded) => {
-                    // The first batch may begin before the cursor.
-                    let from = self.next;
-                    self.ahead.extend(decoded.records.into_iter().filter(|(n, _)| *n >= from));
-                }
-                Err(error) => {
-                    let lost = next.saturating_sub(first.max(self.next));
-                    tracing::error!(first, lost, %error, "records of the log cannot be read");
-                    // What was damaged before is counted already.
-                    if first >= self.found {
-                        self.core.desk.lock().lost += lost;
-                    }
+    fn accept(&mut self, part: Part) {
+        if part.lost > 0 {
+            self.core.desk.lock().lost += part.lost;
+        }
+        self.ahead = part.records;
+        self.next = self.next.max(part.next);
+    }
+}
+
+/// Reads a part from the disk and decodes it, beside whatever else is to be done.
+fn begin(core: Arc<Core>, from: u64, found: u64, end: u64) -> JoinHandle<Result<Part, ReadError>> {
+    spawn_blocking(move || {
+        let batches = core.read(from, end, READ_BYTES)?;
+        let mut part = Part::at(from, found);
+        if batches.is_empty() {
+            // Nothing was found there when the log was opened, either.
+            part.next = end;
+        }
+        batches.into_iter().for_each(|(first, batch)| part.add(first, batch, decode));
+        Ok(part)
+    })
+}
+
+impl Part {
+    fn at(next: u64, found: u64) -> Self {
+        Self { next, records: VecDeque::new(), lost: 0, found }
+    }
+
+    fn add(
+        &mut self,
+        first: u64,
+        batch: Bytes,
+        decode: fn(Bytes, u64) -> Result<Decoded, EncodingError>,
+    ) {
+        let next = next_sequence(&batch, first);
+        match decode(batch, first) {
+            Ok(decoded) => {
+                // The first batch may begin before the cursor.
+                let from = self.next;
+                self.records.extend(decoded.records.into_iter().filter(|(n, _)| *n >= from));
+            }
+            Err(error) => {
+                let lost = next.saturating_sub(first.max(self.next));
+                tracing::error!(first, lost, %error, "records of the log cannot be read");
+                // What was damaged before is counted already.
+                if first >= self.found {
+                    self.lost += lost;
                 }
             }
-            self.next = self.next.max(next);
         }
+        self.next = self.next.max(next);
     }
 }

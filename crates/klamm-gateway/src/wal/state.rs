@@ -75,6 +75,8 @@ pub struct WalState {
     pub sync_records: Histogram,
     /// Why nothing is taken any more, if that is so.
     pub failed: Option<String>,
+    /// The disk had no room for what was to be written last; records are refused with `Full`, and each append tries again.
+    pub disk_full: bool,
     /// Why the last attempt to save the cursor failed; the next one is a second later.
     pub cursor_error: Option<String>,
     /// Why reading stands still; it is tried again every second.

@@ -183,6 +183,36 @@ fn a_promised_sector_that_reads_as_zeros_takes_nothing_else_with_it() {
 }
 
 #[test]
+fn a_long_backlog_is_read_in_order_while_more_comes() {
+    run(async {
+        let config = || WalConfig { segment_bytes: 700_000, recent_bytes: 10_000, ..small() };
+        let storage = Arc::new(MemoryStorage::new());
+        let (wal, reader, _) = Wal::open(storage.clone(), config()).unwrap();
+        for id in 0..300 {
+            wal.append(request(id, 10, 1000)).await.unwrap();
+        }
+        wal.close().await;
+        drop((wal, reader));
+        let (wal, mut reader, opened) = Wal::open(storage, config()).unwrap();
+        assert_eq!(opened.records, 3000);
+        let mut read = Vec::new();
+        for id in 300..400 {
+            wal.append(request(id, 10, 1000)).await.unwrap();
+            read.extend(reader.next(30_000).await.unwrap());
+        }
+        while read.len() < 4000 {
+            read.extend(reader.next(usize::MAX).await.unwrap());
+        }
+        assert!(read.windows(2).all(|two| two[0].0 < two[1].0), "in order");
+        let keys = read.iter().map(|(_, record)| record.key.clone());
+        let expected = (0..400).flat_map(|id| request(id, 10, 0)).map(|record| record.key);
+        assert!(keys.eq(expected));
+        wal.close().await;
+        assert!(reader.next(1).await.is_none());
+    });
+}
+
+#[test]
 fn a_failed_disk_fails_all_who_wait() {
     run(async {
         let storage = FaultyStorage::new();

@@ -1,14 +1,14 @@
 //! A life of a log without threads, what clients were told in it, and whether the log keeps to that.
 
 use crate::accepted::{Accepted, AcceptedHeader};
-use crate::wal::config::{AppendRefused, Opened, Receipt, WalConfig};
+use crate::wal::config::{AppendRefused, Opened, WalConfig};
 use crate::wal::core::{Core, Work};
 use crate::wal::encoding::{decode, encode, next_sequence};
+use crate::wal::group::Answered;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// A sequence of numbers that a seed determines (splitmix64).
 pub(super) struct Dice(u64);
@@ -62,15 +62,13 @@ fn intruder() -> Bytes {
         headers: vec![],
         idempotency: None,
     };
-    let batch = encode(std::iter::once(&record), 0, 1_000).unwrap();
+    let batch = encode(std::iter::once(&record), 0, 1_000, 0).unwrap();
     [&(1_u64 << 40).to_be_bytes()[..], &batch[8..]].concat().into()
 }
 
 pub(super) fn hash(id: u64) -> [u8; 16] {
     [id.to_be_bytes(), id.to_le_bytes()].concat().try_into().unwrap()
 }
-
-type Answered = oneshot::Receiver<Result<Receipt, AppendRefused>>;
 
 /// What the world knows: this has to be true for good.
 #[derive(Debug, Clone, Default)]
@@ -94,15 +92,14 @@ impl Clients {
     /// What they know now, answers included that they have not looked at yet.
     pub(super) fn look(&mut self) -> Known {
         let waiting = std::mem::take(&mut self.waiting);
-        for (id, mut answered) in waiting {
-            match answered.try_recv() {
-                Ok(Ok(receipt)) => {
+        for (id, answered) in waiting {
+            match answered.now() {
+                Some(Ok(receipt)) => {
                     assert_eq!(u64::from(receipt.count), self.known.sizes[&id]);
                     self.known.receipts.insert(receipt.first, id);
                 }
-                Ok(Err(refused)) => self.refusals.push(refused),
-                Err(oneshot::error::TryRecvError::Empty) => self.waiting.push((id, answered)),
-                Err(oneshot::error::TryRecvError::Closed) => panic!("{id} is never answered"),
+                Some(Err(refused)) => self.refusals.push(refused),
+                None => self.waiting.push((id, answered)),
             }
         }
         self.known.clone()

@@ -208,8 +208,15 @@ impl Connection {
                 () = clock.as_mut() => {
                     let overdue = pulse.overdue(&self.app.limits);
                     overdue.iter().for_each(|overdue| self.count(*overdue));
-                    if overdue.is_some() || *self.stage.borrow() == Stage::Ended {
-                        break;
+                    match overdue {
+                        // A client of HTTP/2 is told that it goes.
+                        Some(Overdue::Idle) if !finishing => {
+                            connection.as_mut().finish();
+                            finishing = true;
+                        }
+                        Some(_) => break,
+                        None if *self.stage.borrow() == Stage::Ended => break,
+                        None => {}
                     }
                     clock.as_mut().reset(Instant::now() + tick);
                 }

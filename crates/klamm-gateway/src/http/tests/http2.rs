@@ -1,11 +1,13 @@
 //! Requests of HTTP/2, by a client that knows it is spoken.
 
 use super::wire::Stage;
+use crate::http::Limits;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::time::Duration;
 use tokio::net::TcpStream;
 
 #[tokio::test]
@@ -47,5 +49,21 @@ async fn a_refused_body_ends_its_request_alone() {
         let body = Full::new(Bytes::from_static(b"{}"));
         let request = Request::post(format!("http://x/{path}")).body(body).unwrap();
         assert_eq!(client.send_request(request).await.unwrap().status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_ended_in_order() {
+    let limits = Limits { idle_timeout: Duration::from_millis(40), ..Limits::default() };
+    let stage = Stage::limited(limits).await;
+    let stream = TcpStream::connect(stage.address()).await.unwrap();
+    let (mut client, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driving = tokio::spawn(connection);
+    let request = Request::post("http://x/topics/a").body(Full::new(Bytes::from_static(b"1")));
+    assert_eq!(client.send_request(request.unwrap()).await.unwrap().status(), 202);
+    driving.await.unwrap().unwrap();
+    while stage.server.state().connections > 0 {
+        tokio::task::yield_now().await;
     }
 }

@@ -1,5 +1,6 @@
 //! What clients are answered with.
 
+use super::Admitted;
 use super::append::Appended;
 use super::refused::Refused;
 use super::server::Open;
@@ -20,6 +21,9 @@ use tokio::sync::mpsc;
 /// The content type of klamm's own answers, and of those of Confluent's version 3.
 pub(super) const JSON: &str = "application/json";
 
+/// How many lines that are wrong an answer tells of.
+const REFUSED_TOLD: usize = 1000;
+
 /// In which form a client is told what went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -37,6 +41,8 @@ pub(super) struct AnswerBody {
     content: Content,
     /// The request is open until its answer is gone.
     open: Option<Open>,
+    /// Room that the answer takes.
+    room: Option<Admitted>,
 }
 
 #[derive(Debug)]
@@ -51,12 +57,17 @@ pub(super) type Answer = Response<AnswerBody>;
 impl AnswerBody {
     /// All of it at once.
     fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(bytes.into()), open: None }
+        Self { content: Content::Whole(bytes.into()), open: None, room: None }
     }
 
     /// Piece by piece.
     fn pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
-        Self { content: Content::Pieces(pieces), open: None }
+        Self { content: Content::Pieces(pieces), open: None, room: None }
+    }
+
+    /// Takes room for as long as it is not gone.
+    pub(super) fn hold(&mut self, room: Admitted) {
+        self.room = Some(room);
     }
 
     /// Keeps its request open.
@@ -133,7 +144,7 @@ fn accepted_body(instance: &str, Receipt { first, count }: Receipt) -> String {
     body
 }
 
-/// 207: the lines that are records are in the log, and these are the others, by their places.
+/// 207: the lines that are records are in the log, and these are the others, by their places: the first thousand of them.
 pub(super) fn partial(
     instance: &str,
     appended: &Appended,
@@ -154,8 +165,10 @@ pub(super) fn partial(
     };
     let Receipt { first, count } = appended.receipt;
     let id = (count > 0).then(|| format!("{instance}/{first}"));
-    let refused: Vec<Value> = refused.iter().map(line).collect();
-    answer(207, JSON, json!({ "id": id, "count": count, "refused": refused }).to_string())
+    let told: Vec<Value> = refused.iter().take(REFUSED_TOLD).map(line).collect();
+    let all = refused.len();
+    let body = json!({ "id": id, "count": count, "refused": told, "refused_count": all });
+    answer(207, JSON, body.to_string())
 }
 
 /// What a client is told that is refused.

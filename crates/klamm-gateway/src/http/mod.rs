@@ -6,7 +6,7 @@
 //! | 202 | `{"id":"<instance>/<sequence>","count":n}` | the records are in the log, synced; the first has this id, the others follow |
 //! | 200 | the same with `"records":[{"partition","offset","timestamp"}]` | Kafka has them, and the client or the route wanted to wait for that |
 //! | 200, 207 | Confluent's, version 2 and 3 | what Kafka said; version 2 gets the 202 above when Kafka takes too long |
-//! | 207 | `{"id","count","refused":[{"index","status","detail"}]}` | some lines are no records, in partial mode |
+//! | 207 | `{"id","count","refused":[{"index","status","detail"}],"refused_count":n}` | some lines are no records, in partial mode |
 //! | 207, 422 | as 200, with `"error"`, `"error_code"`, `"reason"` | Kafka will never take some of the records, or any |
 //! | 4xx, 503 | [`Problem`]; for Confluent's requests `{"error_code","message"}` | nothing was taken |
 //!

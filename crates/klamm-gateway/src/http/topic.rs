@@ -14,6 +14,11 @@ use crate::{Accepted, Ack};
 use http::HeaderValue;
 use std::time::Duration;
 
+/// So many records are room that nobody counts.
+const FEW_RECORDS: usize = 16;
+/// What an answer says of a record, about.
+const TOLD_BYTES: usize = 128;
+
 /// Takes the records of a request.
 pub(super) async fn produce(
     app: &App,
@@ -24,7 +29,7 @@ pub(super) async fn produce(
     let confluent = is_confluent(&parts.headers);
     let rejected = |rejected: Rejected| Refused::rejected(&rejected, confluent);
     let held = Held { parts: &parts, rules: matched.rules, now_ms };
-    let Whole { bytes, name, admitted } = body::whole(app, held, body, left).await?;
+    let Whole { bytes, name, mut admitted } = body::whole(app, held, body, left).await?;
     let (envelope, query) = matched.envelope(&parts, peer, now_ms).map_err(rejected)?;
     let trace = trace::context(&parts.headers);
     let named = name.is_some() || fingerprint::is_named(&parts.headers);
@@ -52,8 +57,15 @@ pub(super) async fn produce(
     app.guard.charge(&who, size, records.len())?;
     let ack = if dialect == Dialect::ConfluentV2 { Ack::Kafka } else { matched.rules.ack };
     let Patience { wait, applied } = preference.patience(ack, app.limits.wait);
+    if records.len() > FEW_RECORDS {
+        let each = size_of::<Accepted>() + if wait.is_some() { TOLD_BYTES } else { 0 };
+        admitted.grow(size.saturating_add(records.len().saturating_mul(each)))?;
+    }
     let mut answer = append(app, records, wait, dialect, &refused).await?;
-    drop(admitted);
+    if wait.is_some() {
+        // An answer that tells of every record is many times as long as a short one needs to be.
+        answer.body_mut().hold(admitted);
+    }
     if let Some(applied) = applied.and_then(|applied| HeaderValue::try_from(applied).ok()) {
         answer.headers_mut().insert("preference-applied", applied);
     }

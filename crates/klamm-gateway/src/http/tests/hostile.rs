@@ -119,6 +119,19 @@ async fn bombs_and_abysses_are_refused() {
     assert_eq!((stage.wal.state().next, stage.server.state().admitted_bytes), (0, 0));
 }
 
+#[tokio::test]
+async fn many_records_in_few_bytes_need_their_room() {
+    let stage = Stage::limited(Limits { budget_bytes: 100_000, ..Limits::default() }).await;
+    let lines = "content-type: application/x-ndjson\r\n";
+    let reply = stage.ask(post("/topics/a", lines, "1\n".repeat(5000))).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
+    assert_eq!(stage.ask(post("/topics/a", lines, "1\n".repeat(100))).await.status, 202);
+    let reply = stage.ask(post("/topics/a?partial", lines, "{\n".repeat(5000))).await;
+    assert_eq!((reply.status, reply.json()["refused_count"].as_u64()), (207, Some(5000)));
+    assert!(reply.body.len() < 200_000);
+    assert_eq!((stage.wal.state().next, stage.server.state().admitted_bytes), (100, 0));
+}
+
 /// Sockets that each hold on to a request that never ends.
 async fn hold(stage: &Stage, count: usize, request: &str) -> Vec<Wire> {
     let mut held = Vec::new();

@@ -13,7 +13,8 @@ mod status;
 mod tests;
 mod text;
 
-pub use self::observed::{
-    ForwardFigures, HttpFigures, LastError, Observe, Observed, Phase, RouteFigures,
-};
+pub use self::observed::{ForwardFigures, LastError, Observe, Observed, Phase};
 pub use self::server::Management;
+
+/// What the pages call the version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,7 @@
 //! What the pages of the management port are made of.
 
-use crate::wal::{Histogram, WalState};
+use crate::http::HttpState;
+use crate::wal::WalState;
 use std::sync::Arc;
 
 /// Where a gateway is in its life.
@@ -25,45 +26,9 @@ pub struct Observed {
     /// Its log.
     pub wal: WalState,
     /// What HTTP does.
-    pub http: HttpFigures,
+    pub http: HttpState,
     /// What goes to Kafka.
     pub forward: ForwardFigures,
-}
-
-/// What HTTP does and has done since the start.
-#[derive(Debug, Clone, Default)]
-pub struct HttpFigures {
-    /// Open connections.
-    pub connections: u64,
-    /// Connections that were accepted.
-    pub connections_total: u64,
-    /// Requests that are worked on.
-    pub in_flight: u64,
-    /// Bytes of bodies in memory.
-    pub body_bytes: u64,
-    /// Bytes of bodies that may be in memory.
-    pub body_limit: u64,
-    /// Bytes of bodies that were read.
-    pub received_bytes: u64,
-    /// Records that were accepted.
-    pub records: u64,
-    /// Requests that were answered with what the same one was answered before.
-    pub replayed: u64,
-    /// Answers, by the name of the route.
-    pub routes: Vec<RouteFigures>,
-    /// Refusals by reason, out of a closed set.
-    pub refused: Vec<(&'static str, u64)>,
-}
-
-/// What a route has answered.
-#[derive(Debug, Clone)]
-pub struct RouteFigures {
-    /// Its name in the configuration, or that of a path that is always there.
-    pub route: Arc<str>,
-    /// Answers by status code.
-    pub statuses: Vec<(u16, u64)>,
-    /// How long they took, in microseconds.
-    pub latency_us: Histogram,
 }
 
 /// What goes to Kafka.

@@ -1,5 +1,6 @@
 //! Pure: the gateway as a whole, and its process.
 
+use super::super::VERSION;
 use super::super::health::{Health, judge};
 use super::super::observed::{Observed, Phase};
 use super::super::process::Process;
@@ -9,7 +10,7 @@ const PHASES: [(Phase, &str); 3] =
     [(Phase::Starting, "starting"), (Phase::Serving, "serving"), (Phase::Draining, "draining")];
 
 pub(super) fn write(text: &mut Text, observed: &Observed, process: &Process) {
-    let labels = [("version", env!("CARGO_PKG_VERSION")), ("log", &*observed.log)];
+    let labels = [("version", VERSION), ("log", &*observed.log)];
     text.gauge("klamm_gateway_build_info", "The gateway, and the id of its log.")
         .sample(&labels, 1);
     let mut family = text.gauge("klamm_gateway_phase", "1 for where the gateway is in its life.");

@@ -3,6 +3,7 @@
 use super::panels;
 use super::summary::Summary;
 use super::words::{duration, escape};
+use crate::management::VERSION;
 use crate::management::health::Health;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -74,11 +75,7 @@ fn since(summary: &Summary<'_>) -> String {
         "" => String::new(),
         id => format!("log <code>{}</code> · ", escape(id)),
     };
-    format!(
-        "{log}version {} · up {}",
-        env!("CARGO_PKG_VERSION"),
-        duration(summary.uptime_seconds().floor())
-    )
+    format!("{log}version {} · up {}", VERSION, duration(summary.uptime_seconds().floor()))
 }
 
 fn foot() -> String {

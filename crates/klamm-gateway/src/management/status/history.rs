@@ -37,18 +37,17 @@ impl History {
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
         }
-        let routes = &observed.http.routes;
-        let answers = routes.iter().flat_map(|route| route.statuses.iter().map(|(_, n)| n));
+        let http = &observed.http;
         self.samples.push_back(Sample {
             at_ms,
-            requests: answers.sum(),
-            refused: observed.http.refused.iter().map(|(_, count)| count).sum(),
-            records: observed.http.records,
+            requests: http.answers.iter().map(|answers| answers.count).sum(),
+            refused: http.refusals.iter().map(|(_, count)| count).sum(),
+            records: http.records,
             delivered: observed.forward.delivered,
             wal_bytes: observed.wal.bytes,
             sync_us: observed.wal.sync_us.clone(),
-            latency_us: routes.iter().fold(Histogram::default(), |sum, route| {
-                combine(&sum, &route.latency_us, u64::saturating_add)
+            latency_us: http.latency_us.iter().fold(Histogram::default(), |sum, (_, latency)| {
+                combine(&sum, latency, u64::saturating_add)
             }),
         });
     }

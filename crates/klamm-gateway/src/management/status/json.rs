@@ -1,6 +1,7 @@
 //! Pure: the page's figures for programs.
 
 use super::summary::{Spread, Summary, Trend};
+use crate::management::VERSION;
 use crate::management::health::full_bytes;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ pub(in crate::management) fn json(summary: &Summary<'_>) -> String {
         "state": summary.state(),
         "failures": verdict.failures,
         "concerns": verdict.concerns,
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": VERSION,
         "log": &*observed.log,
         "now_ms": summary.now_ms,
         "uptime_seconds": summary.uptime_seconds(),
@@ -60,18 +61,16 @@ fn spread(spread: &Spread) -> Value {
 fn http(summary: &Summary<'_>) -> Value {
     let http = &summary.observed.http;
     let mut answers = json!({});
-    for route in &http.routes {
-        for (status, count) in &route.statuses {
-            answers[&*route.route][status.to_string()] = (*count).into();
-        }
+    for given in &http.answers {
+        answers[given.route][given.status.to_string()] = given.count.into();
     }
     json!({
         "connections": http.connections,
-        "in_flight": http.in_flight,
+        "in_flight": http.open_requests,
         "accepted_records": http.records,
         "replayed_requests": http.replayed,
         "answers": answers,
-        "refused": counts(&http.refused),
+        "refused": counts(&http.refusals),
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) fn troubles(summary: &Summary<'_>) -> String {
 pub(super) fn tiles(summary: &Summary<'_>) -> String {
     let (rates, http, forward) =
         (&summary.rates, &summary.observed.http, &summary.observed.forward);
-    let refused: u64 = http.refused.iter().map(|(_, n)| n).sum();
+    let refused: u64 = http.refusals.iter().map(|(_, n)| n).sum();
     let tile = |id, name, now: f64, note: String, class, of: fn(&Sample) -> u64| {
         let values = summary.history.rates(of);
         let label = format!("{name} a second over the last five minutes");
@@ -70,7 +70,7 @@ pub(super) fn tiles(summary: &Summary<'_>) -> String {
 
 fn connections(summary: &Summary<'_>) -> String {
     let http = &summary.observed.http;
-    format!("{} connections, {} in flight", count(http.connections), count(http.in_flight))
+    format!("{} connections, {} in flight", http.connections, http.open_requests)
 }
 
 /// The write-ahead log.
@@ -88,9 +88,10 @@ pub(super) fn log(summary: &Summary<'_>) -> String {
     let values = summary.history.values(|s| s.wal_bytes);
     let drawing = lines("Bytes in the log", &[Line { class: "in", values: &values }], 0.0);
     let oldest = wal.oldest_age.map_or("–".to_owned(), |age| duration(age.as_secs_f64()));
+    let of_full = format!("Of {} at most", bytes(full));
     let facts = [
-        ("Bytes", format!("{} <small>of {}</small>", bytes(wal.bytes), bytes(full))),
-        ("Not in Kafka yet", format!("{} <small>records</small>", count(summary.lag()))),
+        (&*of_full, bytes(wal.bytes)),
+        ("Records not in Kafka", count(summary.lag())),
         ("Oldest waits", oldest),
         ("Outlook", trend(summary.trend)),
     ];
@@ -146,12 +147,12 @@ fn list(facts: &[(&str, String)]) -> String {
 
 /// Syncs of the last minute.
 pub(super) fn syncs(summary: &Summary<'_>) -> String {
-    spread("syncs", "Syncs to the disk", "syncs", &summary.syncs, "out")
+    spread("syncs", "Syncs to the disk", "Syncs in a minute", &summary.syncs, "out")
 }
 
 /// Answers of the last minute.
 pub(super) fn latencies(summary: &Summary<'_>) -> String {
-    spread("latencies", "Time to answer", "answers", &summary.latencies, "ask")
+    spread("latencies", "Time to answer", "Answers in a minute", &summary.latencies, "ask")
 }
 
 fn spread(id: &str, title: &str, what: &str, spread: &Spread, class: &str) -> String {
@@ -169,13 +170,13 @@ fn spread(id: &str, title: &str, what: &str, spread: &Spread, class: &str) -> St
         ("Median", figure(spread.p50)),
         ("99 %", figure(spread.p99)),
         ("Mean", mean),
-        ("In the last minute", format!("{} <small>{what}</small>", count(all))),
+        (what, count(all)),
     ];
     let label = format!("{title}: {} at the median, {} at 99 %", facts[0].1, facts[1].1);
     let drawing = bars(&label, &spread.histogram, class);
     format!(
         "<section id=\"{id}\" data-live class=\"half\"><h2>{title}</h2>{}{drawing}<p class=\"axis\" aria-hidden=\"true\">\
-         <span>16 µs</span><span>500 µs</span><span>16 ms</span><span>longer</span></p></section>",
+         <span>16 µs</span><span>512 µs</span><span>16 ms</span><span>0.5 s</span><span>longer</span></p></section>",
         list(&facts)
     )
 }
@@ -183,20 +184,19 @@ fn spread(id: &str, title: &str, what: &str, spread: &Spread, class: &str) -> St
 /// Answers by route and status.
 pub(super) fn answers(summary: &Summary<'_>) -> String {
     let mut rows = String::new();
-    for route in &summary.observed.http.routes {
-        for (status, n) in &route.statuses {
-            let class = match status {
-                500.. => "bad",
-                400.. => "degraded",
-                _ => "good",
-            };
-            let _ = write!(
-                rows,
-                "<tr><td>{}</td><td><span class=\"code {class}\">{status}</span></td><td>{}</td></tr>",
-                escape(&route.route),
-                count(*n)
-            );
-        }
+    for answers in &summary.observed.http.answers {
+        let class = match answers.status {
+            500.. => "bad",
+            400.. => "degraded",
+            _ => "good",
+        };
+        let _ = write!(
+            rows,
+            "<tr><td>{}</td><td><span class=\"code {class}\">{}</span></td><td>{}</td></tr>",
+            escape(answers.route),
+            answers.status,
+            count(answers.count)
+        );
     }
     table(
         "answers",
@@ -210,7 +210,7 @@ pub(super) fn answers(summary: &Summary<'_>) -> String {
 /// Refusals and dead letters by reason.
 pub(super) fn refusals(summary: &Summary<'_>) -> String {
     let (http, forward) = (&summary.observed.http, &summary.observed.forward);
-    let kinds = [("refused", &http.refused), ("dead letter", &forward.dead_letters)];
+    let kinds = [("refused", &http.refusals), ("dead letter", &forward.dead_letters)];
     let mut rows = String::new();
     for (kind, counts) in kinds {
         for (reason, n) in counts.iter().filter(|(_, n)| *n > 0) {

@@ -9,8 +9,10 @@ use crate::wal::Histogram;
 
 /// Seconds that rates are taken over: short enough to follow, long enough to read.
 const RATE_WINDOW: usize = 5;
-/// Seconds that histograms and the log's growth are taken over.
+/// Seconds that histograms are taken over.
 const LONG_WINDOW: usize = 60;
+/// Seconds that the log's growth is taken over: a log that begins to drain says so soon.
+const TREND_WINDOW: usize = 10;
 /// Bytes a second below which the log neither grows nor shrinks.
 const STEADY: f64 = 1024.0;
 
@@ -47,7 +49,7 @@ pub(super) struct Spread {
     pub(super) p99: Option<u64>,
 }
 
-/// Where the log goes at the rate of the last minute.
+/// Where the log goes at the rate of the last seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Trend {
     Empty,
@@ -80,7 +82,7 @@ impl<'a> Summary<'a> {
             rates,
             syncs: Spread::of(history.syncs(LONG_WINDOW)),
             latencies: Spread::of(history.latencies(LONG_WINDOW)),
-            trend: Trend::of(observed, history.slope(LONG_WINDOW, |s| s.wal_bytes)),
+            trend: Trend::of(observed, history.slope(TREND_WINDOW, |s| s.wal_bytes)),
         }
     }
 

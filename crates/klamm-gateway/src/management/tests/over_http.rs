@@ -104,7 +104,7 @@ fn the_page_is_whole_without_its_script_and_names_are_only_text() {
         for part in [
             "content-security-policy: default-src 'none'; style-src 'sha256-",
             "<title>degraded · klamm gateway</title>",
-            "420 MiB <small>of 922 MiB",
+            "<dt>Of 922 MiB at most</dt><dd>420 MiB</dd>",
             "8,000,000",
             "git &quot;hub&quot;\\hooks",
             "&lt;max.message.bytes&gt; &amp; &quot;more&quot;",

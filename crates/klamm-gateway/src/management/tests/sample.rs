@@ -1,6 +1,7 @@
 //! A gateway with something in every field.
 
-use super::super::{ForwardFigures, HttpFigures, LastError, Observed, Phase, RouteFigures};
+use super::super::{ForwardFigures, LastError, Observed, Phase};
+use crate::http::{Answers, HttpState};
 use crate::wal::{Histogram, WalState};
 use std::time::Duration;
 
@@ -40,26 +41,27 @@ pub(in super::super) fn busy() -> Observed {
     }
 }
 
-fn http() -> HttpFigures {
-    let route = |name: &str, statuses: &[(u16, u64)]| RouteFigures {
-        route: name.into(),
-        statuses: statuses.to_vec(),
-        latency_us: histogram(9),
-    };
-    HttpFigures {
+fn http() -> HttpState {
+    let hooks = "git \"hub\"\\hooks";
+    let answers = [
+        ("topics", 202, 8_000_000),
+        ("topics", 400, 12),
+        ("topics", 503, 7),
+        (hooks, 202, 900),
+        (hooks, 401, 3),
+    ];
+    HttpState {
         connections: 64,
-        connections_total: 4711,
-        in_flight: 12,
-        body_bytes: 90_000,
-        body_limit: 256 << 20,
-        received_bytes: 3 << 30,
+        accepted: 4711,
+        open_requests: 12,
+        admitted_bytes: 90_000,
+        body_bytes: 3 << 30,
         records: 8_999_000,
         replayed: 31,
-        routes: vec![
-            route("topics", &[(202, 8_000_000), (400, 12), (503, 7)]),
-            route("git \"hub\"\\hooks", &[(202, 900), (401, 3)]),
-        ],
-        refused: vec![("log_full", 7), ("invalid", 12), ("unauthenticated", 3)],
+        answers: answers.map(|(route, status, count)| Answers { route, status, count }).to_vec(),
+        latency_us: vec![("topics", histogram(9)), (hooks, histogram(11))],
+        refusals: vec![("log_full", 7), ("invalid", 12), ("unauthenticated", 3)],
+        ..HttpState::default()
     }
 }
 

@@ -58,9 +58,14 @@ fn failures(observed: &Observed) -> Vec<String> {
 fn concerns(observed: &Observed) -> Vec<String> {
     let (wal, forward) = (&observed.wal, &observed.forward);
     let mut concerns = Vec::new();
+    let waiting = observed.lag_records();
     if observed.phase != Phase::Starting && !forward.connected {
-        let waiting = wal.next.saturating_sub(wal.released);
-        concerns.push(format!("Kafka cannot be reached; {waiting} records wait in the log"));
+        concerns.push(format!("Kafka was not reached yet; {waiting} records wait in the log"));
+    } else if let Some(age) = observed.long_wait() {
+        let seconds = age.as_secs();
+        concerns.push(format!(
+            "Kafka is away or slow: {waiting} records wait in the log, the oldest for {seconds} s"
+        ));
     }
     if let Some(why) = &wal.read_error {
         concerns.push(format!("the log cannot be read, and nothing goes to Kafka: {why}"));
@@ -70,8 +75,11 @@ fn concerns(observed: &Observed) -> Vec<String> {
             "the log's cursor cannot be saved, so that a restart sends records again: {why}"
         ));
     }
-    if forward.stuck_partitions > 0 {
-        concerns.push(format!("{} partitions take no records", forward.stuck_partitions));
+    if !forward.stuck.is_empty() {
+        concerns.push(format!("{} partitions take no records", forward.stuck.len()));
+    }
+    if let Some((_, why)) = &forward.dead_letter_error {
+        concerns.push(format!("a dead letter can be put nowhere: {why}"));
     }
     if wal.lost > 0 {
         concerns.push(format!("{} accepted records can not be read from the log", wal.lost));
@@ -116,6 +124,7 @@ pub(super) fn ready(observed: &Observed) -> (bool, String) {
 mod tests {
     use super::*;
     use crate::wal::WalState;
+    use std::time::{Duration, UNIX_EPOCH};
 
     fn serving() -> Observed {
         let wal = WalState { max_bytes: 1000, bytes: 899, ..WalState::default() };
@@ -147,12 +156,17 @@ mod tests {
             o.wal.next = 7;
         });
         let expected =
-            "ready, but degraded\ndegraded: Kafka cannot be reached; 7 records wait in the log\n";
+            "ready, but degraded\ndegraded: Kafka was not reached yet; 7 records wait in the log\n";
         assert_eq!(away, (true, expected.to_owned()));
-        let changes: [fn(&mut Observed); 4] = [
+        let changes: [fn(&mut Observed); 6] = [
             |o| o.wal.read_error = Some("EIO".to_owned()),
             |o| o.wal.cursor_error = Some("EIO".to_owned()),
-            |o| o.forward.stuck_partitions = 1,
+            |o| o.forward.stuck = vec![("t".to_owned(), None)],
+            |o| o.forward.dead_letter_error = Some((UNIX_EPOCH, "full".to_owned())),
+            |o| {
+                o.wal.next = 1;
+                o.wal.oldest_age = Some(Duration::from_secs(10));
+            },
             |o| o.wal.lost = 1,
         ];
         for change in changes {

@@ -13,7 +13,7 @@ mod status;
 mod tests;
 mod text;
 
-pub use self::observed::{ForwardFigures, LastError, Observe, Observed, Phase};
+pub use self::observed::{Observe, Observed, Phase};
 pub use self::server::Management;
 
 /// What the pages call the version.

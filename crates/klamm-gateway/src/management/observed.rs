@@ -1,8 +1,10 @@
 //! What the pages of the management port are made of.
 
+use crate::forward::ForwardState;
 use crate::http::HttpState;
 use crate::wal::WalState;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a gateway is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,35 +30,22 @@ pub struct Observed {
     /// What HTTP does.
     pub http: HttpState,
     /// What goes to Kafka.
-    pub forward: ForwardFigures,
+    pub forward: ForwardState,
 }
 
-/// What goes to Kafka.
-#[derive(Debug, Clone, Default)]
-pub struct ForwardFigures {
-    /// Whether Kafka answers.
-    pub connected: bool,
-    /// Records that were sent and not acknowledged yet.
-    pub in_flight: u64,
-    /// Records that Kafka has acknowledged.
-    pub delivered: u64,
-    /// Records that were handed to the client once more.
-    pub retried: u64,
-    /// Records that Kafka will never take, by reason, out of a closed set.
-    pub dead_letters: Vec<(&'static str, u64)>,
-    /// Partitions that take nothing for now.
-    pub stuck_partitions: u64,
-    /// What went wrong last, the latest first.
-    pub errors: Vec<LastError>,
-}
+/// How long a record may wait before Kafka is said to be slow, or away.
+const LONG_WAIT: Duration = Duration::from_secs(10);
 
-/// Something that went wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastError {
-    /// Milliseconds since 1970.
-    pub at_ms: i64,
-    /// What.
-    pub what: String,
+impl Observed {
+    /// Accepted records that Kafka does not have yet.
+    pub(super) fn lag_records(&self) -> u64 {
+        self.wal.next.saturating_sub(self.wal.released)
+    }
+
+    /// How long the oldest record has waited, when that is long.
+    pub(super) fn long_wait(&self) -> Option<Duration> {
+        self.wal.oldest_age.filter(|age| *age >= LONG_WAIT && self.lag_records() > 0)
+    }
 }
 
 /// A gateway that can be looked at.

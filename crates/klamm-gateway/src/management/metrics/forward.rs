@@ -2,29 +2,13 @@
 
 use super::super::observed::Observed;
 use super::super::text::Text;
+use crate::forward::ForwardState;
 
 pub(super) fn write(text: &mut Text, observed: &Observed) {
     lag(text, observed);
     let forward = &observed.forward;
-    text.gauge("klamm_gateway_kafka_connected", "1 when Kafka answers.")
-        .value(u8::from(forward.connected));
-    text.gauge(
-        "klamm_gateway_forward_in_flight_records",
-        "Records that were sent and not acknowledged yet.",
-    )
-    .value(forward.in_flight);
-    text.gauge("klamm_gateway_forward_stuck_partitions", "Partitions that take nothing for now.")
-        .value(forward.stuck_partitions);
-    text.counter(
-        "klamm_gateway_forward_delivered_records_total",
-        "Records that Kafka has acknowledged.",
-    )
-    .value(forward.delivered);
-    text.counter(
-        "klamm_gateway_forward_retried_records_total",
-        "Records that were handed to the client once more.",
-    )
-    .value(forward.retried);
+    gauges(text, forward);
+    counters(text, forward);
     let mut family = text.counter(
         "klamm_gateway_forward_dead_letters_total",
         "Records that Kafka will never take, by reason.",
@@ -34,10 +18,76 @@ pub(super) fn write(text: &mut Text, observed: &Observed) {
     }
 }
 
+fn gauges(text: &mut Text, forward: &ForwardState) {
+    let gauges = [
+        (
+            "klamm_gateway_kafka_connected",
+            "1 when Kafka was reached; that it is away since then is seen from the lag.",
+            u64::from(forward.connected),
+        ),
+        (
+            "klamm_gateway_forward_in_flight_records",
+            "Records that were sent and not acknowledged yet.",
+            forward.in_flight,
+        ),
+        (
+            "klamm_gateway_forward_stuck_partitions",
+            "Partitions that take nothing for now; at most 100 are counted.",
+            forward.stuck.len() as u64,
+        ),
+        (
+            "klamm_gateway_forward_dead_letter_failing",
+            "1 when a dead letter can be put nowhere; it is tried again.",
+            u64::from(forward.dead_letter_error.is_some()),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        text.gauge(name, help).value(value);
+    }
+}
+
+fn counters(text: &mut Text, forward: &ForwardState) {
+    let counters = [
+        (
+            "klamm_gateway_forward_sent_records_total",
+            "Records given to the producer, further tries included.",
+            forward.sent,
+        ),
+        (
+            "klamm_gateway_forward_delivered_records_total",
+            "Records of the log that Kafka has acknowledged.",
+            forward.delivered,
+        ),
+        (
+            "klamm_gateway_forward_retried_records_total",
+            "Tries that failed; the record was or is sent again.",
+            forward.retried,
+        ),
+        (
+            "klamm_gateway_forward_rebuilt_producers_total",
+            "Producers that were made anew after a failure that ends one.",
+            forward.rebuilt,
+        ),
+        (
+            "klamm_gateway_unlogged_delivered_records_total",
+            "Records of ack=memory that Kafka has acknowledged.",
+            forward.unlogged_delivered,
+        ),
+        (
+            "klamm_gateway_unlogged_lost_records_total",
+            "Records of ack=memory that are lost.",
+            forward.unlogged_lost,
+        ),
+    ];
+    for (name, help, value) in counters {
+        text.counter(name, help).value(value);
+    }
+}
+
 fn lag(text: &mut Text, observed: &Observed) {
     let wal = &observed.wal;
     text.gauge("klamm_gateway_drain_lag_records", "Accepted records that Kafka does not have yet.")
-        .value(wal.next.saturating_sub(wal.released));
+        .value(observed.lag_records());
     text.gauge("klamm_gateway_drain_lag_bytes", "Bytes in the log that Kafka does not have yet.")
         .value(wal.bytes.saturating_sub(wal.queued_bytes));
     text.gauge(

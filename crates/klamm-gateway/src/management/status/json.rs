@@ -44,7 +44,7 @@ fn wal(summary: &Summary<'_>) -> Value {
         "bytes": wal.bytes,
         "full_bytes": full_bytes(wal.max_bytes),
         "capacity_bytes": wal.max_bytes,
-        "lag_records": summary.lag(),
+        "lag_records": summary.observed.lag_records(),
         "oldest_seconds": wal.oldest_age.map(|age| age.as_secs_f64()),
         "drain_bytes_per_second": wal.drain_bytes_per_second,
         "full_in_seconds": full_in,
@@ -76,14 +76,14 @@ fn http(summary: &Summary<'_>) -> Value {
 
 fn kafka(summary: &Summary<'_>) -> Value {
     let forward = &summary.observed.forward;
-    let errors = forward.errors.iter().map(|e| json!({"at_ms": e.at_ms, "error": e.what}));
+    let errors = summary.errors().map(|(at_ms, error)| json!({"at_ms": at_ms, "error": error}));
     json!({
         "connected": forward.connected,
         "in_flight": forward.in_flight,
         "delivered": forward.delivered,
         "retried": forward.retried,
-        "stuck_partitions": forward.stuck_partitions,
-        "dead_letters": counts(&forward.dead_letters),
+        "stuck_partitions": forward.stuck,
+        "dead_letters": forward.dead_letters,
         "errors": errors.collect::<Vec<_>>(),
     })
 }

@@ -91,7 +91,7 @@ pub(super) fn log(summary: &Summary<'_>) -> String {
     let of_full = format!("Of {} at most", bytes(full));
     let facts = [
         (&*of_full, bytes(wal.bytes)),
-        ("Records not in Kafka", count(summary.lag())),
+        ("Records not in Kafka", count(summary.observed.lag_records())),
         ("Oldest waits", oldest),
         ("Outlook", trend(summary.trend)),
     ];
@@ -114,15 +114,19 @@ fn trend(trend: Trend) -> String {
 /// What goes to Kafka.
 pub(super) fn kafka(summary: &Summary<'_>) -> String {
     let (wal, forward) = (&summary.observed.wal, &summary.observed.forward);
-    let connected = if forward.connected { "connected" } else { "away" };
-    let dead: u64 = forward.dead_letters.iter().map(|(_, n)| n).sum();
+    let (dot, state) = match summary.observed.long_wait() {
+        _ if !forward.connected => ("away", "not reached"),
+        Some(_) => ("away", "away or slow"),
+        None => ("connected", "connected"),
+    };
+    let dead: u64 = forward.dead_letters.values().sum();
     let drain = format!("{}<small>/s</small>", bytes(wal.drain_bytes_per_second as u64));
     let facts = [
-        ("Kafka", format!("<span class=\"dot {connected}\"></span>{connected}")),
+        ("Kafka", format!("<span class=\"dot {dot}\"></span>{state}")),
         ("Takes", drain),
         ("In flight", format!("{} <small>records</small>", count(forward.in_flight))),
         ("Sent again", format!("{} <small>records</small>", count(forward.retried))),
-        ("Stuck partitions", count(forward.stuck_partitions)),
+        ("Stuck partitions", forward.stuck.len().to_string()),
         ("Dead letters", count(dead)),
     ];
     let (inward, outward) =
@@ -210,17 +214,12 @@ pub(super) fn answers(summary: &Summary<'_>) -> String {
 /// Refusals and dead letters by reason.
 pub(super) fn refusals(summary: &Summary<'_>) -> String {
     let (http, forward) = (&summary.observed.http, &summary.observed.forward);
-    let kinds = [("refused", &http.refusals), ("dead letter", &forward.dead_letters)];
+    let refused = http.refusals.iter().map(|(reason, n)| (*reason, "refused", *n));
+    let dead = forward.dead_letters.iter().map(|(reason, n)| (&**reason, "dead letter", *n));
     let mut rows = String::new();
-    for (kind, counts) in kinds {
-        for (reason, n) in counts.iter().filter(|(_, n)| *n > 0) {
-            let _ = write!(
-                rows,
-                "<tr><td>{}</td><td>{kind}</td><td>{}</td></tr>",
-                escape(reason),
-                count(*n)
-            );
-        }
+    for (reason, kind, n) in refused.chain(dead).filter(|(_, _, n)| *n > 0) {
+        let (reason, n) = (escape(reason), count(n));
+        let _ = write!(rows, "<tr><td>{reason}</td><td>{kind}</td><td>{n}</td></tr>");
     }
     table(
         "refusals",
@@ -245,14 +244,14 @@ fn table(id: &str, title: &str, names: [&str; 3], rows: &str, empty: &str) -> St
 /// What went wrong last.
 pub(super) fn errors(summary: &Summary<'_>) -> String {
     let mut items = String::new();
-    for error in summary.observed.forward.errors.iter().take(MAX_ERRORS) {
-        let ago = summary.now_ms.saturating_sub(error.at_ms).max(0) as f64 / 1000.0;
-        let at = jiff::Timestamp::from_millisecond(error.at_ms).unwrap_or_default();
+    for (at_ms, what) in summary.errors().take(MAX_ERRORS) {
+        let ago = summary.now_ms.saturating_sub(at_ms).max(0) as f64 / 1000.0;
+        let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
         let _ = write!(
             items,
             "<li><time datetime=\"{at}\">{} ago</time> {}</li>",
             duration(ago.floor()),
-            escape(&error.what)
+            escape(what)
         );
     }
     let body = match items.as_str() {

@@ -6,6 +6,7 @@ use crate::management::health::{Health, Verdict, full_bytes, judge};
 use crate::management::observed::Observed;
 use crate::management::process::Process;
 use crate::wal::Histogram;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds that rates are taken over: short enough to follow, long enough to read.
 const RATE_WINDOW: usize = 5;
@@ -86,17 +87,19 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Accepted records that Kafka does not have yet.
-    pub(super) fn lag(&self) -> u64 {
-        self.observed.wal.next.saturating_sub(self.observed.wal.released)
-    }
-
     pub(super) fn state(&self) -> &'static str {
         match self.verdict.health {
             Health::Good => "ready",
             Health::Degraded => "degraded",
             Health::NotReady => "not ready",
         }
+    }
+
+    /// What went wrong last, the latest first: milliseconds since 1970, and what.
+    pub(super) fn errors(&self) -> impl Iterator<Item = (i64, &str)> {
+        let since_1970 = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ms = move |at| i64::try_from(since_1970(at).as_millis()).unwrap_or(i64::MAX);
+        self.observed.forward.last_errors.iter().rev().map(move |(at, what)| (ms(at), &**what))
     }
 
     pub(super) fn uptime_seconds(&self) -> f64 {

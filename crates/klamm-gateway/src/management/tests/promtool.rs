@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-fn promtool() -> Option<OsString> {
+pub(super) fn promtool() -> Option<OsString> {
     let tool = std::env::var_os("KLAMM_TEST_PROMTOOL").unwrap_or_else(|| "promtool".into());
     let version = Command::new(&tool).arg("--version").output();
     version.is_ok_and(|output| output.status.success()).then_some(tool)

@@ -1,9 +1,10 @@
 //! A gateway with something in every field.
 
-use super::super::{ForwardFigures, LastError, Observed, Phase};
+use super::super::{Observed, Phase};
+use crate::forward::ForwardState;
 use crate::http::{Answers, HttpState};
 use crate::wal::{Histogram, WalState};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Counts around a bucket, as measured ones are.
 pub(in super::super) fn histogram(around: usize) -> Histogram {
@@ -65,21 +66,24 @@ fn http() -> HttpState {
     }
 }
 
-fn forward() -> ForwardFigures {
-    let error = |at_ms, what: &str| LastError { at_ms, what: what.to_owned() };
-    ForwardFigures {
+fn forward() -> ForwardState {
+    let error = |seconds, what: &str| (UNIX_EPOCH + Duration::from_secs(seconds), what.to_owned());
+    let dead_letters = [("MESSAGE_TOO_LARGE", 9), ("INVALID_TOPIC_EXCEPTION", 1)];
+    ForwardState {
         connected: true,
         in_flight: 4000,
+        sent: 7_304_000,
         delivered: 7_299_990,
         retried: 8,
-        dead_letters: vec![("MESSAGE_TOO_LARGE", 9), ("INVALID_TOPIC_EXCEPTION", 1)],
-        stuck_partitions: 1,
-        errors: vec![
-            error(1_763_762_400_000, "orders-3: NOT_LEADER_OR_FOLLOWER"),
-            error(
-                1_763_762_100_000,
-                "orders: the record is larger than <max.message.bytes> & \"more\"",
-            ),
+        rebuilt: 1,
+        unlogged_delivered: 77,
+        unlogged_lost: 3,
+        dead_letters: dead_letters.map(|(reason, n)| (reason.to_owned(), n)).into(),
+        stuck: vec![("orders".to_owned(), Some(3))],
+        last_errors: vec![
+            error(1_763_762_100, "orders: larger than <max.message.bytes> & \"more\""),
+            error(1_763_762_400, "orders-3: NOT_LEADER_OR_FOLLOWER"),
         ],
+        ..ForwardState::default()
     }
 }

@@ -4,7 +4,7 @@ use crate::forward::ForwardState;
 use crate::http::HttpState;
 use crate::wal::WalState;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where a gateway is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +40,13 @@ impl Observed {
     /// Accepted records that Kafka does not have yet.
     pub(super) fn lag_records(&self) -> u64 {
         self.wal.next.saturating_sub(self.wal.released)
+    }
+
+    /// What went wrong last, the latest first: milliseconds since 1970, and what.
+    pub(super) fn errors(&self) -> impl Iterator<Item = (i64, &str)> {
+        let since_1970 = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ms = move |at| i64::try_from(since_1970(at).as_millis()).unwrap_or(i64::MAX);
+        self.forward.last_errors.iter().rev().map(move |(at, what)| (ms(at), &**what))
     }
 
     /// How long the oldest record has waited, when that is long.

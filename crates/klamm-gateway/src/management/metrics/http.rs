@@ -38,7 +38,7 @@ fn requests(text: &mut Text, http: &HttpState) {
     let mut family =
         text.counter("klamm_gateway_http_requests_total", "Answers, by route and status code.");
     for answers in &http.answers {
-        let labels = [("route", answers.route), ("status", &*answers.status.to_string())];
+        let labels = [("route", &*answers.route), ("status", &*answers.status.to_string())];
         family.sample(&labels, answers.count);
     }
     let mut family = text.histogram(

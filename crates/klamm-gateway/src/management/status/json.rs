@@ -62,7 +62,7 @@ fn http(summary: &Summary<'_>) -> Value {
     let http = &summary.observed.http;
     let mut answers = json!({});
     for given in &http.answers {
-        answers[given.route][given.status.to_string()] = given.count.into();
+        answers[&*given.route][given.status.to_string()] = given.count.into();
     }
     json!({
         "connections": http.connections,
@@ -76,7 +76,8 @@ fn http(summary: &Summary<'_>) -> Value {
 
 fn kafka(summary: &Summary<'_>) -> Value {
     let forward = &summary.observed.forward;
-    let errors = summary.errors().map(|(at_ms, error)| json!({"at_ms": at_ms, "error": error}));
+    let errors =
+        summary.observed.errors().map(|(at_ms, error)| json!({"at_ms": at_ms, "error": error}));
     json!({
         "connected": forward.connected,
         "in_flight": forward.in_flight,

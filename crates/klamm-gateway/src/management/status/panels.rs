@@ -197,7 +197,7 @@ pub(super) fn answers(summary: &Summary<'_>) -> String {
         let _ = write!(
             rows,
             "<tr><td>{}</td><td><span class=\"code {class}\">{}</span></td><td>{}</td></tr>",
-            escape(answers.route),
+            escape(&answers.route),
             answers.status,
             count(answers.count)
         );
@@ -244,7 +244,7 @@ fn table(id: &str, title: &str, names: [&str; 3], rows: &str, empty: &str) -> St
 /// What went wrong last.
 pub(super) fn errors(summary: &Summary<'_>) -> String {
     let mut items = String::new();
-    for (at_ms, what) in summary.errors().take(MAX_ERRORS) {
+    for (at_ms, what) in summary.observed.errors().take(MAX_ERRORS) {
         let ago = summary.now_ms.saturating_sub(at_ms).max(0) as f64 / 1000.0;
         let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
         let _ = write!(

@@ -6,7 +6,6 @@ use crate::management::health::{Health, Verdict, full_bytes, judge};
 use crate::management::observed::Observed;
 use crate::management::process::Process;
 use crate::wal::Histogram;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds that rates are taken over: short enough to follow, long enough to read.
 const RATE_WINDOW: usize = 5;
@@ -93,13 +92,6 @@ impl<'a> Summary<'a> {
             Health::Degraded => "degraded",
             Health::NotReady => "not ready",
         }
-    }
-
-    /// What went wrong last, the latest first: milliseconds since 1970, and what.
-    pub(super) fn errors(&self) -> impl Iterator<Item = (i64, &str)> {
-        let since_1970 = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ms = move |at| i64::try_from(since_1970(at).as_millis()).unwrap_or(i64::MAX);
-        self.observed.forward.last_errors.iter().rev().map(move |(at, what)| (ms(at), &**what))
     }
 
     pub(super) fn uptime_seconds(&self) -> f64 {

@@ -29,7 +29,7 @@ fn known() -> BTreeMap<String, BTreeSet<String>> {
         let labels = label.captures_iter(&line[end..]).map(|found| found[1].to_owned());
         known.entry(line[..end].to_owned()).or_default().extend(labels);
     }
-    let record = Regex::new(r"- record: (\S+)").unwrap();
+    let record = Regex::new(r"- record: ([a-z0-9_:]+)").unwrap();
     for found in record.captures_iter(&read("prometheus/rules.yaml")) {
         known.entry(found[1].to_owned()).or_default();
     }
@@ -39,8 +39,9 @@ fn known() -> BTreeMap<String, BTreeSet<String>> {
 /// Names and labels in a text that no gateway gives. Prometheus adds `job` and `instance`.
 fn unknown(text: &str) -> Vec<String> {
     let known = known();
-    let name = Regex::new(r"\b((?:klamm_gateway|process)[_:][a-z0-9_:]+)(\{[^}]*\})?").unwrap();
-    let label = Regex::new(r"([a-z_]+)\s*[!=]").unwrap();
+    let name = Regex::new(r"(?:^|[^a-z_:])((?:klamm_gateway|process)[_:][a-z0-9_:]+)(\{[^}]*\})?")
+        .unwrap();
+    let label = Regex::new(r"([a-z_]+)[!=]").unwrap();
     let mut unknown = Vec::new();
     for found in name.captures_iter(text) {
         let Some(labels) = known.get(&found[1]) else {

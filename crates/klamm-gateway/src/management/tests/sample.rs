@@ -59,8 +59,10 @@ fn http() -> HttpState {
         body_bytes: 3 << 30,
         records: 8_999_000,
         replayed: 31,
-        answers: answers.map(|(route, status, count)| Answers { route, status, count }).to_vec(),
-        latency_us: vec![("topics", histogram(9)), (hooks, histogram(11))],
+        answers: answers
+            .map(|(route, status, count)| Answers { route: route.into(), status, count })
+            .to_vec(),
+        latency_us: vec![("topics".into(), histogram(9)), (hooks.into(), histogram(11))],
         refusals: vec![("log_full", 7), ("invalid", 12), ("unauthenticated", 3)],
         ..HttpState::default()
     }

@@ -33,7 +33,8 @@ pub struct Service {
     pub outcomes: Outcomes,
     /// Who may send what.
     pub guard: Guard,
-    /// Where requests go.
+    /// Where requests go. A route with [`Ack::Memory`](crate::Ack::Memory) gets more than it asks for: its records go
+    /// through the log like all others.
     pub routes: Routes,
     /// Which pages of other origins, and which senders of events, may ask before they send.
     pub asking: Asking,

@@ -18,6 +18,9 @@ mod stage;
 mod table;
 mod workloads;
 
+pub(crate) use self::broker::Broker;
+pub(crate) use self::brokers::usage;
+
 use crate::failure::{Failure, Result};
 use crate::flags::Flags;
 use crate::place::Place;
@@ -48,7 +51,7 @@ cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,
      the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
      otherwise built; --plain sends without a producer id where no client library is in between
 
-cargo xtask bench gateway [--rounds 3] [--seconds 10] [--cases single,ndjson] [--peers klamm,hyper-noop,…]
+cargo xtask bench gateway [--rounds 3] [--seconds 10] [--cases single,ndjson,lone,overload] [--peers klamm,hyper-noop,…]
                           [--connections 64,256] [--bootstrap-server HOST:PORT | --on kafka|klamm] [--klamm PROGRAM]
      the same requests of 230 bytes of JSON to every gateway, in turns, by `klamm perf http`: requests a second, latency, CPU
      per request of the gateway's process, and what of the accepted is in Kafka afterwards. PROGRAM is the klamm that

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::broker::Broker;
@@ -157,6 +157,25 @@ pub(crate) fn once(
 /// Runs a program that prints one line, for [`RUN_LIMIT`] at most.
 pub(crate) fn bounded(command: &mut Command) -> Result<String> {
     let shown = process::shown(command);
+    match ended(command)? {
+        Ended { status, printed, .. } if status.success() => Ok(printed),
+        Ended { status, complained, .. } => Err(Failure::new(format!(
+            "{status} from {shown}\n{}",
+            process::last_lines(&complained, 8)
+        ))),
+    }
+}
+
+/// A program that has ended by itself.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) printed: String,
+    pub(crate) complained: String,
+}
+
+/// Runs a program for [`RUN_LIMIT`] at most, whatever its status.
+pub(crate) fn ended(command: &mut Command) -> Result<Ended> {
+    let shown = process::shown(command);
     let dir = std::env::temp_dir().join(format!("klamm-bench-{}", std::process::id()));
     let (out, err) = (dir.with_extension("out"), dir.with_extension("err"));
     command.stdin(Stdio::null()).stdout(File::create(&out).doing(out.display())?);
@@ -177,12 +196,6 @@ pub(crate) fn bounded(command: &mut Command) -> Result<String> {
     let text = |file: &Path| std::fs::read_to_string(file).unwrap_or_default();
     let (printed, complained) = (text(&out), text(&err));
     let _ = (std::fs::remove_file(&out), std::fs::remove_file(&err));
-    match status {
-        Some(status) if status.success() => Ok(printed),
-        Some(status) => Err(Failure::new(format!(
-            "{status} from {shown}\n{}",
-            process::last_lines(&complained, 8)
-        ))),
-        None => Err(Failure::new(format!("{shown} took more than {} s", RUN_LIMIT.as_secs()))),
-    }
+    let late = || Failure::new(format!("{shown} took more than {} s", RUN_LIMIT.as_secs()));
+    status.map(|status| Ended { status, printed, complained }).ok_or_else(late)
 }

@@ -5,7 +5,8 @@
 //!
 //! `cargo xtask chaos broker` does the same to `klamm broker`, with its directory kept; `cargo xtask chaos transactions`
 //! kills it at every step of a transaction: `moments` are the steps, `stage` is the broker and its clients, `control` its
-//! admin address, `atomic` what readers may see. `cargo xtask chaos groups` does it to consumers: see `groups`.
+//! admin address, `atomic` what readers may see. `cargo xtask chaos groups` does it to consumers: see `groups`;
+//! `outage` takes Kafka away from the gateway, and `slow_sockets` is about clients of it that never come to an end.
 
 mod atomic;
 mod broker;
@@ -13,7 +14,9 @@ mod control;
 mod groups;
 mod ledger;
 mod moments;
+mod outage;
 mod run;
+mod slow_sockets;
 mod stage;
 mod transactions;
 mod verdict;

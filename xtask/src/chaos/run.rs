@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::Entry;
 use super::verdict::Verdict;
-use super::{broker, groups, transactions};
+use super::{broker, groups, outage, slow_sockets, transactions};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{Java, Reader};
@@ -28,6 +28,10 @@ cargo xtask chaos transactions …
      klamm broker is killed at every step of a transaction; --help says more
 cargo xtask chaos groups …
      members of consumer groups come, go and are killed; --help says more
+cargo xtask chaos outage …
+     the Kafka of klamm gateway is away for minutes; --help says more
+cargo xtask chaos slow-sockets …
+     thousands of clients of klamm gateway send a byte now and then; --help says more
 ";
 /// The example that says what became of each record.
 pub(super) const LEDGER: &str = "ledger";
@@ -73,6 +77,8 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     match args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("broker", rest)) => return broker::run(place, rest),
         Some(("groups", rest)) => return groups::run(place, rest),
+        Some(("outage", rest)) => return outage::run(place, rest),
+        Some(("slow-sockets", rest)) => return slow_sockets::run(place, rest),
         Some(("transactions", rest)) => return transactions::run(place, rest),
         _ => {}
     }

@@ -9,7 +9,7 @@ mod contenders;
 pub(super) mod programs;
 mod table;
 mod turns;
-pub(super) mod usage;
+pub(crate) mod usage;
 
 pub(super) use self::contenders::{Server, Stable, chosen as contenders};
 pub(super) use self::turns::run;

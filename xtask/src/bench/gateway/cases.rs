@@ -9,6 +9,10 @@ pub(crate) enum Kind {
     Single(u32),
     /// A hundred lines in a request.
     Ndjson,
+    /// One request at a time: how often the log is synced for each.
+    Lone,
+    /// More than can be taken.
+    Overload,
 }
 
 /// Connections of [`Kind::Ndjson`].
@@ -16,14 +20,15 @@ const NDJSON_CONNECTIONS: u32 = 16;
 /// Records in one of its requests.
 pub(crate) const LINES: u64 = 100;
 /// The names, in the order in which they run.
-const NAMES: [&str; 2] = ["single", "ndjson"];
+const NAMES: [&str; 4] = ["single", "ndjson", "lone", "overload"];
 
 impl Kind {
-    /// Connections and records in a request.
+    /// Connections and records in a request, of those that every gateway is asked.
     pub(crate) fn shape(self) -> (u32, u64) {
         match self {
             Kind::Single(connections) => (connections, 1),
             Kind::Ndjson => (NDJSON_CONNECTIONS, LINES),
+            Kind::Lone | Kind::Overload => (1, 1),
         }
     }
 
@@ -33,6 +38,8 @@ impl Kind {
             Kind::Single(connections) => {
                 format!("one record of 230 B in a request, {connections} connections")
             }
+            Kind::Lone => "one request at a time".to_owned(),
+            Kind::Overload => "more than there is room for".to_owned(),
             Kind::Ndjson => format!(
                 "{LINES} records of 230 B in a request, a line each, {NDJSON_CONNECTIONS} connections"
             ),
@@ -53,6 +60,8 @@ pub(crate) fn chosen(list: Option<&str>, connections: Option<&str>) -> Result<Ve
         match name {
             "single" => kinds.extend(connections.iter().map(|number| Kind::Single(*number))),
             "ndjson" => kinds.push(Kind::Ndjson),
+            "lone" => kinds.push(Kind::Lone),
+            "overload" => kinds.push(Kind::Overload),
             _ => {
                 let text = format!("no case {name:?}; there are: {}", NAMES.join(", "));
                 return Err(Failure::new(text));
@@ -70,8 +79,8 @@ mod tests {
     fn cases_are_chosen_by_name_and_connections() {
         let kinds = chosen(Some("ndjson,single"), Some("8,9")).unwrap();
         assert_eq!(kinds, [Kind::Ndjson, Kind::Single(8), Kind::Single(9)]);
-        assert_eq!(chosen(None, None).unwrap().len(), 3);
-        assert!(chosen(Some("double"), None).unwrap_err().to_string().contains("ndjson"));
+        assert_eq!(chosen(None, None).unwrap().len(), 5);
+        assert!(chosen(Some("double"), None).unwrap_err().to_string().contains("overload"));
         assert!(chosen(None, Some("many")).is_err());
     }
 }

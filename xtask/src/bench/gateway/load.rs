@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::rounds;
 use crate::failure::{Doing, Failure, Result};
+use crate::process;
 
 /// Puts load on a gateway.
 #[derive(Debug)]
@@ -96,9 +97,22 @@ impl Load {
 
     /// Posts to `url`; `more` says how much and what. Answers of "busy" are no failure here: they are told.
     pub(crate) fn run(&self, url: &str, more: &[&str]) -> Result<Outcome> {
+        Outcome::read(&rounds::bounded(self.command(url).args(more))?)
+    }
+
+    fn command(&self, url: &str) -> Command {
         let mut command = Command::new(&self.klamm);
-        command.args(["perf", "http", url, "--refusals-ok", "-O", "json"]).args(more);
-        Outcome::read(&rounds::bounded(&mut command)?)
+        command.args(["perf", "http", url, "--refusals-ok", "-O", "json"]);
+        command
+    }
+
+    /// The same when a rate that is not held, or a request without an answer, is what is asked for.
+    pub(crate) fn run_to_the_end(&self, url: &str, more: &[&str]) -> Result<Outcome> {
+        // What the load says counts, whatever its status.
+        let ended = rounds::ended(self.command(url).args(more))?;
+        let told = || process::last_lines(&ended.complained, 8);
+        Outcome::read(&ended.printed)
+            .map_err(|failure| Failure::new(format!("{failure}\n{}", told())))
     }
 }
 

@@ -1,10 +1,13 @@
 //! `cargo xtask bench gateway`: klamm's gateway beside others, under the same requests in one run.
 //!
 //! `peers` are the gateways and how each is built and started, `cases` what is asked of them, `load` runs `klamm perf http`
-//! and reads what it says, `turns` takes turns, and `table` makes of it what a person reads.
+//! and reads what it says, `turns` takes turns, and `table` makes of it what a person reads. For our own alone
+//! `lone` counts syncs, and `overload` asks for more than there is room for.
 
 mod cases;
 mod load;
+mod lone;
+mod overload;
 mod peers;
 mod table;
 mod turns;

@@ -107,7 +107,8 @@ pub(crate) fn chosen(list: Option<&str>) -> Result<Vec<&'static Peer>> {
 pub(crate) struct Built {
     pub(crate) peer: &'static Peer,
     program: PathBuf,
-    scratch: PathBuf,
+    /// Takes what is only for a while.
+    pub(crate) scratch: PathBuf,
 }
 
 /// Builds what is asked for; a peer that cannot be built is left out aloud.
@@ -148,7 +149,8 @@ impl Built {
         let mut command = Command::new(program);
         match peer.build {
             Build::Klamm => {
-                command.args(["gateway", "--data"]).arg(&data.0).args(more);
+                let management = ["--management", "127.0.0.1:0"];
+                command.arg("gateway").args(management).arg("--data").arg(&data.0).args(more);
             }
             Build::Go(_, way) => {
                 command.args(["--topic", topic, "--way", way]);

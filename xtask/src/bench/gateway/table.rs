@@ -122,6 +122,7 @@ impl Table {
                 let records = self.median(OURS, |outcome| outcome.records_per_second);
                 least("records/s", records, Some(300_000.0), 0);
             }
+            Kind::Lone | Kind::Overload => {}
         }
         let mut most = |what: &str, ours: Option<f64>, most: Option<f64>| {
             if let (Some(ours), Some(most)) = (ours, most) {

@@ -9,6 +9,7 @@ use super::cases::{self, Kind};
 use super::load::{Load, Outcome};
 use super::peers::{self, Built, Promise};
 use super::table::{Table, short};
+use super::{lone, overload};
 use crate::bench::broker::Broker;
 use crate::bench::brokers::{programs, usage};
 use crate::bench::rounds::Kept;
@@ -39,9 +40,19 @@ pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32) -> Result<()> {
     let load = Load::new(&klamm);
     let mut course = Course { load, broker: &stage.broker, seconds, topics: 0 };
     let mut kept = Kept::new(place)?;
+    let ours = peers.iter().find(|built| built.peer.name == peers::OURS);
     for kind in kinds {
-        let table = course.in_turns(kind, &peers, rounds, &mut kept)?;
-        println!("{table}\nOn {}.\n", stage.name);
+        match (kind, ours) {
+            (Kind::Single(_) | Kind::Ndjson, _) => {
+                let table = course.in_turns(kind, &peers, rounds, &mut kept)?;
+                println!("{table}\nOn {}.\n", stage.name);
+            }
+            (Kind::Lone, Some(ours)) => println!("{}\n", lone::run(&mut course, ours)?),
+            (Kind::Overload, Some(ours)) => println!("{}\n", overload::run(&mut course, ours)?),
+            (Kind::Lone | Kind::Overload, None) => {
+                eprintln!("{}: {} alone is asked that", kind.title(), peers::OURS);
+            }
+        }
     }
     Ok(())
 }

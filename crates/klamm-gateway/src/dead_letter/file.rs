@@ -52,10 +52,11 @@ pub enum FileError {
 }
 
 impl LetterFile {
-    /// Opens the file, or makes it; cuts off a last line that was not finished, which nobody was promised.
+    /// Opens the file, or makes it, and keeps others from doing so; cuts off a last line that was not finished, which nobody
+    /// was promised.
     ///
     /// # Errors
-    /// [`FileError::Io`].
+    /// [`FileError::Io`], which is `ResourceBusy` when somebody has it open, a running gateway say.
     pub fn open(path: &Path, max_bytes: u64) -> Result<Self, FileError> {
         let failed = |source| FileError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
@@ -63,6 +64,19 @@ impl LetterFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(failed)?;
+        // Whoever removes letters replaces the file: two must not have it at a time.
+        if let Err(error) = file.try_lock() {
+            return Err(failed(io::Error::new(io::ErrorKind::ResourceBusy, error.to_string())));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let ours = file.metadata().map_err(failed)?.ino();
+            if fs::metadata(path).map_err(failed)?.ino() != ours {
+                let replaced = "it was replaced in this moment; try again";
+                return Err(failed(io::Error::new(io::ErrorKind::ResourceBusy, replaced)));
+            }
+        }
         let bytes = whole_lines(&file).map_err(failed)?;
         file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
         sync_directory(path).map_err(failed)?;
@@ -123,26 +137,24 @@ impl LetterFile {
         }
     }
 
-    /// Removes the first `count` letters of a file that nobody writes to meanwhile: the rest takes its place at once or
-    /// not at all.
+    /// Removes the first `count` letters: the rest takes the place of the file at once or not at all.
     ///
     /// # Errors
     /// [`FileError::Io`].
-    pub fn remove_first(path: &Path, count: usize) -> Result<(), FileError> {
-        let failed = |source| FileError::Io { path: path.to_owned(), source };
+    pub fn remove_first(self, count: usize) -> Result<(), FileError> {
         let rest = || -> io::Result<()> {
-            let mut lines = BufReader::new(File::open(path)?);
+            let mut lines = BufReader::new(File::open(&self.path)?);
             for _ in 0..count {
                 lines.skip_until(b'\n')?;
             }
-            let beside = path.with_extension("rest");
+            let beside = self.path.with_extension("rest");
             let mut rest = File::create(&beside)?;
             io::copy(&mut lines, &mut rest)?;
             rest.sync_all()?;
-            fs::rename(&beside, path)?;
-            sync_directory(path)
+            fs::rename(&beside, &self.path)?;
+            sync_directory(&self.path)
         };
-        rest().map_err(failed)
+        rest().map_err(|source| self.failed(source))
     }
 }
 
@@ -238,9 +250,10 @@ mod tests {
         let place = Place::new("remove");
         let mut file = LetterFile::open(&place.file(), 1 << 20).unwrap();
         file.append([&letter(1), &letter(2), &letter(3)]).unwrap();
-        LetterFile::remove_first(&place.file(), 2).unwrap();
+        assert!(LetterFile::open(&place.file(), 1).is_err(), "somebody has it");
+        file.remove_first(2).unwrap();
         assert_eq!(all(&place.file()), [letter(3)]);
-        LetterFile::remove_first(&place.file(), 5).unwrap();
+        LetterFile::open(&place.file(), 1).unwrap().remove_first(5).unwrap();
         assert_eq!(all(&place.file()), []);
     }
 

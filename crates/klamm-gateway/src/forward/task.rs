@@ -77,6 +77,8 @@ pub(super) struct Task {
     pub(super) finished: Vec<Finished>,
     pub(super) connected: Option<Connected>,
     connecting: Option<Later<Connected>>,
+    /// Used once nothing is with the one before it any more: else later records could pass those.
+    arrived: Option<Connected>,
     front: VecDeque<(u64, Accepted)>,
     ended: bool,
     sweep: Sweep,
@@ -114,6 +116,7 @@ impl Task {
     ) -> Self {
         let limits = Limits { bytes: config.window_bytes, ahead: config.window_records };
         let low = reader.passed();
+        shared.released.send_replace(low);
         let id = format!("{}/", wal.instance());
         let (events, happened) = mpsc::channel(EVENTS_MAX);
         let (letters, posted) = mpsc::channel(LETTERS_MAX);
@@ -129,6 +132,7 @@ impl Task {
             finished: Vec::new(),
             connected: None,
             connecting: None,
+            arrived: None,
             front: VecDeque::new(),
             ended: false,
             sweep: Sweep::default(),
@@ -184,6 +188,11 @@ impl Task {
         let mut moved = self.take_finished(now);
         while let Ok(event) = self.happened.try_recv() {
             self.handle(event, now);
+            moved = true;
+        }
+        if self.arrived.is_some() && self.tracks.is_empty() {
+            self.connected = self.arrived.take();
+            self.lent.send_replace(self.connected.clone());
             moved = true;
         }
         if self.connected.is_some() {
@@ -293,7 +302,7 @@ impl Task {
         state.delivered = self.delivered;
         state.retried = self.retried;
         state.released = self.released;
-        if self.told.elapsed() >= TELL || !state.stuck.is_empty() {
+        if self.told.elapsed() >= LOOK_AGAIN {
             self.told = Instant::now();
             let stuck = self.window.stuck(now).take(STUCK_MAX);
             state.stuck = stuck.map(|(topic, partition)| (topic.to_owned(), partition)).collect();
@@ -302,7 +311,10 @@ impl Task {
 
     /// Gives the present producer up, if there is one, and makes another.
     fn reconnect(&mut self) {
-        self.connected = None;
+        if let Some(old) = self.connected.take() {
+            // Others may still have a clone of it.
+            tokio::spawn(old.producer.close(Duration::ZERO));
+        }
         self.lent.send_replace(None);
         self.broken.clear();
         let (config, shared) = (self.config.clone(), self.shared.clone());
@@ -322,7 +334,7 @@ impl Task {
         let wakes = self.window.wakes_at().map(|at| Duration::from_millis(at.saturating_sub(now)));
         let most = if look_again { LOOK_AGAIN } else { TELL };
         let most = wakes.map_or(most, |wakes| wakes.max(Duration::from_millis(1)).min(most));
-        let reads = self.connected.is_some() && self.front.is_empty() && !self.ended;
+        let reads = self.front.is_empty() && !self.ended;
         let Self { tracks, finished, shared, happened, reader, sweep, connecting, .. } = self;
         tokio::select! {
             biased;
@@ -339,8 +351,7 @@ impl Task {
             Some(event) = happened.recv() => self.handle(event, now),
             connected = later(connecting) => {
                 *connecting = None;
-                self.lent.send_replace(Some(connected.clone()));
-                self.connected = Some(connected);
+                self.arrived = Some(connected);
             }
             again = later(&mut sweep.reading) => self.read(again),
             read = reader.next(READ_BYTES), if reads => match read {

@@ -267,6 +267,11 @@ impl Window {
         }
         let Some((id, partition)) = self.place(record) else { return Offer::Wait };
         let lane = &self.lanes[id.0];
+        if lane.behind.is_none() {
+            // It was left when its topic was not known, and is in a partition that the topic does not have.
+            self.leave(id, sequence);
+            return Offer::Pass;
+        }
         if !lane.swept || lane.behind.is_none_or(|behind| sequence < behind) {
             return Offer::Pass;
         }
@@ -507,6 +512,7 @@ impl Window {
     }
 
     /// How many lanes have left something in the log.
+    #[cfg(test)]
     pub(super) fn lanes_behind(&self) -> usize {
         self.behind
     }

@@ -168,6 +168,19 @@ fn a_topic_that_is_not_known_takes_one_and_then_all_lanes_look_back() {
 }
 
 #[test]
+fn a_partition_that_a_new_topic_does_not_have_is_not_forgotten() {
+    let mut window = Window::new(0, Limits { bytes: 100_000, ahead: 100 });
+    let nowhere = Accepted { partition: Some(99), ..record("new", None, 10) };
+    let first = front(&mut window, 0, &nowhere);
+    window.failed(first, Failed::Unsent, 0);
+    window.learn(&"new".into(), 3);
+    assert_eq!(window.sweep(0), Some(0));
+    assert_eq!(window.offer(Pass::Sweep, 0, &nowhere, 0), Offer::Pass);
+    assert_eq!(window.sweep(0), Some(0), "its lane is known now");
+    assert_eq!(take(&mut window, Pass::Sweep, 0, &nowhere, 0).partition, Some(99));
+}
+
+#[test]
 fn sequences_that_do_not_exist_hold_nothing_up() {
     let mut window = window();
     let taken = front(&mut window, 5, &to(0));

@@ -27,6 +27,9 @@ const STORED: u32 = 1 << 31;
 const WINDOW_BYTES: usize = 64 * 1024;
 /// More than this does not come out of one byte: it extends a match by 255.
 const RATIO_MAX: usize = 255;
+/// Frames of no larger blocks are decompressed by way of a buffer that is kept: most batches are far smaller than the
+/// block size their header names, and room of that size would be cleared for each of them.
+const KEPT_BYTES: usize = 256 * 1024;
 
 const VERSION_BITS: u8 = 0b1100_0000;
 const VERSION_1: u8 = 0b0100_0000;
@@ -40,6 +43,8 @@ thread_local! {
     /// The hash table and the buffer of one block, reused by all batches that a thread compresses.
     static SCRATCH: RefCell<(CompressTable, Vec<u8>)> =
         RefCell::new((CompressTable::large(), vec![0; get_maximum_output_size(BLOCK_BYTES)]));
+    /// One decompressed block of up to `KEPT_BYTES`.
+    static BLOCK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) fn compress(parts: &[Bytes], out: &mut Vec<u8>) {
@@ -73,8 +78,8 @@ pub(super) fn decompress(
 ) -> Result<(), CodecError> {
     loop {
         let frame = Frame::read(&mut input, checks_header)?;
-        out.expect(frame.size_bound(input));
-        frame.read_blocks(&mut input, out)?;
+        frame.announce(input, out);
+        BLOCK.with_borrow_mut(|kept| frame.read_blocks(&mut input, kept, out))?;
         if input.is_empty() {
             return Ok(());
         }
@@ -122,20 +127,28 @@ impl Frame {
         })
     }
 
-    /// What the blocks come to if all are full: a walk over their lengths.
-    fn size_bound(&self, mut input: &[u8]) -> usize {
-        let mut bound = 0usize;
+    /// Makes memory ready for what the blocks come to if all but the last are full: a walk over their lengths. A single
+    /// block tells its size when it is decompressed.
+    fn announce(&self, mut input: &[u8], out: &mut Output) {
+        let mut blocks = 0usize;
         while let Ok(len @ 1..) = u32_le(&mut input) {
-            bound = bound.saturating_add(self.block_max);
+            blocks += 1;
             let checksum = if self.block_checksums { 4 } else { 0 };
             if take(&mut input, (len & !STORED) as usize + checksum).is_err() {
                 break;
             }
         }
-        bound
+        if blocks > 1 {
+            out.expect(blocks.saturating_mul(self.block_max));
+        }
     }
 
-    fn read_blocks(&self, input: &mut &[u8], out: &mut Output) -> Result<(), CodecError> {
+    fn read_blocks(
+        &self,
+        input: &mut &[u8],
+        kept: &mut Vec<u8>,
+        out: &mut Output,
+    ) -> Result<(), CodecError> {
         let start = out.written().len();
         loop {
             let len = u32_le(input)?;
@@ -150,7 +163,9 @@ impl Frame {
                 return Err(corrupt("block larger than its frame allows"));
             }
             if len & STORED != 0 {
-                store(bytes, out)?;
+                out.append(bytes)?;
+            } else if self.block_max <= KEPT_BYTES {
+                self.expand_by_way_of(kept, bytes, start, out)?;
             } else {
                 self.expand(bytes, start, out)?;
             }
@@ -162,33 +177,53 @@ impl Frame {
         Ok(())
     }
 
+    /// Decompresses a block to where it stays, by way of a buffer that needs no clearing.
+    fn expand_by_way_of(
+        &self,
+        kept: &mut Vec<u8>,
+        block: &[u8],
+        start: usize,
+        out: &mut Output,
+    ) -> Result<(), CodecError> {
+        if kept.len() < self.block_max {
+            kept.resize(self.block_max, 0);
+        }
+        let room = &mut kept[..self.block_max];
+        let len = self.decompress(block, room, &out.written()[start..]).map_err(refused)?;
+        out.append(&room[..len])
+    }
+
+    /// Decompresses a block where it stays.
     fn expand(&self, block: &[u8], start: usize, out: &mut Output) -> Result<(), CodecError> {
         let want = self.block_max.min(block.len().saturating_mul(RATIO_MAX));
         let capped = out.left() < want;
         let (written, room) = out.split(want);
-        let expanded = if self.independent {
-            decompress_into(block, room)
-        } else {
-            let window = &written[start.max(written.len().saturating_sub(WINDOW_BYTES))..];
-            decompress_into_with_dict(block, room, window)
-        };
-        match expanded {
+        match self.decompress(block, room, &written[start..]) {
             Ok(n) => out.advance(n),
             Err(DecompressError::OutputTooSmall { .. }) if capped => return Err(out.too_large()),
-            Err(e) => return Err(corrupt(&e.to_string())),
+            Err(e) => return Err(refused(e)),
         }
         Ok(())
     }
+
+    /// `before` is what came out of the frame so far.
+    fn decompress(
+        &self,
+        block: &[u8],
+        room: &mut [u8],
+        before: &[u8],
+    ) -> Result<usize, DecompressError> {
+        if self.independent {
+            return decompress_into(block, room);
+        }
+        let window = &before[before.len().saturating_sub(WINDOW_BYTES)..];
+        decompress_into_with_dict(block, room, window)
+    }
 }
 
-fn store(bytes: &[u8], out: &mut Output) -> Result<(), CodecError> {
-    let (_, room) = out.split(bytes.len());
-    match room.len() == bytes.len() {
-        true => room.copy_from_slice(bytes),
-        false => return Err(out.too_large()),
-    }
-    out.advance(bytes.len());
-    Ok(())
+#[cold]
+fn refused(error: DecompressError) -> CodecError {
+    corrupt(&error.to_string())
 }
 
 fn u32_le(input: &mut &[u8]) -> Result<u32, CodecError> {

@@ -51,6 +51,21 @@ impl Output {
         self.len = self.len.saturating_add(n).min(self.buf.len());
     }
 
+    /// Writes bytes that are somewhere else.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
+        if bytes.len() > self.left() {
+            return Err(self.too_large());
+        }
+        // What was cleared behind `len` would be written twice.
+        self.buf.truncate(self.len);
+        if self.buf.is_empty() {
+            self.buf.reserve_exact(bytes.len());
+        }
+        self.buf.extend_from_slice(bytes);
+        self.len = self.buf.len();
+        Ok(())
+    }
+
     /// Bytes that may still be written.
     pub(super) fn left(&self) -> usize {
         self.cap - self.len

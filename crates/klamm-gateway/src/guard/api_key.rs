@@ -1,4 +1,4 @@
-//! Pure: API keys: `klamm_`, twelve digits that name the key, `_`, and 256 random bits.
+//! API keys: `klamm_`, twelve digits that name the key, `_`, and 256 random bits.
 //!
 //! What is kept of a key is its name and its SHA-256. A fast hash is enough, because nobody can guess 256 bits.
 
@@ -83,13 +83,27 @@ pub struct ApiKey {
     pub id: KeyId,
     /// What is kept of it.
     pub hash: KeyHash,
-    /// All of it.
-    pub text: SecretString,
+    text: SecretString,
 }
 
 impl ApiKey {
+    /// All of it: what is shown once, to whom it is for.
+    pub fn reveal(&self) -> &str {
+        self.text.expose_secret()
+    }
+
+    /// A key that nobody has.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut random = [0; ID_BYTES + SECRET_BYTES];
+        getrandom::fill(&mut random)?;
+        Ok(Self::from_random(&random))
+    }
+
     /// From 38 random bytes; whoever knows them has the key.
-    pub fn from_random(random: &[u8; ID_BYTES + SECRET_BYTES]) -> Self {
+    pub(crate) fn from_random(random: &[u8; ID_BYTES + SECRET_BYTES]) -> Self {
         let mut id = [0; ID_BYTES];
         id.copy_from_slice(&random[..ID_BYTES]);
         let id = KeyId(id);
@@ -138,7 +152,7 @@ mod tests {
         let mut random = [0xff; 38];
         random[..6].copy_from_slice(&[0, 1, 0xab, 2, 3, 4]);
         let key = ApiKey::from_random(&random);
-        let text = key.text.expose_secret();
+        let text = key.reveal();
         let expected = format!("klamm_0001ab020304_{}8", "_".repeat(42));
         assert_eq!(text, expected);
         assert_eq!(id_of(text), Some(key.id));

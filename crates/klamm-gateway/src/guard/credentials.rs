@@ -73,7 +73,6 @@ mod tests {
     use crate::guard::credentials_file::CredentialsFile;
     use crate::guard::principal::{Accounts, Allowance};
     use crate::guard::shown::Login;
-    use secrecy::ExposeSecret;
 
     fn credentials(text: &str) -> Credentials {
         let accounts = Accounts::new([], Allowance::default());
@@ -89,9 +88,9 @@ mod tests {
         );
         let credentials = credentials(&text);
         let name = |key: &str| credentials.key(key).map(|who| who.name().to_string());
-        let text = one.text.expose_secret();
+        let text = one.reveal();
         assert_eq!(name(text).as_deref(), Some("app"));
-        assert_eq!(name(two.text.expose_secret()), None);
+        assert_eq!(name(two.reveal()), None);
         let other = text.replace("_AQE", "_AQF");
         assert_ne!(&other, text);
         assert_eq!(name(&other), None, "the name of a key is not the key");

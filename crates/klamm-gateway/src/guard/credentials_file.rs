@@ -109,6 +109,43 @@ impl fmt::Display for Entry {
     }
 }
 
+/// The text of a file with one more line at its end; all others stay as they are.
+///
+/// # Errors
+/// The text is wrong, or the new line contradicts it: the user has a password already.
+pub fn with_entry(text: &str, entry: &Entry) -> Result<String, WrongLine> {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let text = format!("{text}{end}{entry}\n");
+    CredentialsFile::parse(&text).map(|_| text)
+}
+
+/// The text of a file in which the lines that `chosen` picks are revoked from `time` on, and how many those are; revoked ones
+/// are not asked about, and all others stay as they are.
+///
+/// # Errors
+/// The text is wrong.
+pub fn with_revoked(
+    text: &str,
+    time: &str,
+    chosen: impl Fn(&Entry) -> bool,
+) -> Result<(String, usize), WrongLine> {
+    CredentialsFile::parse(text)?;
+    let (mut new, mut count) = (String::with_capacity(text.len()), 0);
+    for line in text.lines() {
+        let found = entry(line.trim()).ok().filter(|entry| entry.revoked.is_none() && chosen(entry));
+        match found {
+            None => new.push_str(line),
+            Some(entry) => {
+                let revoked = Entry { revoked: Some(time.to_owned()), ..entry };
+                new.push_str(&revoked.to_string());
+                count += 1;
+            }
+        }
+        new.push('\n');
+    }
+    Ok((new, count))
+}
+
 /// Whether a principal may have this name: 1 to 255 bytes, no white space and no control characters.
 pub fn is_principal_name(name: &str) -> bool {
     (1..=NAME_MAX).contains(&name.len())
@@ -149,7 +186,9 @@ fn entry(line: &str) -> Result<Entry, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CredentialsFile, WrongLine, is_principal_name};
+    use super::{
+        CredentialsFile, StoredProof, WrongLine, is_principal_name, with_entry, with_revoked,
+    };
     use proptest::prelude::*;
 
     const HASH: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -193,6 +232,28 @@ mod tests {
         }
         let many = "\n".repeat(100_000) + &good;
         assert_eq!(CredentialsFile::parse(&many).unwrap_err().line, 100_001);
+    }
+
+    #[test]
+    fn lines_are_added_and_revoked_and_the_rest_stays() {
+        let text = format!("# ours\n  key 00112233aabb app {HASH} now\nkey 00112233aabc app {HASH} now");
+        let line = format!("key 00112233aabd other {HASH} then");
+        let new = CredentialsFile::parse(&line).unwrap().entries.remove(0);
+        let three = with_entry(&text, &new).unwrap();
+        assert_eq!(three, format!("{text}\n{line}\n"));
+        assert_eq!(with_entry(&three, &new).unwrap_err().line, 5);
+        let id = |id: &'static str| {
+            move |entry: &super::Entry| matches!(&entry.proof, StoredProof::Key { id: own, .. } if own.to_string() == id)
+        };
+        let (two, count) = with_revoked(&three, "later", id("00112233aabc")).unwrap();
+        assert_eq!(count, 1);
+        let expected = three.replace(&format!("aabc app {HASH} now"), &format!("aabc app {HASH} now revoked later"));
+        assert_eq!(two, expected);
+        let again = with_revoked(&two, "later still", id("00112233aabc")).unwrap();
+        assert_eq!(again, (two.clone(), 0));
+        let (none, count) = with_revoked(&two, "x", |entry| entry.principal == "app").unwrap();
+        assert_eq!((count, none.matches(" revoked ").count()), (1, 2));
+        assert!(with_revoked("nonsense", "x", |_| true).is_err());
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod topics;
 pub use self::api_key::{ApiKey, KeyHash, KeyId, NoKeyId};
 pub use self::config::{Access, AccountConfig, GuardConfig, GuardError, RouteConfig};
 pub use self::credentials_file::{
-    CredentialsFile, Entry, StoredProof, WrongLine, is_principal_name,
+    CredentialsFile, Entry, StoredProof, WrongLine, is_principal_name, with_entry, with_revoked,
 };
 pub use self::denied::Denied;
 pub use self::handle::Guard;

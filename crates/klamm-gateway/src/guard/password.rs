@@ -1,4 +1,4 @@
-//! Pure: what is kept of a password: PBKDF2 with HMAC-SHA-256, its rounds and its salt.
+//! What is kept of a password: PBKDF2 with HMAC-SHA-256, its rounds and its salt.
 
 use super::constant_time::same;
 use base64::Engine;
@@ -34,9 +34,15 @@ impl fmt::Debug for PasswordHash {
 }
 
 impl PasswordHash {
-    /// Of a password, with 600,000 rounds; takes some tenths of a second.
-    pub fn of(password: &[u8], salt: [u8; 16]) -> Self {
-        Self { rounds: ROUNDS, salt: salt.to_vec(), hash: derive(password, &salt, ROUNDS) }
+    /// Of a password, with 600,000 rounds and a random salt; takes some tenths of a second.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn of(password: &[u8]) -> Result<Self, getrandom::Error> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt)?;
+        let hash = derive(password, &salt, ROUNDS);
+        Ok(Self { rounds: ROUNDS, salt: salt.to_vec(), hash })
     }
 
     /// What an unknown user has: it takes as long as with a known one to find out that it is wrong.

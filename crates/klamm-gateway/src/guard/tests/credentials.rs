@@ -7,7 +7,6 @@ use crate::guard::{
 };
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use secrecy::ExposeSecret;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ const ALICE: &str = "password alice pbkdf2-sha256:10000:MDEyMzQ1Njc4OWFiY2RlZg:c
 fn key(byte: u8, principal: &str) -> (String, String) {
     let key = ApiKey::from_random(&[byte; 38]);
     let line = format!("key {} {principal} sha256:{} now\n", key.id, key.hash);
-    (key.text.expose_secret().to_owned(), line)
+    (key.reveal().to_owned(), line)
 }
 
 fn basic(login: &str) -> String {

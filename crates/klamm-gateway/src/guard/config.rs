@@ -26,6 +26,13 @@ pub struct GuardConfig {
     pub routes: Vec<RouteConfig>,
 }
 
+impl GuardConfig {
+    /// Whether there is any way to say who one is. Without any, those who do not may do everything.
+    pub fn asks(&self) -> bool {
+        self.credentials.is_some() || self.tokens.is_some() || self.certificates
+    }
+}
+
 /// One name and what it may do.
 #[derive(Debug, Clone)]
 pub struct AccountConfig {

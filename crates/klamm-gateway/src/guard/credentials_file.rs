@@ -132,7 +132,8 @@ pub fn with_revoked(
     CredentialsFile::parse(text)?;
     let (mut new, mut count) = (String::with_capacity(text.len()), 0);
     for line in text.lines() {
-        let found = entry(line.trim()).ok().filter(|entry| entry.revoked.is_none() && chosen(entry));
+        let found =
+            entry(line.trim()).ok().filter(|entry| entry.revoked.is_none() && chosen(entry));
         match found {
             None => new.push_str(line),
             Some(entry) => {
@@ -236,18 +237,20 @@ mod tests {
 
     #[test]
     fn lines_are_added_and_revoked_and_the_rest_stays() {
-        let text = format!("# ours\n  key 00112233aabb app {HASH} now\nkey 00112233aabc app {HASH} now");
+        let text =
+            format!("# ours\n  key 00112233aabb app {HASH} now\nkey 00112233aabc app {HASH} now");
         let line = format!("key 00112233aabd other {HASH} then");
         let new = CredentialsFile::parse(&line).unwrap().entries.remove(0);
         let three = with_entry(&text, &new).unwrap();
         assert_eq!(three, format!("{text}\n{line}\n"));
         assert_eq!(with_entry(&three, &new).unwrap_err().line, 5);
-        let id = |id: &'static str| {
-            move |entry: &super::Entry| matches!(&entry.proof, StoredProof::Key { id: own, .. } if own.to_string() == id)
-        };
+        let id = |id: &'static str| move |entry: &super::Entry| matches!(&entry.proof, StoredProof::Key { id: own, .. } if own.to_string() == id);
         let (two, count) = with_revoked(&three, "later", id("00112233aabc")).unwrap();
         assert_eq!(count, 1);
-        let expected = three.replace(&format!("aabc app {HASH} now"), &format!("aabc app {HASH} now revoked later"));
+        let expected = three.replace(
+            &format!("aabc app {HASH} now"),
+            &format!("aabc app {HASH} now revoked later"),
+        );
         assert_eq!(two, expected);
         let again = with_revoked(&two, "later still", id("00112233aabc")).unwrap();
         assert_eq!(again, (two.clone(), 0));

@@ -127,6 +127,16 @@ impl Guard {
 }
 
 fn check(config: &GuardConfig) -> Result<(), GuardError> {
+    if let Some(tokens) = &config.tokens {
+        let told = [
+            (tokens.issuer.is_empty(), "tokens without an issuer could be anybody's"),
+            (tokens.audiences.is_empty(), "tokens without an audience could be for anybody"),
+            (tokens.algorithms.is_empty(), "tokens have to be signed by some algorithm"),
+        ];
+        if let Some((_, wrong)) = told.iter().find(|(wrong, _)| *wrong) {
+            return Err(GuardError::Config((*wrong).to_owned()));
+        }
+    }
     let mut names = BTreeSet::new();
     for name in config.accounts.iter().map(|account| &account.name) {
         if !is_principal_name(name) {

@@ -114,7 +114,7 @@ impl Inner {
         file: Option<(CredentialsFile, [u8; 48])>,
         keys: Option<Keys>,
     ) -> Self {
-        let asks = config.certificates || file.is_some() || keys.is_some();
+        let asks = config.asks();
         let known = config.accounts.into_iter().map(|a| (a.name.into(), a.allowance));
         let accounts = Accounts::new(known, config.others);
         let anonymous = config.anonymous.or_else(|| (!asks).then(Default::default));

@@ -1,7 +1,9 @@
 //! Tokens as a server sees them.
 
 use super::{Directory, name};
-use crate::guard::{AccountConfig, Allowance, Guard, GuardConfig, KeySource, TokenConfig, Topics};
+use crate::guard::{
+    AccountConfig, Allowance, Guard, GuardConfig, GuardError, KeySource, TokenConfig, Topics,
+};
 use std::time::Duration;
 
 const KEYS: &str = include_str!("../../../testdata/jwt/keys.json");
@@ -38,6 +40,25 @@ async fn a_token_has_the_account_of_its_name() {
         assert_eq!(name(&guard, &[("authorization", bad)]).await, Err(401), "{bad}");
     }
     assert_eq!(name(&guard, &[]).await, Err(401));
+}
+
+#[tokio::test]
+async fn tokens_that_could_be_anybodys_are_told_at_once() {
+    let directory = Directory::new();
+    let good = config(&directory);
+    let start = |change: fn(&mut TokenConfig)| {
+        let mut config = good.clone();
+        change(config.tokens.as_mut().unwrap());
+        Guard::start(config).map(|_| ())
+    };
+    assert!(start(|_| ()).is_ok());
+    for change in [
+        (|tokens| tokens.issuer.clear()) as fn(&mut TokenConfig),
+        |tokens| tokens.audiences.clear(),
+        |tokens| tokens.algorithms.clear(),
+    ] {
+        assert!(matches!(start(change), Err(GuardError::Config(_))));
+    }
 }
 
 #[tokio::test(start_paused = true)]

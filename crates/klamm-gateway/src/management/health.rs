@@ -5,6 +5,9 @@ use super::observed::{Observed, Phase};
 /// Tenths of the log's room that are used when it refuses records.
 const FULL_TENTHS: u64 = 9;
 
+/// Partitions that are named when they take nothing.
+const MAX_NAMED: usize = 3;
+
 /// How a gateway is, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
@@ -76,7 +79,7 @@ fn concerns(observed: &Observed) -> Vec<String> {
         ));
     }
     if !forward.stuck.is_empty() {
-        concerns.push(format!("{} partitions take no records", forward.stuck.len()));
+        concerns.push(format!("Kafka takes no records for {}", stuck(&forward.stuck)));
     }
     if let Some((_, why)) = &forward.dead_letter_error {
         concerns.push(format!("a dead letter can be put nowhere: {why}"));
@@ -85,6 +88,19 @@ fn concerns(observed: &Observed) -> Vec<String> {
         concerns.push(format!("{} accepted records can not be read from the log", wal.lost));
     }
     concerns
+}
+
+/// The partitions by name, the first few of them.
+fn stuck(partitions: &[(String, Option<i32>)]) -> String {
+    let name = |(topic, partition): &(String, Option<i32>)| match partition {
+        Some(partition) => format!("{topic}-{partition}"),
+        None => topic.clone(),
+    };
+    let named: Vec<String> = partitions.iter().take(MAX_NAMED).map(name).collect();
+    match partitions.len().saturating_sub(MAX_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// Bytes from which on the log refuses records.
@@ -173,6 +189,13 @@ mod tests {
             let (yes, text) = of(change);
             assert!(yes && text.starts_with("ready, but degraded\ndegraded: "), "{text}");
         }
+    }
+
+    #[test]
+    fn the_first_partitions_are_named() {
+        let at = |n| ("t".to_owned(), Some(n));
+        assert_eq!(stuck(&[at(0), ("u".to_owned(), None)]), "t-0, u");
+        assert_eq!(stuck(&(0..5).map(at).collect::<Vec<_>>()), "t-0, t-1, t-2 and 2 more");
     }
 
     #[test]

@@ -6,16 +6,17 @@ use std::fmt::{self, Display, Formatter};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop;
 use crate::listening::Listening;
 use crate::place::Place;
-use crate::process;
 
 const HELP: &str = "\
 cargo xtask chaos slow-sockets [--headers 2000] [--bodies 200] [--within 20] [--rate 1000] [--klamm PROGRAM]
@@ -97,8 +98,17 @@ fn p99_of(klamm: &Path, address: &str, rate: u32, seconds: Duration) -> Result<f
     let (rate, seconds) = (rate.to_string(), seconds.as_secs().to_string());
     let mut perf = Command::new(klamm);
     perf.args(["perf", "http", &url, "-O", "json", "-c", "32", "--throughput", &rate]);
-    let printed = process::capture(perf.args(["--seconds", &seconds]))?;
-    let said: serde_json::Value = serde_json::from_slice(&printed).doing("the load")?;
+    perf.args(["--seconds", &seconds]).stdin(Stdio::null()).stderr(Stdio::null());
+    // That a rate is not held shows in the latency.
+    let printed = perf.output().doing("the load")?.stdout;
+    p99_in(&serde_json::from_slice(&printed).doing("the load")?)
+}
+
+/// What the load says, unless somebody was refused.
+fn p99_in(said: &Value) -> Result<f64> {
+    if said["unanswered"] != 0 || said["answered_otherwise"] != 0 {
+        return Err(Failure::new("some of the well-behaved were not accepted"));
+    }
     said["latency_ms"]["p99"].as_f64().ok_or_else(|| Failure::new("the load tells no latency"))
 }
 
@@ -194,13 +204,21 @@ impl Display for Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Instant, Slow, Verdict, open};
+    use super::{Duration, Instant, Slow, Verdict, open, p99_in};
+    use serde_json::json;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
 
     fn verdict(closed: usize, beside_ms: f64) -> Verdict {
         let closed = vec![Duration::from_secs(9); closed];
         Verdict { slow: 5, closed, calm_ms: 3.0, beside_ms, within: Duration::from_secs(20) }
+    }
+
+    #[test]
+    fn nobody_who_behaves_may_be_refused() {
+        let said = |refused: u64| json!({"unanswered": 0, "answered_otherwise": refused, "latency_ms": {"p99": 1.5}});
+        assert_eq!(p99_in(&said(0)).unwrap(), 1.5);
+        assert!(p99_in(&said(1)).is_err() && p99_in(&json!({})).is_err());
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub(super) struct Core {
 pub(super) struct CursorFile {
     pub(super) file: Arc<dyn StorageFile>,
     pub(super) last: Cursor,
+    /// The cursor before which no segment is left.
+    pub(super) dropped: u64,
 }
 
 impl CursorFile {
@@ -215,12 +217,19 @@ impl Core {
             desk.books.tick(now_ms());
             desk.released
         };
-        if released > cursor.last.released {
-            let kept = cursor
-                .save(released)
-                .and_then(|()| self.log.lock().drop_segments_before(offset(released)).map(drop));
+        if released > cursor.dropped {
+            let kept = self.move_cursor(&mut cursor, released);
             self.desk.lock().cursor_error = kept.err().map(|error| error.to_string());
         }
+    }
+
+    fn move_cursor(&self, cursor: &mut CursorFile, released: u64) -> io::Result<()> {
+        if released > cursor.last.released {
+            cursor.save(released)?;
+        }
+        self.log.lock().drop_segments_before(offset(released))?;
+        cursor.dropped = released;
+        Ok(())
     }
 
     /// Makes the file that the next segment will be, if there is none.

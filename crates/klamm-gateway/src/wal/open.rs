@@ -61,7 +61,12 @@ pub(super) fn open(
         desk: Mutex::new(desk),
         work: Condvar::new(),
         progress,
-        cursor: Mutex::new(CursorFile { file: storage.open(&path, Open::Existing)?, last: cursor }),
+        cursor: Mutex::new(CursorFile {
+            file: storage.open(&path, Open::Existing)?,
+            last: cursor,
+            // The last process may not have come to it.
+            dropped: 0,
+        }),
     };
     Ok((core, opened))
 }

@@ -109,7 +109,7 @@ impl Log {
                 match self.move_start(start) {
                     Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                         // Only this makes room, and a log without its first segment begins at the second.
-                        bytes += self.remove_oldest_segment()?;
+                        bytes += self.remove_oldest_segment(false)?;
                         self.move_start(start)?;
                     }
                     moved => moved?,
@@ -132,15 +132,15 @@ impl Log {
     pub(super) fn remove_segments_before_start(&mut self) -> io::Result<u64> {
         let mut bytes = 0;
         while self.segments.len() > 1 && self.segments[1].base_offset <= self.start_offset {
-            bytes += self.remove_oldest_segment()?;
+            bytes += self.remove_oldest_segment(true)?;
         }
         Ok(bytes)
     }
 
-    /// Removes the oldest segment, which is not the active one; returns its bytes.
-    fn remove_oldest_segment(&mut self) -> io::Result<u64> {
+    /// Removes the oldest segment, which is not the active one; returns its bytes. Its file may be of use as a spare.
+    fn remove_oldest_segment(&mut self, may_be_spare: bool) -> io::Result<u64> {
         let base = self.segments[0].base_offset;
-        if !self.keep_as_spare()? {
+        if !(may_be_spare && self.keep_as_spare()?) {
             self.storage.remove(&self.path(&file_name(base, "log")))?;
         }
         let oldest = self.segments.remove(0);

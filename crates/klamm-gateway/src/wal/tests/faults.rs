@@ -103,3 +103,42 @@ fn a_full_disk_refuses_and_heals() {
     assert_eq!(clients.lock().known.receipts.values().collect::<Vec<_>>(), [&1, &2]);
     assert_eq!(records(&life.core).unwrap().len(), 3);
 }
+
+/// The disk is smaller than the log may become: what is taken is kept, the cursor moves, and there is room again.
+#[test]
+fn a_disk_that_the_log_has_filled_empties_as_kafka_takes_records() {
+    let (storage, clients) = (FaultyStorage::new(), Arc::<Mutex<Clients>>::default());
+    let (core, _) = open(Arc::new(storage.clone()), small()).unwrap();
+    let life = Life { core, clients: clients.clone() };
+    for room in [25_000, 40_000, 60_000] {
+        storage.set_room(Some(room));
+        let mut id = room;
+        while clients.lock().refusals.is_empty() {
+            life.append(&[(id, 1, 400)]);
+            life.core.make_spare();
+            id += 1;
+        }
+        assert!(matches!(clients.lock().refusals[..], [AppendRefused::Full { .. }]));
+        let state = life.core.state();
+        assert!(state.disk_full && state.failed.is_none() && state.queued_bytes == 0);
+        // Not a byte more than there is: nothing can be written but over what is there.
+        storage.set_room(Some(0));
+        assert_eq!(records(&life.core).unwrap().len() as u64, state.records, "reading goes on");
+        let known = clients.lock().look();
+        let (core, opened) = open(Arc::new(storage.crash(room)), small()).unwrap();
+        verdict(&core, &opened, &known).unwrap();
+        let next = state.next;
+        life.release(next);
+        life.core.keep();
+        assert_eq!(life.core.state().released, next);
+        let (_, opened) = open(Arc::new(storage.crash(room)), small()).unwrap();
+        assert_eq!(opened.released, next, "the cursor needs no room");
+        storage.set_room(Some(room));
+        life.core.keep();
+        life.release(next);
+        clients.lock().refusals.clear();
+        life.append(&[(id + 1, 1, 400)]);
+        assert!(clients.lock().refusals.is_empty(), "{:?}", clients.lock().refusals);
+        assert!(!life.core.state().disk_full);
+    }
+}

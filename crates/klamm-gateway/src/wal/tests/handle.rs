@@ -213,6 +213,41 @@ fn a_long_backlog_is_read_in_order_while_more_comes() {
 }
 
 #[test]
+fn whatever_the_disk_does_reading_and_releasing_go_on() {
+    for misdeed in [Misdeed::Fail, Misdeed::Full] {
+        for call in [Call::Write, Call::Sync] {
+            run(async {
+                let storage = FaultyStorage::new();
+                let config = || WalConfig { segment_bytes: 100_000, ..small() };
+                let (wal, mut reader, _) = Wal::open(Arc::new(storage.clone()), config()).unwrap();
+                for id in 0..10 {
+                    wal.append(request(id, 1, 300)).await.unwrap();
+                }
+                storage.inject(Fault { call: Some(call), after: 0, misdeed, lasting: true });
+                let refused = wal.append(request(10, 1, 300)).await.unwrap_err();
+                let full = matches!(refused, AppendRefused::Full { .. });
+                assert_eq!(full, call == Call::Write && misdeed == Misdeed::Full, "{refused:?}");
+                let state = wal.state();
+                assert_eq!((state.disk_full, state.failed.is_none(), state.next), (full, full, 10));
+                let mut read = 0;
+                while read < 10 {
+                    read += reader.next(1000).await.unwrap().len();
+                }
+                wal.release(10);
+                assert_eq!((wal.state().released, wal.state().records), (10, 0));
+                storage.heal();
+                let again = wal.append(request(10, 1, 300)).await;
+                assert_eq!(again.is_ok(), full, "{again:?}");
+                wal.close().await;
+                drop((wal, reader));
+                let (_, _, opened) = Wal::open(Arc::new(storage), config()).unwrap();
+                assert_eq!((opened.released, opened.lost), (10, 0), "{call:?} {misdeed:?}");
+            });
+        }
+    }
+}
+
+#[test]
 fn a_failed_disk_fails_all_who_wait() {
     run(async {
         let storage = FaultyStorage::new();

@@ -138,6 +138,11 @@ impl Disk {
         &mut self.files[node]
     }
 
+    /// Bytes of all files that have a name.
+    pub(super) fn used(&self) -> u64 {
+        self.names.values().map(|&node| self.files[node].cache.len() as u64).sum()
+    }
+
     pub(super) fn create_dir(&mut self, path: &str) -> io::Result<()> {
         self.dirs.insert(path.to_owned());
         Ok(())

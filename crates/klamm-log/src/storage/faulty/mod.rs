@@ -29,6 +29,8 @@ pub struct FaultyStorage {
 struct Shared {
     disk: Disk,
     plan: Plan,
+    /// Bytes of all files together, at most.
+    room: Option<u64>,
 }
 
 impl FaultyStorage {
@@ -47,6 +49,12 @@ impl FaultyStorage {
         self.shared.lock().plan.clear();
     }
 
+    /// Gives the disk so many bytes for all its files from now on: what grows beyond them fails as on a full disk, and what is
+    /// written over does not. `None` for as many as one likes.
+    pub fn set_room(&self, bytes: Option<u64>) {
+        self.shared.lock().room = bytes;
+    }
+
     /// Calls so far, of any kind.
     pub fn calls(&self) -> u64 {
         self.shared.lock().plan.calls()
@@ -57,7 +65,7 @@ impl FaultyStorage {
     #[must_use]
     pub fn crash(&self, seed: u64) -> Self {
         let disk = self.shared.lock().disk.after_power_loss(seed);
-        Self { shared: Arc::new(Mutex::new(Shared { disk, plan: Plan::default() })) }
+        Self { shared: Arc::new(Mutex::new(Shared { disk, ..Shared::default() })) }
     }
 
     /// Flips the bits of `mask` in one byte of a file, on the disk and for readers.
@@ -138,6 +146,11 @@ impl StorageFile for FaultyFile {
         let all = parts.concat();
         let shared = &mut *self.storage.shared.lock();
         let misdeed = shared.plan.next(Call::Write);
+        let end = position.saturating_add(all.len() as u64);
+        let growth = end.saturating_sub(shared.disk.file(self.node).cache.len() as u64);
+        if growth > 0 && shared.room.is_some_and(|room| shared.disk.used() + growth > room) {
+            return Err(Misdeed::Full.error());
+        }
         let file = shared.disk.file_mut(self.node);
         match misdeed {
             None => file.write(position, &all),

@@ -16,6 +16,8 @@ const SEARCH_BYTES: usize = 1024 * 1024;
 /// Bytes that are looked at as batches that may be, in a search for sound ones. Records may hold what looks like headers, as
 /// many as their producer likes.
 const MAX_SEARCH_BYTES: u64 = 4 << 30;
+/// Batches behind the end that a damaged one claims, any of which may begin where it really ends.
+const MAX_TRIES: u32 = 16;
 /// Where the length of a batch stands, and what it counts from.
 const LENGTH_AT: usize = 8;
 const LENGTH_FROM: usize = 12;
@@ -111,7 +113,7 @@ fn claimed_end(file: &dyn StorageFile, position: u64, size: u64) -> io::Result<u
 }
 
 /// Where the next sound batch begins, behind one that is not sound and claims this range. What stands in the range is part of
-/// its records, unless its length is what is damaged.
+/// its records, unless its length is what is damaged: then one of the next few batches begins where it really ends.
 fn next_batch(
     file: &dyn StorageFile,
     claimed: Range<u64>,
@@ -119,15 +121,22 @@ fn next_batch(
     next_offset: i64,
     budget: &mut u64,
 ) -> io::Result<Option<u64>> {
-    let mut from = claimed.start + 1;
+    let (mut from, mut first_behind, mut tries) = (claimed.start + 1, None, 0);
     while let Some(sound) = find_batch(file, from, size, next_offset, budget)? {
-        if sound >= claimed.end || is_whole_up_to(file, claimed.start, sound)? {
+        if sound == claimed.end || is_whole_up_to(file, claimed.start, sound)? {
             return Ok(Some(sound));
+        }
+        if sound > claimed.end {
+            first_behind.get_or_insert(sound);
+            tries += 1;
+            if tries == MAX_TRIES {
+                break;
+            }
         }
         *budget = budget.saturating_sub(sound - claimed.start);
         from = sound + 1;
     }
-    Ok(None)
+    Ok(first_behind)
 }
 
 /// Whether the batch at a position is sound if it ends at `end`, whatever it says itself.

@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Demo(crate::demo::DemoArgs),
     /// Serve Kafka clients: a broker in this process
     Broker(Box<crate::broker::BrokerArgs>),
+    /// Serve HTTP in front of Kafka: what it accepts is on the disk before it says so, and reaches Kafka
+    Gateway(Box<crate::gateway::GatewayArgs>),
     /// Print the reference of all settings
     #[command(hide = true)]
     Settings,

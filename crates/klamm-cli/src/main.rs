@@ -10,6 +10,7 @@ mod demo;
 mod embedded;
 mod failure;
 mod fault;
+mod gateway;
 mod groups;
 mod http;
 mod perf;
@@ -54,6 +55,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Consume(consume) => consume::run(global, *consume).await,
         Command::Perf { command } => perf::run(global, command).await,
         Command::Broker(broker) => broker::run(global, *broker).await,
+        Command::Gateway(gateway) => gateway::run(global, *gateway).await,
         Command::Demo(demo) => demo::run(global, demo).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());

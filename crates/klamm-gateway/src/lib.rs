@@ -11,8 +11,10 @@ mod cryptography;
 pub mod dead_letter;
 pub mod format;
 pub mod forward;
+mod gateway;
 pub mod guard;
 pub mod http;
+pub mod inspect;
 pub mod management;
 mod peer;
 pub mod route;
@@ -23,4 +25,5 @@ mod watched_file;
 
 pub use self::accepted::{Accepted, AcceptedHeader};
 pub use self::ack::{Ack, NoAck};
+pub use self::gateway::{Adopted, Gateway, GatewayError, Stopped, adopt, claim};
 pub use self::peer::Peer;

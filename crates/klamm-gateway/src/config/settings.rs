@@ -1,5 +1,6 @@
 //! Everything a gateway is told.
 
+use crate::http::Limits;
 use crate::route::{Route, Routes, Rules};
 use crate::wal::WalConfig;
 use klamm::{ClientConfig, ProducerConfig};
@@ -15,6 +16,12 @@ use std::time::Duration;
 pub struct GatewayConfig {
     /// Where HTTP is served. Default 127.0.0.1:8080.
     pub listen: SocketAddr,
+    /// Bounds of what clients may do.
+    pub limits: Limits,
+    /// Whether everybody may send who reaches an address that is not loopback. Default false.
+    pub public: bool,
+    /// The file of keys and passwords; `None`, the default: nobody has to say who they are.
+    pub credentials: Option<PathBuf>,
     /// Where health, metrics and the status page are. Default 127.0.0.1:8081; `None`: nowhere.
     pub management: Option<SocketAddr>,
     /// The directory of the log. Default `klamm-gateway` where the program runs.
@@ -38,6 +45,9 @@ impl Default for GatewayConfig {
         let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         Self {
             listen: loopback(8080),
+            limits: Limits::default(),
+            public: false,
+            credentials: None,
             management: Some(loopback(8081)),
             data: PathBuf::from("klamm-gateway"),
             wal: WalConfig::default(),

@@ -18,6 +18,7 @@ const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
+const MILLI: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Keys that stand under one heading.
@@ -31,6 +32,7 @@ pub(super) struct Section {
 /// Every section but those of Kafka's client and of routes.
 pub(super) const SECTIONS: &[Section] = &[
     Section { name: "http", doc: "Where requests come in.", keys: HTTP },
+    Section { name: "auth", doc: "Who may send.", keys: AUTH },
     Section {
         name: "topics",
         doc: "The paths that are always there: `/topics/{topic}`, `/topics/{topic}/partitions/{partition}` and those of \
@@ -42,14 +44,151 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "stop", doc: "The end, by SIGTERM or Ctrl-C.", keys: STOP },
 ];
 
-const HTTP: &[Key<GatewayConfig>] = &[Key {
-    name: "listen",
-    default: "\"127.0.0.1:8080\"",
-    takes: Takes::Other("an IP address and a port", |config, given| {
-        config.listen = address(given)?;
+const HTTP: &[Key<GatewayConfig>] = &[
+    Key {
+        name: "listen",
+        default: "\"127.0.0.1:8080\"",
+        takes: Takes::Other("an IP address and a port", |config, given| {
+            config.listen = address(given)?;
+            Some(())
+        }),
+        doc: "Where HTTP is served; port 0 takes any that is free.",
+    },
+    Key {
+        name: "public",
+        default: "false",
+        takes: Takes::Flag(|config, public| config.public = public),
+        doc: "Whether everybody may send who reaches an address that is not loopback; without it, and without \
+              `credentials`, such an address is refused at the start.",
+    },
+    Key {
+        name: "body_bytes",
+        default: "\"8 MiB\"",
+        takes: Takes::Bytes(1, 1024 * MIB, |config, bytes| {
+            config.limits.body_bytes = routes::size(bytes);
+        }),
+        doc: "Bytes of a body, as it is sent and as it is decompressed; larger ones are refused with 413.",
+    },
+    Key {
+        name: "record_bytes",
+        default: "\"1 MiB\"",
+        takes: Takes::Bytes(1, 1024 * MIB, |config, bytes| {
+            config.limits.record_bytes = routes::size(bytes);
+        }),
+        doc: "Bytes of a record's key, value and headers; Kafka takes about 1 MiB by default.",
+    },
+    Key {
+        name: "budget_bytes",
+        default: "\"256 MiB\"",
+        takes: Takes::Bytes(MIB, TIB, |config, bytes| {
+            config.limits.budget_bytes = routes::size(bytes);
+        }),
+        doc: "Bytes of all bodies in memory; requests beyond it are refused with 503.",
+    },
+    Key {
+        name: "inflate_ratio",
+        default: "100",
+        takes: Takes::Count(1, 100_000, |config, count| {
+            config.limits.inflate_ratio = routes::size(count);
+        }),
+        doc: "How many times as large a body may become when it is decompressed.",
+    },
+    Key {
+        name: "head_bytes",
+        default: "\"16 KiB\"",
+        takes: Takes::Bytes(8 << 10, MIB, |config, bytes| {
+            config.limits.head_bytes = routes::size(bytes);
+        }),
+        doc: "Bytes of a request's line and headers; 431 above.",
+    },
+    Key {
+        name: "connections",
+        default: "20000",
+        takes: Takes::Count(1, 1_000_000, |config, count| {
+            config.limits.connections = routes::size(count);
+        }),
+        doc: "Open connections; others get 503.",
+    },
+    Key {
+        name: "connections_per_address",
+        default: "16384",
+        takes: Takes::Count(1, 1_000_000, |config, count| {
+            config.limits.connections_per_address = routes::size(count);
+        }),
+        doc: "Open connections of one address, of one /64 with IPv6.",
+    },
+    Key {
+        name: "streams",
+        default: "128",
+        takes: Takes::Count(1, 10_000, |config, count| {
+            config.limits.streams = u32::try_from(count).unwrap_or(u32::MAX);
+        }),
+        doc: "Requests that an HTTP/2 connection may have open.",
+    },
+    Key {
+        name: "header_timeout",
+        default: "\"10 s\"",
+        takes: Takes::Time(MILLI, HOUR, |config, time| config.limits.header_timeout = time),
+        doc: "From the first byte of a request's head to its last.",
+    },
+    Key {
+        name: "body_timeout",
+        default: "\"10 s\"",
+        takes: Takes::Time(MILLI, HOUR, |config, time| config.limits.body_timeout = time),
+        doc: "How long a body may take, beside what `body_min_rate` gives it.",
+    },
+    Key {
+        name: "body_min_rate",
+        default: "\"16 KiB\"",
+        takes: Takes::Bytes(0, 1024 * MIB, |config, bytes| {
+            config.limits.body_min_rate = routes::size(bytes);
+        }),
+        doc: "Bytes a second that a body has to bring on average once its time is over; 408 below.",
+    },
+    Key {
+        name: "idle_timeout",
+        default: "\"1 m\"",
+        takes: Takes::Time(MILLI, HOUR, |config, time| config.limits.idle_timeout = time),
+        doc: "How long a connection may be open without a request.",
+    },
+    Key {
+        name: "handshake_timeout",
+        default: "\"10 s\"",
+        takes: Takes::Time(MILLI, HOUR, |config, time| config.limits.handshake_timeout = time),
+        doc: "How long a TLS handshake may take.",
+    },
+    Key {
+        name: "write_timeout",
+        default: "\"30 s\"",
+        takes: Takes::Time(MILLI, HOUR, |config, time| config.limits.write_timeout = time),
+        doc: "How long a client may take nothing of its answer.",
+    },
+    Key {
+        name: "linger_timeout",
+        default: "\"2 s\"",
+        takes: Takes::Time(MILLI, HOUR, |config, time| config.limits.linger_timeout = time),
+        doc: "After an answer to a request that was not read to its end: how long the rest is read and thrown away, so that the answer gets there.",
+    },
+    Key {
+        name: "wait",
+        default: "\"30 s\"",
+        takes: Takes::Time(Duration::ZERO, HOUR, |config, time| config.limits.wait = time),
+        doc: "How long an answer may be kept waiting for Kafka (`ack` is kafka), whatever the client asks for; then it is 202.",
+    },
+];
+
+const AUTH: &[Key<GatewayConfig>] = &[Key {
+    name: "credentials",
+    default: "\"none\"",
+    takes: Takes::Other("a file, or none", |config, given| {
+        config.credentials = match &given.value {
+            Value::Text(text) if text == "none" => None,
+            Value::Text(path) if !path.is_empty() => Some(PathBuf::from(path)),
+            _ => return None,
+        };
         Some(())
     }),
-    doc: "Where HTTP is served; port 0 takes any that is free.",
+    doc: "The file of API keys and passwords; with it, whoever sends has to be in it. Read again when it changes.",
 }];
 
 const TOPICS: &[Key<GatewayConfig>] = &[
@@ -115,14 +254,14 @@ const WAL: &[Key<GatewayConfig>] = &[
         name: "max_bytes",
         default: "\"1 GiB\"",
         takes: Takes::Bytes(MIB, 1024 * TIB, |config, bytes| config.wal.max_bytes = bytes),
-        doc: "Bytes that may wait for Kafka; beyond 90 % of it requests are refused with 503. The disk takes up to two \
+        doc: "Bytes that may wait for Kafka; beyond 90 % of it requests are refused with 503. The disk takes up to three \
               segments more.",
     },
     Key {
         name: "topic_share",
         default: "0.5",
         takes: Takes::Share(|config, share| config.wal.topic_share = share),
-        doc: "The share of it that one topic may take.",
+        doc: "The share of it that one topic may take while another one has records in the log, too.",
     },
     Key {
         name: "max_age",

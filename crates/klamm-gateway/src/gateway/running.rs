@@ -1,0 +1,158 @@
+//! A gateway that runs.
+
+use super::error::GatewayError;
+use super::observe::{Parts, Shared};
+use crate::config::GatewayConfig;
+use crate::forward::{ForwardConfig, Forwarder};
+use crate::guard::{Guard, GuardConfig};
+use crate::http::{Server, Service};
+use crate::management::{Management, Phase};
+use crate::route::Routes;
+use crate::wal::{Opened, Wal, WalConfig, WalReader};
+use klamm_log::storage::{FileStorage, Storage};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+/// HTTP in front of Kafka, on the runtime it was started on.
+///
+/// What it has answered with 202 is in its log, on the disk, and reaches Kafka: after a crash, an outage or a stop by the
+/// next gateway that is started with the same directory. Dropped, it stops at once; [`Gateway::stop`] is the orderly way.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    management: Option<Management>,
+    shared: Arc<Shared>,
+    parts: Arc<Parts>,
+    opened: Opened,
+}
+
+/// What a stop came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// Every request that was open was answered.
+    pub answered: bool,
+    /// Everything that the log had is in Kafka or with the dead letters.
+    pub drained: bool,
+    /// Records that stay in the log, for the next start.
+    pub left: u64,
+}
+
+impl Gateway {
+    /// Starts one. Kafka need not be there: requests are taken, and wait for it in the log.
+    ///
+    /// The management address answers first, so that probes can be told that the log is being read.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; nothing runs then.
+    pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
+        if !config.client.has_bootstrap_servers() {
+            return Err(GatewayError::NoKafka);
+        }
+        let guard = guard(&config)?;
+        let routes = Routes::new(config.routes, config.topics).map_err(|(_, error)| error)?;
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.map_err(|error| GatewayError::listen(config.listen, error))?;
+        let shared = Arc::new(Shared::default());
+        let management = match config.management {
+            Some(address) => Some(management(address, shared.clone()).await?),
+            None => None,
+        };
+        let (wal, reader, opened) = open(config.data, config.wal).await?;
+        let mut forward = ForwardConfig::new(config.client);
+        forward.producer = config.producer;
+        let forwarder = Forwarder::start(wal.clone(), reader, forward);
+        let mut service = Service::new(wal.clone(), forwarder.outcomes());
+        (service.guard, service.routes) = (guard, routes);
+        service.limits = config.limits;
+        let http = Server::start(listener, service)
+            .map_err(|error| GatewayError::listen(config.listen, error))?;
+        let address = http.address();
+        let parts = Arc::new(Parts { wal, forwarder, http });
+        shared.serve(parts.clone());
+        Ok(Self { address, management, shared, parts, opened })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health, metrics and the status page are.
+    pub fn management(&self) -> Option<SocketAddr> {
+        self.management.as_ref().map(Management::address)
+    }
+
+    /// What was in the log when it was opened.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// The id of the log, which is in the header `klamm-id` of every record.
+    pub fn instance(&self) -> &str {
+        self.parts.wal.instance()
+    }
+
+    /// Stops in order: readiness turns false; no more connections; open requests are answered; the log takes nothing more;
+    /// what it has goes to Kafka until `deadline` has passed in all. The rest stays in the log.
+    pub async fn stop(self, deadline: Duration) -> Stopped {
+        let end = Instant::now() + deadline;
+        self.shared.enter(Phase::Draining);
+        let answered = self.parts.http.drain(deadline).await;
+        let left = end.saturating_duration_since(Instant::now());
+        // Where nothing waited and nothing came, nothing will be told to have arrived.
+        let idle = self.opened.records == 0 && self.parts.http.state().records == 0;
+        let drained = idle || self.parts.forwarder.drain(left).await;
+        self.shared.end();
+        let wal = self.parts.wal.clone();
+        if let Some(parts) = Arc::into_inner(self.parts) {
+            parts.forwarder.close().await;
+        }
+        wal.close().await;
+        let left = if drained { 0 } else { wal.state().records };
+        Stopped { answered, drained, left }
+    }
+}
+
+fn guard(config: &GatewayConfig) -> Result<Guard, GatewayError> {
+    let open = config.credentials.is_none();
+    if open && !config.public && !config.listen.ip().is_loopback() {
+        return Err(GatewayError::Public(config.listen));
+    }
+    if open {
+        return Ok(Guard::open());
+    }
+    let mut guard = GuardConfig::default();
+    guard.credentials.clone_from(&config.credentials);
+    Ok(Guard::start(guard)?)
+}
+
+/// Makes a directory that of a gateway, so that there may be something else in it beside the log.
+///
+/// # Errors
+/// It is in use, somebody else's, or cannot be made.
+pub fn claim(data: &Path) -> Result<(), GatewayError> {
+    FileStorage::open(data).map(drop)?;
+    Ok(())
+}
+
+async fn management(address: SocketAddr, shared: Arc<Shared>) -> Result<Management, GatewayError> {
+    let started = Management::start(address, move || shared.observe()).await;
+    started.map_err(|error| GatewayError::listen(address, error))
+}
+
+/// Opens the log where it keeps nobody waiting: a long one takes its time to read.
+pub(super) async fn open(
+    data: PathBuf,
+    config: WalConfig,
+) -> Result<(Wal, WalReader, Opened), GatewayError> {
+    let opening = tokio::task::spawn_blocking(move || {
+        let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(data)?);
+        Ok(Wal::open(storage, config)?)
+    });
+    opening.await.unwrap_or_else(|error| Err(GatewayError::Interrupted(error.to_string())))
+}

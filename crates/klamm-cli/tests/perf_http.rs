@@ -148,3 +148,24 @@ fn what_cannot_be_done_is_said_at_once() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no connection"));
 }
+
+#[test]
+fn what_a_gateway_in_the_process_accepts_is_in_its_kafka() {
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        command.args(["perf", "http", "-O", "json", "--verify", "-c", "8"]).args(more);
+        command.env_remove("KLAMM_BOOTSTRAP_SERVERS").env_remove("RUST_LOG");
+        let output = command.output().expect("klamm runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        json(&output)
+    };
+    let one = run(&["--num-requests", "500"]);
+    assert_eq!((&one["accepted"], &one["verdict"]["accepted"]), (&500.into(), &500.into()));
+    let lines = run(&["--num-requests", "50", "--records-per-request", "20"]);
+    assert_eq!((&lines["accepted"], &lines["verdict"]["accepted"]), (&50.into(), &1000.into()));
+    for verdict in [&one["verdict"], &lines["verdict"]] {
+        for name in ["missing", "ids_missing", "duplicates", "id_duplicates", "not_accepted"] {
+            assert_eq!(verdict[name], 0, "{name}: {verdict}");
+        }
+    }
+}

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PerfHttp {
-    /// Where to post, as http://HOST:PORT/PATH
-    pub(crate) url: Target,
+    /// Where to post, as http://HOST:PORT/PATH; without one a gateway in this process
+    pub(crate) url: Option<Target>,
     /// Connections, each with one request at a time
     #[arg(long, short = 'c', default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(crate) connections: u32,
@@ -62,6 +62,7 @@ const EXAMPLES: &str = "Latency counts from when a request was due; with --throu
 the answer names one, by the header klamm-id. Something missing ends with status 7, a request without a good answer with 6.
 
 Examples:
+  klamm perf http --seconds 5 --verify                                  a gateway and a broker in this process
   klamm perf http http://127.0.0.1:8080/topics/orders
   klamm perf http http://127.0.0.1:8080/topics/orders -c 256 --seconds 30 --verify -b 127.0.0.1:9092
   klamm perf http http://127.0.0.1:8080/topics/orders --throughput 20000 --records-per-request 100

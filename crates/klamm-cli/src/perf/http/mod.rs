@@ -1,13 +1,15 @@
 //! `klamm perf http`: requests to a gateway, on a schedule or as fast as answers come, and whether what was accepted arrives.
 //!
 //! `request` makes the bytes, `schedule` says when they go, `connection` sends them and waits for the `answer`, `load` has the
-//! threads, `books` counts, and `topic` looks afterwards for what was accepted.
+//! threads, `books` counts, and `topic` looks afterwards for what was accepted. `own` is a gateway for a load
+//! that was given no address.
 
 mod answer;
 mod args;
 mod books;
 mod connection;
 mod load;
+mod own;
 mod print;
 mod request;
 mod schedule;
@@ -18,14 +20,16 @@ pub(crate) use self::args::PerfHttp;
 
 use self::books::{Accepted, Ledger};
 use self::load::Load;
+use self::own::Own;
 use self::print::Outcome;
 use self::request::{BodyKind, NUMBERS, Request};
 use self::schedule::Plan;
+use self::target::Target;
 use self::topic::{Before, Sightings, Verdict};
 use super::RATE_TOLERANCE;
 use super::measure::{Meter, Totals};
 use crate::args::Global;
-use crate::connect::{all_settings, connect};
+use crate::connect::{Settings, all_settings, connect};
 use crate::failure::{DATA, Failure, RATE_MISSED, USAGE};
 use hyper::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -35,35 +39,57 @@ use std::time::Duration;
 const MAX_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
 
 pub(crate) async fn run(global: &Global, args: PerfHttp) -> Result<(), Failure> {
+    let mut settings = all_settings(global, &[])?;
+    let (target, own) = match args.url.clone() {
+        Some(url) => (url, None),
+        None => {
+            let own = Own::start(settings.client.clone()).await?;
+            settings.client = own.client.clone();
+            (own.target()?, Some(own))
+        }
+    };
+    let outcome = measure(global, &args, &target, settings).await;
+    let stopped = match own {
+        Some(own) => own.stop().await,
+        None => Ok(()),
+    };
+    judge(&args, &outcome?).and(stopped)
+}
+
+async fn measure(
+    global: &Global,
+    args: &PerfHttp,
+    target: &Target,
+    settings: Settings,
+) -> Result<Outcome, Failure> {
     let run = format!("{:08x}", fastrand::u32(..));
-    let load = load(&args, &run)?;
-    let timeout = Duration::from_millis(args.timeout);
-    load::reach(&load.address, timeout).await?;
-    let before = before(global, &args).await?;
-    let progress = print::progress(global.output, &args, &load.meter);
+    let load = load(args, target, &run)?;
+    load::reach(&load.address, load.timeout).await?;
+    let before = before(args, target, settings).await?;
+    let progress = print::progress(global.output, args, &load.meter);
     let books = load.run().await;
     progress.finish();
     let mut books = books?;
     let mut accepted = load.meter.finish(&Totals::default());
     accepted.secs = accepted.secs.max(f64::MIN_POSITIVE);
     let verdict = match (before, books.accepted.take()) {
-        (Some(before), Some(accepted)) => Some(find(&args, &run, &load, before, accepted).await?),
+        (Some(before), Some(accepted)) => Some(find(args, &run, &load, before, accepted).await?),
         _ => None,
     };
     let outcome = Outcome { accepted, books, verdict, body_bytes: load.request.body_len() };
-    print::outcome(global.output, &args, &outcome);
-    judge(&args, &outcome)
+    print::outcome(global.output, args, &outcome);
+    Ok(outcome)
 }
 
 /// What is going to be sent.
-fn load(args: &PerfHttp, run: &str) -> Result<Load, Failure> {
+fn load(args: &PerfHttp, target: &Target, run: &str) -> Result<Load, Failure> {
     if !(0.001..=MAX_SECONDS).contains(&args.seconds) {
         return Err(Failure::new(USAGE, format!("--seconds: 0.001 to {MAX_SECONDS}")));
     }
-    let request = request(args, run)?;
+    let request = request(args, target, run)?;
     let most = NUMBERS / request.records();
     Ok(Load {
-        address: args.url.address.clone(),
+        address: target.address.clone(),
         plan: Plan {
             rate: u64::try_from(args.throughput).ok().filter(|r| *r > 0).map(|r| r as f64),
             time: Duration::from_secs_f64(args.seconds),
@@ -79,7 +105,7 @@ fn load(args: &PerfHttp, run: &str) -> Result<Load, Failure> {
     })
 }
 
-fn request(args: &PerfHttp, run: &str) -> Result<Request, Failure> {
+fn request(args: &PerfHttp, target: &Target, run: &str) -> Result<Request, Failure> {
     let line = match &args.body {
         BodyKind::Text(text) => text.clone(),
         BodyKind::Size(size) => request::generated(*size, run).ok_or_else(|| {
@@ -95,7 +121,7 @@ fn request(args: &PerfHttp, run: &str) -> Result<Request, Failure> {
     let mut headers = headers.collect::<Result<Vec<_>, _>>()?;
     let content_type = header_of(&format!("content-type: {content_type}"))?.1;
     headers.retain(|(name, _)| name != "content-type");
-    let request = Request::new(&args.url, &content_type, &headers, line.trim_end(), records);
+    let request = Request::new(target, &content_type, &headers, line.trim_end(), records);
     request.ok_or_else(|| Failure::new(USAGE, "the body of a request is too large"))
 }
 
@@ -113,13 +139,16 @@ fn header_of(text: &str) -> Result<(String, String), Failure> {
 }
 
 /// Where the topic ends now, if it is read afterwards.
-async fn before(global: &Global, args: &PerfHttp) -> Result<Option<Before>, Failure> {
+async fn before(
+    args: &PerfHttp,
+    target: &Target,
+    settings: Settings,
+) -> Result<Option<Before>, Failure> {
     let Some(named) = &args.verify else { return Ok(None) };
-    let topic = Some(named.as_str()).filter(|topic| !topic.is_empty()).or(args.url.topic());
+    let topic = Some(named.as_str()).filter(|topic| !topic.is_empty()).or(target.topic());
     let topic = topic.ok_or_else(|| {
         Failure::new(USAGE, "the path names no topic: --verify=TOPIC says which one is read")
     })?;
-    let settings = all_settings(global, &[])?;
     let client = connect(settings.client).await?;
     Before::look(client, settings.consumer, topic).await.map(Some)
 }

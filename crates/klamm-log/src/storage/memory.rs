@@ -191,8 +191,11 @@ impl StorageFile for MemoryFile {
         if position > content.len {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a write past the end"));
         }
+        let end = parts.iter().fold(position, |end, part| end + part.len() as u64);
+        // What lies behind stays, as in any file; behind most writes there is nothing.
+        let behind = content.read(end, content.len);
         content.truncate(position);
-        parts.iter().for_each(|part| content.push(part));
+        parts.iter().chain(&behind).for_each(|part| content.push(part));
         Ok(())
     }
 
@@ -211,6 +214,22 @@ mod tests {
     use super::MemoryStorage;
     use crate::storage::{Open, Storage};
     use bytes::Bytes;
+
+    #[test]
+    fn a_write_in_the_middle_leaves_what_is_behind() {
+        for size in [10_usize, 300_000] {
+            let storage = MemoryStorage::new();
+            storage.create_dir("d").unwrap();
+            let file = storage.open("d/f", Open::Empty).unwrap();
+            let part = |byte: u8| Bytes::from(vec![byte; size]);
+            file.write_at(0, &[part(1), part(2), part(3)]).unwrap();
+            file.write_at(size as u64 / 2, &[part(9)]).unwrap();
+            let mut expected = [vec![1; size], vec![2; size], vec![3; size]].concat();
+            expected[size / 2..size / 2 + size].fill(9);
+            assert_eq!(file.size().unwrap(), 3 * size as u64);
+            assert_eq!(file.read_at(0, 3 * size).unwrap().concat(), expected);
+        }
+    }
 
     #[test]
     fn reads_give_what_was_written_however_it_was_cut() {

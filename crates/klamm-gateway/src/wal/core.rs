@@ -133,8 +133,9 @@ impl Core {
                 desk.recent.push(first, next, batch, self.config.recent_bytes);
                 desk.accept(&group, first, &self.config, now_ms());
                 drop(desk);
-                group.tell(Ok(first));
+                // First, so that whoever has a receipt may release it.
                 self.progress.send_modify(|progress| progress.end = next);
+                group.tell(Ok(first));
             }
             Err(error) => self.refuse(&group, &error),
         }

@@ -99,16 +99,17 @@ fn a_log_that_is_full_says_so_and_has_room_again() {
         let mut config = small();
         (config.max_bytes, config.topic_share) = (20_000, 1.0);
         let (wal, _reader, _) = Wal::open(Arc::new(MemoryStorage::new()), config).unwrap();
-        let mut next = 0;
+        // Seals take sequences, too.
+        let (mut next, mut end) = (0, 0);
         let refused = loop {
             match wal.append(request(next, 1, 1000)).await {
-                Ok(_) => next += 1,
+                Ok(receipt) => (next, end) = (next + 1, receipt.first + 1),
                 Err(refused) => break refused,
             }
         };
         assert!(matches!(refused, AppendRefused::Full { .. }), "{refused:?}");
         assert!((14..=17).contains(&next), "{next}");
-        wal.release(next);
+        wal.release(end);
         wal.append(request(next, 1, 1000)).await.unwrap();
         let large = wal.append(request(77, 1, 17 << 20)).await;
         assert!(matches!(large, Err(AppendRefused::TooLarge { .. })), "{large:?}");

@@ -2,6 +2,7 @@
 
 use super::error::GatewayError;
 use super::running::open;
+use crate::dead_letter;
 use crate::forward::{ForwardConfig, Forwarder};
 use crate::wal::{Opened, WalConfig};
 use klamm::{ClientConfig, ProducerConfig};
@@ -44,12 +45,12 @@ pub async fn adopt(
     if !data.join("wal").is_dir() {
         return Err(GatewayError::NoLog(data));
     }
-    let (wal, reader, opened) = open(data, WalConfig::default()).await?;
     let mut forward = ForwardConfig::new(client);
     forward.producer = producer;
+    forward.dead_letters.file = Some(data.join(dead_letter::FILE_NAME));
+    let (wal, reader, opened) = open(data, WalConfig::default()).await?;
     let forwarder = Forwarder::start(wal.clone(), reader, forward);
-    // Where nothing waits, nothing will be told to have arrived.
-    let done = opened.records == 0 || forwarder.drain(deadline).await;
+    let done = forwarder.drain(deadline).await;
     forwarder.close().await;
     wal.close().await;
     let left = if done { 0 } else { wal.state().records };

@@ -3,6 +3,7 @@
 use super::error::GatewayError;
 use super::observe::{Parts, Shared};
 use crate::config::GatewayConfig;
+use crate::dead_letter;
 use crate::forward::{ForwardConfig, Forwarder};
 use crate::guard::{Guard, GuardConfig};
 use crate::http::{Server, Service};
@@ -62,9 +63,10 @@ impl Gateway {
             Some(address) => Some(management(address, shared.clone()).await?),
             None => None,
         };
-        let (wal, reader, opened) = open(config.data, config.wal).await?;
         let mut forward = ForwardConfig::new(config.client);
         forward.producer = config.producer;
+        forward.dead_letters.file = Some(config.data.join(dead_letter::FILE_NAME));
+        let (wal, reader, opened) = open(config.data, config.wal).await?;
         let forwarder = Forwarder::start(wal.clone(), reader, forward);
         let mut service = Service::new(wal.clone(), forwarder.outcomes());
         (service.guard, service.routes) = (guard, routes);
@@ -104,9 +106,7 @@ impl Gateway {
         self.shared.enter(Phase::Draining);
         let answered = self.parts.http.drain(deadline).await;
         let left = end.saturating_duration_since(Instant::now());
-        // Where nothing waited and nothing came, nothing will be told to have arrived.
-        let idle = self.opened.records == 0 && self.parts.http.state().records == 0;
-        let drained = idle || self.parts.forwarder.drain(left).await;
+        let drained = self.parts.forwarder.drain(left).await;
         self.shared.end();
         let wal = self.parts.wal.clone();
         if let Some(parts) = Arc::into_inner(self.parts) {

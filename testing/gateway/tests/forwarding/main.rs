@@ -6,5 +6,4 @@
 mod dead_letters;
 mod faults;
 mod outcomes;
-mod random;
 mod stage;

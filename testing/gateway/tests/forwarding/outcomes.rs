@@ -61,3 +61,14 @@ async fn records_without_a_log_are_sent_once_and_refused_when_there_are_too_many
     until("they are there", || stage.state().unlogged_delivered == 20).await;
     assert_eq!(stage.read("t").await.len(), 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_which_nothing_waits_is_drained_at_once() {
+    let mut stage = Stage::new(Broker::builder().topic("t", 1)).await;
+    stage.drained().await;
+    stage.append_some("t", 20, 3).await;
+    stage.drained().await;
+    let stage = stage.restart().await;
+    stage.drained().await;
+    stage.restart().await.drained().await;
+}

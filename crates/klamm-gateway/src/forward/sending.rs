@@ -87,7 +87,11 @@ impl Task {
         let broken = !self.broken.is_empty()
             && self.broken.get(&record.topic).is_some_and(|broken| broken.contains(&partition));
         if broken {
-            if !connected.producer.resume(&record.topic, partition) {
+            // A lane that does not know yet what failed would go on behind it: the partition is shared with the records
+            // of its topic that have no key.
+            let lanes = self.window.lanes_to(&record.topic, partition);
+            let unsettled = { lanes }.any(|lane| self.tracks.is_open(lane, partition));
+            if unsettled || !connected.producer.resume(&record.topic, partition) {
                 return self.window.failed(taken, Failed::Again, now);
             }
             if let Some(broken) = self.broken.get_mut(&record.topic) {

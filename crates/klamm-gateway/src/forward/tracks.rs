@@ -96,6 +96,12 @@ impl Tracks {
         })
     }
 
+    /// Whether an outcome of a lane is open in a partition.
+    pub(super) fn is_open(&self, lane: LaneId, partition: i32) -> bool {
+        let track = self.index.get(&(lane, partition));
+        track.is_some_and(|at| !self.tracks[*at].queue.is_empty())
+    }
+
     /// Whether no outcome is open.
     pub(super) fn is_empty(&self) -> bool {
         self.active.is_empty()

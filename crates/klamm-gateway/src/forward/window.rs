@@ -200,6 +200,12 @@ impl Window {
         self.topics.get(topic).and_then(|topic| topic.partitions)
     }
 
+    /// The lanes that send to a partition.
+    pub(super) fn lanes_to(&self, topic: &str, partition: i32) -> impl Iterator<Item = LaneId> {
+        let lanes = self.topics.get(topic).map(|topic| &topic.lanes);
+        [LOOSE, partition].into_iter().filter_map(move |lane| lanes?.get(&lane).copied())
+    }
+
     /// The cluster has told how many partitions a topic has.
     pub(super) fn learn(&mut self, name: &Arc<str>, partitions: i32) {
         let topic = self.topics.entry(name.clone()).or_default();

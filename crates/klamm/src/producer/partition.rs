@@ -306,8 +306,13 @@ impl Partition {
             return Work::Later(at);
         }
         queue.retry_at = None;
+        let next = queue.sequence.poll_send(leader, resolved);
+        if !resolved.is_empty() {
+            // Told first: of a gapless producer, what ended ends what is behind it.
+            return Work::Later(readiness.now);
+        }
         queue.signalled = false;
-        match queue.sequence.poll_send(leader, resolved) {
+        match next {
             NextSend::Nothing => Work::Nothing,
             NextSend::NeedsProducerId => {
                 queue.signalled = true;

@@ -6,4 +6,5 @@
 mod dead_letters;
 mod faults;
 mod outcomes;
+mod random;
 mod stage;

@@ -14,6 +14,7 @@ mod hot;
 mod large;
 mod large_fanout;
 mod rounds;
+mod scratch;
 mod stage;
 mod table;
 mod workloads;

@@ -1,9 +1,7 @@
 //! Sending on what the log of another gateway has.
 
 use super::error::GatewayError;
-use super::running::open;
-use crate::dead_letter;
-use crate::forward::{ForwardConfig, Forwarder};
+use super::running::forwarding;
 use crate::wal::{Opened, WalConfig};
 use klamm::{ClientConfig, ProducerConfig};
 use std::path::PathBuf;
@@ -45,11 +43,7 @@ pub async fn adopt(
     if !data.join("wal").is_dir() {
         return Err(GatewayError::NoLog(data));
     }
-    let mut forward = ForwardConfig::new(client);
-    forward.producer = producer;
-    forward.dead_letters.file = Some(data.join(dead_letter::FILE_NAME));
-    let (wal, reader, opened) = open(data, WalConfig::default()).await?;
-    let forwarder = Forwarder::start(wal.clone(), reader, forward);
+    let (wal, forwarder, opened) = forwarding(data, WalConfig::default(), client, producer).await?;
     let done = forwarder.drain(deadline).await;
     forwarder.close().await;
     wal.close().await;

@@ -10,6 +10,7 @@ use crate::http::{Server, Service};
 use crate::management::{Management, Phase};
 use crate::route::Routes;
 use crate::wal::{Opened, Wal, WalConfig, WalReader};
+use klamm::{ClientConfig, ProducerConfig};
 use klamm_log::storage::{FileStorage, Storage};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,11 +64,8 @@ impl Gateway {
             Some(address) => Some(management(address, shared.clone()).await?),
             None => None,
         };
-        let mut forward = ForwardConfig::new(config.client);
-        forward.producer = config.producer;
-        forward.dead_letters.file = Some(config.data.join(dead_letter::FILE_NAME));
-        let (wal, reader, opened) = open(config.data, config.wal).await?;
-        let forwarder = Forwarder::start(wal.clone(), reader, forward);
+        let (wal, forwarder, opened) =
+            forwarding(config.data, config.wal, config.client, config.producer).await?;
         let mut service = Service::new(wal.clone(), forwarder.outcomes());
         (service.guard, service.routes) = (guard, routes);
         service.limits = config.limits;
@@ -145,11 +143,23 @@ async fn management(address: SocketAddr, shared: Arc<Shared>) -> Result<Manageme
     started.map_err(|error| GatewayError::listen(address, error))
 }
 
-/// Opens the log where it keeps nobody waiting: a long one takes its time to read.
-pub(super) async fn open(
+/// Opens the log of a directory and sends on what it has; what Kafka refuses for good goes to a file beside it.
+pub(super) async fn forwarding(
     data: PathBuf,
-    config: WalConfig,
-) -> Result<(Wal, WalReader, Opened), GatewayError> {
+    wal: WalConfig,
+    client: ClientConfig,
+    producer: ProducerConfig,
+) -> Result<(Wal, Forwarder, Opened), GatewayError> {
+    let mut forward = ForwardConfig::new(client);
+    forward.producer = producer;
+    forward.dead_letters.file = Some(data.join(dead_letter::FILE_NAME));
+    let (wal, reader, opened) = open(data, wal).await?;
+    let forwarder = Forwarder::start(wal.clone(), reader, forward);
+    Ok((wal, forwarder, opened))
+}
+
+/// Opens the log where it keeps nobody waiting: a long one takes its time to read.
+async fn open(data: PathBuf, config: WalConfig) -> Result<(Wal, WalReader, Opened), GatewayError> {
     let opening = tokio::task::spawn_blocking(move || {
         let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(data)?);
         Ok(Wal::open(storage, config)?)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::programs;
+use crate::bench::scratch::Scratch;
 use crate::failure::{Doing, Failure, Result};
 use crate::kafka::{Running, Spec};
 use crate::listening::Listening;
@@ -239,20 +240,6 @@ fn accepted(address: SocketAddr) -> Result<()> {
 struct Own {
     listening: Listening,
     _data: Scratch,
-}
-
-/// A directory that is removed with this value.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.0.exists()
-            && let Err(error) = std::fs::remove_dir_all(&self.0)
-        {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
-    }
 }
 
 #[cfg(test)]

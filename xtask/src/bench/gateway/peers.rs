@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::bench::brokers::programs;
 use crate::bench::clients;
+use crate::bench::scratch::Scratch;
 use crate::failure::{Doing, Failure, Result};
 use crate::listening::Listening;
 use crate::place::Place;
@@ -138,14 +139,14 @@ pub(crate) struct Gateway {
     pub(crate) listening: Listening,
     /// Where to post.
     pub(crate) url: String,
-    _data: Data,
+    _data: Scratch,
 }
 
 impl Built {
     /// Starts it before the Kafka at `bootstrap`, with a log of its own if it has one; `more` is for our own.
     pub(crate) fn start(&self, bootstrap: &str, topic: &str, more: &[&str]) -> Result<Gateway> {
         let Self { peer, program, scratch } = self;
-        let data = Data(scratch.join(format!("data-{}", std::process::id())));
+        let data = Scratch(scratch.join(format!("data-{}", std::process::id())));
         let mut command = Command::new(program);
         match peer.build {
             Build::Klamm => {
@@ -170,20 +171,6 @@ impl Built {
         let at = at.strip_prefix("http://").unwrap_or(at).trim_end_matches('/');
         let url = format!("http://{at}/topics/{topic}");
         Ok(Gateway { listening, url, _data: data })
-    }
-}
-
-/// A directory that is removed with this value.
-#[derive(Debug)]
-struct Data(PathBuf);
-
-impl Drop for Data {
-    fn drop(&mut self) {
-        if self.0.exists()
-            && let Err(error) = std::fs::remove_dir_all(&self.0)
-        {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
     }
 }
 

@@ -62,6 +62,9 @@ impl Task {
                     }
                     self.broken.get_mut(topic).map(|broken| broken.insert(partition));
                     let (class, code) = verdict::of_delivery(&error);
+                    // Another lane may have had a record in the batch, and that may be the one that was refused.
+                    let own = class != Class::Refused || error.failure().records() == 1;
+                    let record = record.filter(|_| own);
                     let reason = Arc::from(error.to_string());
                     self.judge(taken, record, class, code, &reason, now);
                 }

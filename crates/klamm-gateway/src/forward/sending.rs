@@ -98,6 +98,9 @@ impl Task {
                 broken.remove(&partition);
             }
         }
+        if taken.alone && self.is_beside_another(&taken, &record.topic, partition) {
+            return self.window.failed(taken, Failed::Again, now);
+        }
         self.id.truncate(self.id_prefix);
         // Writing to a string does not fail.
         let _ = write!(self.id, "{}", taken.sequence);
@@ -121,6 +124,14 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Whether another lane tries a record of its own in the partition: in one batch neither would be alone.
+    fn is_beside_another(&self, taken: &Taken, topic: &str, partition: i32) -> bool {
+        let mut others = self.window.lanes_to(topic, partition).filter(|lane| *lane != taken.lane);
+        self.window.is_failing(taken.lane)
+            && others
+                .any(|lane| self.window.is_failing(lane) && self.tracks.is_open(lane, partition))
     }
 
     /// Where a record goes: records without a key stay with a partition for a while and avoid those that stand still.

@@ -44,6 +44,7 @@ impl DeliveryError {
 pub struct Failure {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
+    pub(crate) records: usize,
     pub(crate) cause: Cause,
 }
 
@@ -56,6 +57,11 @@ impl Failure {
     /// Partition the record was for.
     pub fn partition(&self) -> i32 {
         self.partition
+    }
+
+    /// Records in the batch: all of them share this failure, whichever of them the broker meant.
+    pub fn records(&self) -> usize {
+        self.records
     }
 
     /// What stopped it.

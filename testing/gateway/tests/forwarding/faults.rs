@@ -78,6 +78,8 @@ async fn answers_that_never_come_end_the_attempt_and_not_the_record() {
 async fn a_broker_that_is_down_for_longer_than_any_attempt_gets_everything_when_it_is_back() {
     let mut stage = Stage::new(three_topics()).await;
     append_to_all(&mut stage, 50).await;
+    // Before it knows the topics there are no attempts that could end, only a connection that is waited for.
+    until("the first are there", || stage.state().delivered == 150).await;
     stage.controls().set_node_up(1, false).await.unwrap();
     append_to_all(&mut stage, 400).await;
     until("attempts end", || stage.state().retried > 0).await;
@@ -127,8 +129,12 @@ async fn batches_that_arrive_damaged_are_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_batch_is_tried_record_by_record_and_nothing_passes_it() {
     let mut stage = Stage::new(three_topics()).await;
-    let mut refused = produce(Action::Error(ErrorCode::INVALID_RECORD));
-    (refused.every, refused.times) = (Some(2), Some(3));
+    // One partition, for which a request has one batch: three refusals are at most three letters.
+    let refused =
+        produce(Action::Error(ErrorCode::INVALID_RECORD)).topic("a").partition(0).times(3);
+    // What is in flight when the broker goes is what is sent in one batch when it is back.
+    append_to_all(&mut stage, 10).await;
+    until("the first are there", || stage.state().delivered == 30).await;
     stage.controls().set_node_up(1, false).await.unwrap();
     append_to_all(&mut stage, 300).await;
     stage.controls().add_fault(refused).unwrap();
@@ -138,11 +144,9 @@ async fn a_refused_batch_is_tried_record_by_record_and_nothing_passes_it() {
     let retried = stage.state().retried;
     assert!(letters <= 3 && retried > 10, "{letters} letters, {retried} again");
     let mut elsewhere = std::collections::BTreeSet::new();
-    for topic in ["a.dlq", "b.dlq", "c.dlq"].iter().take(3 * usize::from(letters > 0)) {
-        for letter in stage.read(topic).await {
-            let id = letter.header("klamm-id").unwrap();
-            elsewhere.insert(id.rsplit('/').next().unwrap().parse().unwrap());
-        }
+    for letter in stage.read("a.dlq").await {
+        let id = letter.header("klamm-id").unwrap();
+        elsewhere.insert(id.rsplit('/').next().unwrap().parse().unwrap());
     }
     assert_eq!(elsewhere.len() as u64, letters);
     stage.check(&elsewhere).await;

@@ -128,7 +128,12 @@ impl Drop for Completion {
 
 fn failure(batch: &Batch, cause: Cause) -> Arc<Failure> {
     let partition = &batch.state.partition;
-    Arc::new(Failure { topic: Arc::clone(&partition.topic), partition: partition.index, cause })
+    Arc::new(Failure {
+        topic: Arc::clone(&partition.topic),
+        partition: partition.index,
+        records: usize::try_from(batch.count()).unwrap_or(0),
+        cause,
+    })
 }
 
 impl Report {

@@ -1,5 +1,7 @@
 //! `klamm gateway`: HTTP in front of Kafka.
 
+mod key;
+mod key_file;
 mod serve;
 mod wal;
 
@@ -38,6 +40,8 @@ pub(crate) struct GatewayArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Part {
+    /// Make, list and revoke API keys and passwords
+    Key(key::KeyArgs),
     /// Look at the log of a gateway, or send on what it has
     #[command(subcommand)]
     Wal(wal::Wal),
@@ -57,6 +61,7 @@ fn management(text: &str) -> Result<Management, String> {
 
 pub(crate) async fn run(global: &Global, mut args: GatewayArgs) -> Result<(), Failure> {
     match args.part.take() {
+        Some(Part::Key(args)) => key::run(global, args),
         Some(Part::Wal(command)) => wal::run(global, command).await,
         None => serve::run(config(global, args)?).await,
     }

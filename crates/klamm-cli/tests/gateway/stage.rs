@@ -67,7 +67,11 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = klamm(args).spawn().unwrap();
+        Self::spawn(&mut klamm(args))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ");
@@ -83,8 +87,12 @@ impl Serving {
 
     /// A gateway without a management port, whose log is in `data`.
     pub(crate) fn gateway(data: &str, more: &[&str]) -> Self {
+        Self::start(&Self::gateway_args(data, more))
+    }
+
+    pub(crate) fn gateway_args<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let usual = ["gateway", "--listen", "127.0.0.1:0", "--management", "none", "--data", data];
-        Self::start(&[&usual[..], more].concat())
+        [&usual[..], more].concat()
     }
 
     /// A broker on the disk with the topic `orders`.

@@ -1,11 +1,12 @@
 //! From the text of a file to settings.
 
+use super::auth::ACCOUNT;
 use super::error::{GatewayConfigError, Wrong};
 use super::given::{Given, Table, Value, parse};
 use super::key;
 use super::settings::GatewayConfig;
 use super::table::{KAFKA, ROUTE, SECTIONS};
-use super::{kafka, routes};
+use super::{auth, kafka, routes};
 
 impl GatewayConfig {
     /// Reads a file over what is set already.
@@ -32,10 +33,12 @@ impl GatewayConfig {
             match &*key.name {
                 KAFKA => kafka::set_all(self, section(&key.name, given)?)?,
                 ROUTE => routes::set_all(self, given)?,
+                ACCOUNT => auth::set_accounts(self, given)?,
                 name => {
                     let known = SECTIONS.iter().find(|section| section.name == name);
                     let names = SECTIONS.iter().map(|section| section.name);
-                    let unknown = || Wrong::unknown(key.at, name, names.chain([KAFKA, ROUTE]));
+                    let unknown =
+                        || Wrong::unknown(key.at, name, names.chain([KAFKA, ROUTE, ACCOUNT]));
                     let keys = known.ok_or_else(unknown)?.keys;
                     key::set_all(keys, self, section(name, given)?)?;
                 }

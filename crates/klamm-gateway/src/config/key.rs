@@ -29,6 +29,8 @@ pub(super) enum Takes<T: 'static> {
     Other(&'static str, fn(&mut T, &Given) -> Option<()>),
     /// As `Other`, and it says itself what is wrong.
     Checked(&'static str, fn(&mut T, &Given) -> Result<(), String>),
+    /// As `Other`, with keys of its own.
+    Nested(&'static str, fn(&mut T, &Given) -> Result<(), Wrong>),
 }
 
 impl<T> Key<T> {
@@ -42,7 +44,9 @@ impl<T> Key<T> {
             Takes::Count(from, to, _) => format!("{from} to {to}"),
             Takes::Share(_) => "more than 0, at most 1".to_owned(),
             Takes::Flag(_) => "true or false".to_owned(),
-            Takes::Other(words, _) | Takes::Checked(words, _) => words.to_owned(),
+            Takes::Other(words, _) | Takes::Checked(words, _) | Takes::Nested(words, _) => {
+                words.to_owned()
+            }
         }
     }
 
@@ -77,6 +81,7 @@ impl<T> Key<T> {
                 let said = |reason| Wrong::new(given.at, format!("{}: {reason}", self.name));
                 return set(settings, given).map_err(said);
             }
+            Takes::Nested(_, set) => return set(settings, given),
         };
         let expected = || format!("{}: expected {}", self.name, self.takes());
         done.ok_or_else(|| Wrong::new(given.at, expected()))

@@ -3,6 +3,7 @@
 //! [`GatewayConfig::default`] is a gateway without any file. [`GatewayConfig::from_toml`] reads a file over it; a key that
 //! nobody knows is an error that names the nearest, with line and column.
 
+mod auth;
 mod error;
 mod file;
 mod given;
@@ -10,10 +11,13 @@ mod kafka;
 mod key;
 mod reference;
 mod routes;
+mod secret;
 mod settings;
+mod signature;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod units;
 
 pub use self::error::GatewayConfigError;

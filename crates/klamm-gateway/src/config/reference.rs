@@ -1,8 +1,9 @@
 //! Pure: the reference page, made from the table.
 
+use super::auth::{self, ACCOUNT};
 use super::key::Key;
-use super::routes;
 use super::table::{KAFKA, SECTIONS};
+use super::{routes, signature};
 use std::fmt::Write;
 
 const HEAD: &str = "# The gateway's configuration
@@ -37,6 +38,13 @@ const ROUTES: &str = "
 Each stands under a `[[route]]` of its own.
 ";
 
+const SIGNATURE: &str = r#"
+### `signature`
+
+What a route's `signature` has, as `{ scheme = "github", secret = { env = "GITHUB_SECRET" } }`; [gateway-auth.md](gateway-auth.md)
+says what the senders sign. Secrets are in no message and in no log.
+"#;
+
 /// The reference of all keys, as Markdown.
 pub fn reference() -> String {
     let mut page = format!("{HEAD}{EXAMPLE}");
@@ -52,6 +60,13 @@ pub fn reference() -> String {
     );
     let _ = write!(page, "\n## `[[route]]`\n{ROUTES}");
     rows(&mut page, routes::KEYS);
+    page.push_str(SIGNATURE);
+    rows(&mut page, signature::KEYS);
+    let _ = write!(
+        page,
+        "\n## `[[{ACCOUNT}]]`\n\nWhat one principal may do, each under a heading of its own.\n"
+    );
+    rows(&mut page, auth::ACCOUNTS);
     page
 }
 

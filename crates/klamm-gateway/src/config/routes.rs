@@ -4,7 +4,9 @@ use super::error::Wrong;
 use super::given::{Given, Value};
 use super::key::{self, Key, Takes};
 use super::settings::GatewayConfig;
+use super::signature;
 use crate::ack::Ack;
+use crate::guard::{Access, RouteConfig};
 use crate::route::{HeaderRule, Pattern, Pointer, Route, Routes, Rules, Source};
 use ::http::{HeaderName, Method};
 
@@ -24,6 +26,7 @@ pub(super) struct Draft {
     topic: Option<String>,
     methods: Vec<Method>,
     rules: Rules,
+    access: Option<Access>,
 }
 
 /// The keys of a route.
@@ -135,6 +138,24 @@ pub(super) const KEYS: &[Key<Draft>] = &[
         doc: "As in `[topics]`.",
     },
     Key {
+        name: "access",
+        default: "\"known\"",
+        takes: Takes::Other(signature::ACCESS, |draft, given| {
+            draft.access = Some(signature::access(given)?);
+            Some(())
+        }),
+        doc: "Whether those who send have to say who they are, if there is a way to.",
+    },
+    Key {
+        name: "signature",
+        default: "-",
+        takes: Takes::Nested(signature::SIGNATURE, |draft, given| {
+            draft.access = Some(signature::signature(given)?);
+            Ok(())
+        }),
+        doc: "How bodies are signed. Who signs need not say otherwise who they are.",
+    },
+    Key {
         name: "ignore_query",
         default: "false",
         takes: Takes::Flag(|draft, ignore| draft.rules.ignore_query = ignore),
@@ -147,7 +168,12 @@ pub(super) fn set_all(config: &mut GatewayConfig, given: &Given) -> Result<(), W
     let Value::List(items) = &given.value else {
         return Err(Wrong::new(given.at, "routes are a list: [[route]]"));
     };
-    config.routes = items.iter().map(route).collect::<Result<_, _>>()?;
+    (config.routes, config.guard.routes) = (Vec::new(), Vec::new());
+    for item in items {
+        let (route, access) = route(item)?;
+        config.guard.routes.extend(access);
+        config.routes.push(route);
+    }
     match Routes::new(config.routes.clone(), None) {
         Ok(_) => Ok(()),
         Err((index, error)) => {
@@ -157,7 +183,7 @@ pub(super) fn set_all(config: &mut GatewayConfig, given: &Given) -> Result<(), W
     }
 }
 
-fn route(given: &Given) -> Result<Route, Wrong> {
+fn route(given: &Given) -> Result<(Route, Option<RouteConfig>), Wrong> {
     let wrong = |reason: String| Wrong::new(given.at, reason);
     let Value::Table(table) = &given.value else {
         return Err(wrong("routes are a list of tables: [[route]]".to_owned()));
@@ -168,14 +194,17 @@ fn route(given: &Given) -> Result<Route, Wrong> {
         topic: None,
         methods: Vec::new(),
         rules: Rules::new(""),
+        access: None,
     };
     key::set_all(KEYS, &mut draft, table)?;
     let pattern = draft.pattern.ok_or_else(|| wrong("a route has a path".to_owned()))?;
     let topic = draft.topic.ok_or_else(|| wrong("a route has a topic".to_owned()))?;
     let name = draft.name.unwrap_or_else(|| pattern.text().to_string());
+    let access = draft.access.map(|access| RouteConfig { route: name.clone(), access });
     let rules = Rules { name: name.into(), ..draft.rules };
     let route = Route::new(&draft.methods, pattern, &topic, rules);
-    route.map_err(|error| wrong(format!("route: {error}")))
+    let route = route.map_err(|error| wrong(format!("route: {error}")))?;
+    Ok((route, access))
 }
 
 fn text(given: &Given) -> Option<&str> {

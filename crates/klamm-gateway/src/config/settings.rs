@@ -1,5 +1,6 @@
 //! Everything a gateway is told.
 
+use crate::guard::GuardConfig;
 use crate::http::Limits;
 use crate::route::{Route, Routes, Rules};
 use crate::wal::WalConfig;
@@ -20,8 +21,8 @@ pub struct GatewayConfig {
     pub limits: Limits,
     /// Whether everybody may send who reaches an address that is not loopback. Default false.
     pub public: bool,
-    /// The file of keys and passwords; `None`, the default: nobody has to say who they are.
-    pub credentials: Option<PathBuf>,
+    /// Who may send what. By default nobody has to say who they are.
+    pub guard: GuardConfig,
     /// Where health, metrics and the status page are. Default 127.0.0.1:8081; `None`: nowhere.
     pub management: Option<SocketAddr>,
     /// The directory of the log. Default `klamm-gateway` where the program runs.
@@ -47,7 +48,7 @@ impl Default for GatewayConfig {
             listen: loopback(8080),
             limits: Limits::default(),
             public: false,
-            credentials: None,
+            guard: GuardConfig::default(),
             management: Some(loopback(8081)),
             data: PathBuf::from("klamm-gateway"),
             wal: WalConfig::default(),

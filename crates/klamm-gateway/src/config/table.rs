@@ -2,8 +2,8 @@
 
 use super::given::{Given, Value};
 use super::key::{Key, Takes};
-use super::routes;
 use super::settings::GatewayConfig;
+use super::{auth, routes, tokens};
 use crate::route::Rules;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,7 +32,16 @@ pub(super) struct Section {
 /// Every section but those of Kafka's client and of routes.
 pub(super) const SECTIONS: &[Section] = &[
     Section { name: "http", doc: "Where requests come in.", keys: HTTP },
-    Section { name: "auth", doc: "Who may send.", keys: AUTH },
+    Section {
+        name: "auth",
+        doc: "Who may send what; [gateway-auth.md](gateway-auth.md) says it at length.",
+        keys: auth::AUTH,
+    },
+    Section {
+        name: "tokens",
+        doc: "JSON Web Tokens, if there is such a section.",
+        keys: tokens::TOKENS,
+    },
     Section {
         name: "topics",
         doc: "The paths that are always there: `/topics/{topic}`, `/topics/{topic}/partitions/{partition}` and those of \
@@ -59,7 +68,7 @@ const HTTP: &[Key<GatewayConfig>] = &[
         default: "false",
         takes: Takes::Flag(|config, public| config.public = public),
         doc: "Whether everybody may send who reaches an address that is not loopback; without it, and without \
-              `credentials`, such an address is refused at the start.",
+              a way to say who one is, such an address is refused at the start.",
     },
     Key {
         name: "body_bytes",
@@ -176,20 +185,6 @@ const HTTP: &[Key<GatewayConfig>] = &[
         doc: "How long an answer may be kept waiting for Kafka (`ack` is kafka), whatever the client asks for; then it is 202.",
     },
 ];
-
-const AUTH: &[Key<GatewayConfig>] = &[Key {
-    name: "credentials",
-    default: "\"none\"",
-    takes: Takes::Other("a file, or none", |config, given| {
-        config.credentials = match &given.value {
-            Value::Text(text) if text == "none" => None,
-            Value::Text(path) if !path.is_empty() => Some(PathBuf::from(path)),
-            _ => return None,
-        };
-        Some(())
-    }),
-    doc: "The file of API keys and passwords; with it, whoever sends has to be in it. Read again when it changes.",
-}];
 
 const TOPICS: &[Key<GatewayConfig>] = &[
     Key {

@@ -19,7 +19,8 @@ pub enum GatewayError {
     /// Everybody who reaches the address could write to Kafka.
     #[error(
         "{0} can be reached from elsewhere, and nobody would have to say who they are: listen on a loopback address, name a \
-         file of keys and passwords (credentials in [auth]), or say that this is meant (public = true in [http])"
+         file of keys and passwords (credentials in [auth]), an issuer of tokens ([tokens]) or a CA of clients (client_ca in \
+         [tls]), have nothing but signed routes ([topics] enabled = false), or say that this is meant (public = true in [http])"
     )]
     Public(SocketAddr),
     /// An address cannot be listened on.

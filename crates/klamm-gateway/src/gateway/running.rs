@@ -5,10 +5,10 @@ use super::observe::{Parts, Shared};
 use crate::config::GatewayConfig;
 use crate::dead_letter;
 use crate::forward::{ForwardConfig, Forwarder};
-use crate::guard::{Guard, GuardConfig};
+use crate::guard::{Access, Guard};
 use crate::http::{Server, Service};
 use crate::management::{Management, Phase};
-use crate::route::Routes;
+use crate::route::{Route, Routes};
 use crate::wal::{Opened, Wal, WalConfig, WalReader};
 use klamm::{ClientConfig, ProducerConfig};
 use klamm_log::storage::{FileStorage, Storage};
@@ -117,16 +117,23 @@ impl Gateway {
 }
 
 fn guard(config: &GatewayConfig) -> Result<Guard, GatewayError> {
-    let open = config.credentials.is_none();
-    if open && !config.public && !config.listen.ip().is_loopback() {
-        return Err(GatewayError::Public(config.listen));
+    if !config.listen.ip().to_canonical().is_loopback() && open_to_all(config) {
+        if !config.public {
+            return Err(GatewayError::Public(config.listen));
+        }
+        tracing::warn!(address = %config.listen, "anybody who reaches this address may write to Kafka");
     }
-    if open {
-        return Ok(Guard::open());
-    }
-    let mut guard = GuardConfig::default();
-    guard.credentials.clone_from(&config.credentials);
-    Ok(Guard::start(guard)?)
+    Ok(Guard::start(config.guard.clone())?)
+}
+
+/// Whether there are paths on which nobody has to prove anything, and no route says that this is meant.
+fn open_to_all(config: &GatewayConfig) -> bool {
+    let guard = &config.guard;
+    let says = |route: &Route| {
+        let mut own = guard.routes.iter().filter(|own| *own.route == *route.rules().name);
+        own.any(|own| !matches!(own.access, Access::Known))
+    };
+    !guard.asks() && (config.topics.is_some() || !config.routes.iter().all(says))
 }
 
 /// Makes a directory that of a gateway, so that there may be something else in it beside the log.

@@ -51,6 +51,8 @@ pub enum ProvenBy {
 pub struct Principal {
     account: Arc<Account>,
     proven_by: ProvenBy,
+    /// What the proof itself is good for; none: for all that the account may do.
+    only: Option<Arc<Topics>>,
 }
 
 struct Account {
@@ -70,7 +72,7 @@ impl Principal {
     pub(crate) fn alone(name: &str, allowance: Allowance, proven_by: ProvenBy) -> Self {
         let allowance = Arc::new(allowance);
         let account = Account { name: name.into(), allowance, bucket: Arc::default() };
-        Self { account: Arc::new(account), proven_by }
+        Self { account: Arc::new(account), proven_by, only: None }
     }
 
     /// The name in the configuration, in key files and in logs.
@@ -83,12 +85,21 @@ impl Principal {
         self.proven_by
     }
 
+    /// The same, by a proof that is good for these topics alone.
+    pub(crate) fn only(self, topics: Topics) -> Self {
+        Self { only: Some(Arc::new(topics)), ..self }
+    }
+
     pub(crate) fn may_produce(&self, topic: &str) -> bool {
-        self.account.allowance.produce.has(topic)
+        self.account.allowance.produce.has(topic) && self.is_good_for(topic)
     }
 
     pub(crate) fn may_read(&self, topic: &str) -> bool {
-        self.account.allowance.read.has(topic)
+        self.account.allowance.read.has(topic) && self.is_good_for(topic)
+    }
+
+    fn is_good_for(&self, topic: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.has(topic))
     }
 
     /// Takes one request of its quota; see [`Bucket::take`].
@@ -139,7 +150,7 @@ impl Accounts {
     /// Whoever has this name. What a name has used stays with it from one request to the next.
     pub(crate) fn principal(&self, name: &str, proven_by: ProvenBy, now: u64) -> Principal {
         if let Some(account) = self.known.get(name) {
-            return Principal { account: account.clone(), proven_by };
+            return Principal { account: account.clone(), proven_by, only: None };
         }
         let name: Arc<str> = name.into();
         let bucket = if self.others.quota.is_unlimited() {
@@ -148,7 +159,7 @@ impl Accounts {
             self.stranger(&name, now)
         };
         let account = Account { name, allowance: self.others.clone(), bucket };
-        Principal { account: Arc::new(account), proven_by }
+        Principal { account: Arc::new(account), proven_by, only: None }
     }
 
     fn stranger(&self, name: &Arc<str>, now: u64) -> Arc<Mutex<Bucket>> {
@@ -191,6 +202,17 @@ mod tests {
         let other = accounts.principal("other", ProvenBy::Token, 0);
         assert!(!other.may_produce("a") && other.may_read("a"));
         assert_eq!((&**other.name(), other.proven_by()), ("other", ProvenBy::Token));
+    }
+
+    #[test]
+    fn a_proof_can_be_good_for_less_than_its_account() {
+        let topics = |names: &[&str]| Topics::parse(names).unwrap();
+        let app = Allowance { produce: topics(&["a", "b"]), ..Allowance::default() };
+        let accounts = Accounts::new([("app".into(), app)], Allowance::default());
+        let app = accounts.principal("app", ProvenBy::Token, 0).only(topics(&["b", "c"]));
+        let produce = ["a", "b", "c"].map(|topic| app.may_produce(topic));
+        let read = ["a", "b", "c"].map(|topic| app.may_read(topic));
+        assert_eq!((produce, read), ([false, true, false], [false, true, true]));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct TokenConfig {
     pub leeway: Duration,
     /// The claim with the principal's name.
     pub name_claim: String,
+    /// The claim that lists topics, as a list or with blanks between them: a token is good for no others. Default none: it
+    /// is good for all that its principal may use.
+    pub topics_claim: Option<String>,
 }
 
 /// Where public keys are.
@@ -52,6 +55,7 @@ impl TokenConfig {
             algorithms: Algorithm::ALL.to_vec(),
             leeway: Duration::from_secs(60),
             name_claim: "sub".to_owned(),
+            topics_claim: None,
         }
     }
 }

@@ -190,7 +190,10 @@ impl Inner {
             Bad::UnknownKey => None,
             Bad::Reason(reason) => Some(reason),
         })?;
-        let principal = accounts.principal(&good.name, ProvenBy::Token, clock);
+        let mut principal = accounts.principal(&good.name, ProvenBy::Token, clock);
+        if let Some(topics) = good.topics {
+            principal = principal.only(topics);
+        }
         current.proven.keep(digest, principal.clone(), Some(good.until));
         Ok(principal)
     }

@@ -79,7 +79,7 @@ fn time_has_a_leeway_at_both_ends() {
         assert_eq!(check(&nowhere(), &set(KEYS), text, now).is_ok(), good, "{now}");
     }
     let good = check(&nowhere(), &set(KEYS), ends, NOW);
-    assert_eq!(good, Ok(Good { name: "app".to_owned(), until: end + 60 }));
+    assert_eq!(good, Ok(Good { name: "app".to_owned(), until: end + 60, topics: None }));
     let exact = TokenConfig { leeway: Duration::ZERO, ..nowhere() };
     assert!(check(&exact, &set(KEYS), ends, end).is_err());
 }
@@ -99,6 +99,21 @@ fn what_is_asked_can_be_narrowed() {
     assert!(check(&other, &set(KEYS), token("aud-text"), NOW).is_err());
     let none = TokenConfig { audiences: Vec::new(), ..nowhere() };
     assert!(check(&none, &set(KEYS), token("EdDSA"), NOW).is_err());
+}
+
+#[test]
+fn a_token_can_say_which_topics_it_is_good_for() {
+    let listed = |claim: &str, name: &str| {
+        let config = TokenConfig { topics_claim: Some(claim.to_owned()), ..nowhere() };
+        check(&config, &set(KEYS), token(name), NOW)
+    };
+    let topics = |names: &[&str]| Some(crate::guard::Topics::parse(names).unwrap());
+    assert_eq!(listed("aud", "aud-text").unwrap().topics, topics(&["klamm"]));
+    assert_eq!(listed("aud", "EdDSA").unwrap().topics, topics(&["other", "klamm"]));
+    assert_eq!(listed("none", "EdDSA").unwrap().topics, topics(&[]));
+    assert!(
+        matches!(listed("exp", "EdDSA"), Err(Bad::Reason(reason)) if reason.contains("topics"))
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::algorithm::Algorithm;
 use super::config::TokenConfig;
 use super::jwks::KeySet;
+use crate::guard::topics::Topics;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -22,6 +23,8 @@ pub(super) struct Good {
     pub(super) name: String,
     /// Seconds since 1970 at which it is good no more.
     pub(super) until: i64,
+    /// The topics that it is good for, if it has to say that.
+    pub(super) topics: Option<Topics>,
 }
 
 /// Why a token is not.
@@ -43,6 +46,7 @@ const EARLY: Bad = Bad::Reason("the token's time has not come");
 const TIMES: Bad = Bad::Reason("the token does not say, as a number, until when it is good");
 const ISSUER: Bad = Bad::Reason("the token is of another issuer");
 const AUDIENCE: Bad = Bad::Reason("the token is for somebody else");
+const TOPICS: Bad = Bad::Reason("the token's list of topics is not readable");
 const NAME: Bad = Bad::Reason("the token does not name who shows it");
 
 /// Checks a token at `now`, in seconds since 1970. The signature comes first: what is not signed is not believed, not even in
@@ -108,7 +112,21 @@ fn believe(config: &TokenConfig, claims: &BTreeMap<String, Value>, now: i64) -> 
     let usable =
         |name: &&str| (1..=NAME_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
     let name = text(&config.name_claim).filter(usable).ok_or(NAME)?;
-    Ok(Good { name: name.to_owned(), until })
+    let topics = config.topics_claim.as_ref().map(|claim| listed(claims.get(claim)));
+    Ok(Good { name: name.to_owned(), until, topics: topics.transpose()? })
+}
+
+/// The topics that a claim lists; a token without it is good for none.
+fn listed(claim: Option<&Value>) -> Result<Topics, Bad> {
+    let names: Vec<&str> = match claim {
+        None => Vec::new(),
+        Some(Value::String(text)) => text.split_ascii_whitespace().collect(),
+        Some(Value::Array(all)) => {
+            all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(TOPICS)?
+        }
+        Some(_) => return Err(TOPICS),
+    };
+    Topics::parse(&names).map_err(|_| TOPICS)
 }
 
 /// Seconds since 1970; fractions are cut off.

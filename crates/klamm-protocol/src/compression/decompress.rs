@@ -1,7 +1,7 @@
 //! Decompression with a cap on what comes out.
 
 use super::output::Output;
-use super::{Codec, CodecError, lz4, snappy, zstd};
+use super::{Buffers, Codec, CodecError, Fresh, lz4, snappy, zstd};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
@@ -17,7 +17,20 @@ pub const DECOMPRESSED_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// [`CodecError::TooLarge`] as soon as the cap is passed, [`CodecError::Corrupt`] for anything the
 /// codec does not write.
 pub fn decompress(codec: Codec, input: &Bytes, cap: usize) -> Result<Bytes, CodecError> {
-    expand(codec, input, cap, true)
+    expand(codec, input, cap, true, &Fresh)
+}
+
+/// The same with the memory of `buffers`.
+///
+/// # Errors
+/// Those of [`decompress`].
+pub fn decompress_to(
+    buffers: &dyn Buffers,
+    codec: Codec,
+    input: &Bytes,
+    cap: usize,
+) -> Result<Bytes, CodecError> {
+    expand(codec, input, cap, true, buffers)
 }
 
 /// The same for what is within a compressed message of format v0 or v1 (`magic`).
@@ -27,7 +40,7 @@ pub(crate) fn decompress_message_set(
     cap: usize,
     magic: i8,
 ) -> Result<Bytes, CodecError> {
-    expand(codec, input, cap, magic != 0)
+    expand(codec, input, cap, magic != 0, &Fresh)
 }
 
 fn expand(
@@ -35,11 +48,12 @@ fn expand(
     input: &Bytes,
     cap: usize,
     lz4_checks_header: bool,
+    buffers: &dyn Buffers,
 ) -> Result<Bytes, CodecError> {
     if codec == Codec::None {
         return if input.len() > cap { Err(CodecError::TooLarge(cap)) } else { Ok(input.clone()) };
     }
-    let mut out = Output::new(input, cap);
+    let mut out = Output::new(input, cap, buffers);
     match codec {
         Codec::None => {}
         Codec::Snappy => snappy::decompress(input, &mut out)?,
@@ -47,11 +61,11 @@ fn expand(
         Codec::Zstd => zstd::decompress(input, &mut out)?,
         Codec::Gzip => gunzip(input, &mut out)?,
     }
-    Ok(out.into_vec().into())
+    Ok(out.finish())
 }
 
 /// Reads all members; each ends with the low 32 bits of its size, the last of which is a good guess.
-fn gunzip(input: &[u8], out: &mut Output) -> Result<(), CodecError> {
+fn gunzip(input: &[u8], out: &mut Output<'_>) -> Result<(), CodecError> {
     if let Some(size) = input.last_chunk() {
         out.expect(u32::from_le_bytes(*size) as usize);
     }

@@ -74,7 +74,7 @@ fn put_block(block: &[u8], table: &mut CompressTable, scratch: &mut [u8], out: &
 pub(super) fn decompress(
     mut input: &[u8],
     checks_header: bool,
-    out: &mut Output,
+    out: &mut Output<'_>,
 ) -> Result<(), CodecError> {
     loop {
         let frame = Frame::read(&mut input, checks_header)?;
@@ -129,7 +129,7 @@ impl Frame {
 
     /// Makes memory ready for what the blocks come to if all but the last are full: a walk over their lengths. A single
     /// block tells its size when it is decompressed.
-    fn announce(&self, mut input: &[u8], out: &mut Output) {
+    fn announce(&self, mut input: &[u8], out: &mut Output<'_>) {
         let mut blocks = 0usize;
         while let Ok(len @ 1..) = u32_le(&mut input) {
             blocks += 1;
@@ -147,7 +147,7 @@ impl Frame {
         &self,
         input: &mut &[u8],
         kept: &mut Vec<u8>,
-        out: &mut Output,
+        out: &mut Output<'_>,
     ) -> Result<(), CodecError> {
         let start = out.written().len();
         loop {
@@ -183,7 +183,7 @@ impl Frame {
         kept: &mut Vec<u8>,
         block: &[u8],
         start: usize,
-        out: &mut Output,
+        out: &mut Output<'_>,
     ) -> Result<(), CodecError> {
         if kept.len() < self.block_max {
             kept.resize(self.block_max, 0);
@@ -194,7 +194,7 @@ impl Frame {
     }
 
     /// Decompresses a block where it stays.
-    fn expand(&self, block: &[u8], start: usize, out: &mut Output) -> Result<(), CodecError> {
+    fn expand(&self, block: &[u8], start: usize, out: &mut Output<'_>) -> Result<(), CodecError> {
         let want = self.block_max.min(block.len().saturating_mul(RATIO_MAX));
         let capped = out.left() < want;
         let (written, room) = out.split(want);

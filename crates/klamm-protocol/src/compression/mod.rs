@@ -4,14 +4,16 @@
 //! memory.
 
 mod blocks;
+mod buffers;
 mod decompress;
 mod lz4;
 mod output;
 mod snappy;
 mod zstd;
 
+pub use self::buffers::{Buffers, Fresh};
 pub(crate) use self::decompress::decompress_message_set;
-pub use self::decompress::{DECOMPRESSED_MAX_BYTES, decompress};
+pub use self::decompress::{DECOMPRESSED_MAX_BYTES, decompress, decompress_to};
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;

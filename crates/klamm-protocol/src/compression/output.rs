@@ -1,6 +1,7 @@
 //! Where decompressed bytes go: a buffer that grows with what was really decompressed, up to a cap.
 
-use super::CodecError;
+use super::{Buffers, CodecError};
+use bytes::Bytes;
 use std::io::{self, Read};
 
 /// An announced size is believed up to this many times the input; beyond, memory follows what really
@@ -12,7 +13,8 @@ const STEP_BYTES: usize = 64 * 1024;
 /// A buffer that is zeroed step by step just before it is written, while its bytes are in the cache.
 ///
 /// Memory is what was announced, within reason, or at most twice what came out.
-pub(super) struct Output {
+pub(super) struct Output<'a> {
+    buffers: &'a dyn Buffers,
     /// Written up to `len`, zeroed behind that.
     buf: Vec<u8>,
     len: usize,
@@ -20,17 +22,17 @@ pub(super) struct Output {
     believed: usize,
 }
 
-impl Output {
+impl<'a> Output<'a> {
     /// A buffer for what `input` decompresses to: at most `cap` bytes.
-    pub(super) fn new(input: &[u8], cap: usize) -> Self {
+    pub(super) fn new(input: &[u8], cap: usize, buffers: &'a dyn Buffers) -> Self {
         let believed = input.len().saturating_mul(CLAIM_RATIO_MAX);
-        Self { buf: Vec::new(), len: 0, cap, believed }
+        Self { buffers, buf: Vec::new(), len: 0, cap, believed }
     }
 
     /// Makes memory ready for `size` more bytes, if that can be believed.
     pub(super) fn expect(&mut self, size: usize) {
         if size <= self.believed && size <= self.left() {
-            self.buf.reserve_exact((self.len + size).saturating_sub(self.buf.len()));
+            self.make_room(self.len + size);
         }
     }
 
@@ -39,6 +41,7 @@ impl Output {
     pub(super) fn split(&mut self, want: usize) -> (&[u8], &mut [u8]) {
         let end = self.len.saturating_add(want).min(self.cap);
         if end > self.buf.len() {
+            self.begin(end);
             self.buf.resize(end, 0);
         }
         let (written, room) = self.buf.split_at_mut(self.len);
@@ -58,12 +61,22 @@ impl Output {
         }
         // What was cleared behind `len` would be written twice.
         self.buf.truncate(self.len);
-        if self.buf.is_empty() {
-            self.buf.reserve_exact(bytes.len());
-        }
+        self.begin(bytes.len());
         self.buf.extend_from_slice(bytes);
         self.len = self.buf.len();
         Ok(())
+    }
+
+    /// The first room is that for `bytes`.
+    fn begin(&mut self, bytes: usize) {
+        if self.buf.capacity() == 0 {
+            self.buf = self.buffers.take(bytes);
+        }
+    }
+
+    fn make_room(&mut self, end: usize) {
+        self.begin(end);
+        self.buf.reserve_exact(end.saturating_sub(self.buf.len()));
     }
 
     /// Bytes that may still be written.
@@ -110,13 +123,13 @@ impl Output {
         Ok(())
     }
 
-    pub(super) fn into_vec(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Bytes {
         self.buf.truncate(self.len);
         // Records may live for long. A little waste is cheaper than moving the bytes or, what large
         // shrunken blocks come to, faulting in fresh pages for every batch.
         if self.len < self.buf.capacity() / 2 {
             self.buf.shrink_to_fit();
         }
-        self.buf
+        self.buffers.filled(self.buf)
     }
 }

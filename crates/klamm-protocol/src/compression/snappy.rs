@@ -29,7 +29,7 @@ pub(super) fn compress(parts: &[Bytes], out: &mut Vec<u8>) -> Result<(), CodecEr
 }
 
 /// Reads xerial's framing, or one raw block as librdkafka and others write it.
-pub(super) fn decompress(input: &[u8], out: &mut Output) -> Result<(), CodecError> {
+pub(super) fn decompress(input: &[u8], out: &mut Output<'_>) -> Result<(), CodecError> {
     if !input.starts_with(XERIAL_MAGIC) {
         return expand(input, out);
     }
@@ -65,7 +65,7 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
-fn expand(block: &[u8], out: &mut Output) -> Result<(), CodecError> {
+fn expand(block: &[u8], out: &mut Output<'_>) -> Result<(), CodecError> {
     let len = decompress_len(block).map_err(|e| corrupt(&e.to_string()))?;
     if len > block.len().saturating_mul(RATIO_MAX) {
         return Err(corrupt("block claims more than its bytes can hold"));

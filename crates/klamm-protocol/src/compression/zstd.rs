@@ -55,7 +55,7 @@ pub(super) fn compress(parts: &[Bytes], level: i32, out: &mut Vec<u8>) -> Result
 
 /// Decompresses frames up to the end of the input, each straight to where its bytes are to stay. That
 /// makes the window that a header asks for harmless: nothing is made ready for it.
-pub(super) fn decompress(mut input: &[u8], out: &mut Output) -> Result<(), CodecError> {
+pub(super) fn decompress(mut input: &[u8], out: &mut Output<'_>) -> Result<(), CodecError> {
     let mut decoder = FrameDecoder::new();
     loop {
         let size = find_frame_compressed_size(input)

@@ -5,7 +5,7 @@ use super::header::{
 };
 use super::legacy::Wrapper;
 use super::{BatchError, RecordIter, RecordPosition};
-use crate::compression::{Codec, CodecError, decompress};
+use crate::compression::{Buffers, Codec, CodecError, Fresh, decompress_to};
 use bytes::Bytes;
 
 /// Smallest record: a length, attributes, two deltas, two null lengths and a header count.
@@ -126,11 +126,19 @@ impl RecordBatch {
     /// # Errors
     /// [`BatchError::Codec`]; [`BatchError::Malformed`] when the bytes cannot hold the claimed count.
     pub fn decompressed(&self, cap: usize) -> Result<Self, BatchError> {
+        self.decompressed_to(&Fresh, cap)
+    }
+
+    /// The same with the memory of `buffers`; what compressed messages before format v2 come to is the allocator's.
+    ///
+    /// # Errors
+    /// Those of [`RecordBatch::decompressed`].
+    pub fn decompressed_to(&self, buffers: &dyn Buffers, cap: usize) -> Result<Self, BatchError> {
         if let Some(wrapper) = &self.wrapper {
             return wrapper.unwrap(&self.header, &self.records, cap);
         }
         let base_offset = self.header.base_offset;
-        let records = decompress(self.codec()?, &self.records, cap)
+        let records = decompress_to(buffers, self.codec()?, &self.records, cap)
             .map_err(|error| BatchError::Codec { base_offset, error })?;
         let mut header = self.header;
         header.attributes = header.attributes.with_codec(Codec::None);

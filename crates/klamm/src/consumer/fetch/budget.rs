@@ -4,9 +4,14 @@
 //! be asked for or decompressed is charged first and may be refused; what a broker has sent is there
 //! already and is always charged.
 
+use super::spares::Spares;
+use klamm_protocol::compression::Buffers;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The part of a budget that memory nobody uses may have, until somebody needs it.
+const SPARE_PART: usize = 4;
 
 /// Called with what is still in use when memory was given back.
 type Released = Box<dyn Fn(usize) + Send + Sync>;
@@ -19,6 +24,7 @@ struct Shared {
     limit: usize,
     used: AtomicUsize,
     released: Released,
+    spares: Spares,
 }
 
 /// Bytes that count against a budget until this is dropped.
@@ -32,7 +38,8 @@ impl Budget {
     /// the thread that does it, and must be short.
     pub(crate) fn new(limit: usize, released: impl Fn(usize) + Send + Sync + 'static) -> Self {
         let (used, released) = (AtomicUsize::new(0), Box::new(released));
-        Self(Arc::new(Shared { limit, used, released }))
+        let spares = Spares::new(limit / SPARE_PART);
+        Self(Arc::new(Shared { limit, used, released, spares }))
     }
 
     /// The bound.
@@ -48,6 +55,11 @@ impl Budget {
     /// Bytes that can still be reserved.
     pub(crate) fn available(&self) -> usize {
         self.0.limit.saturating_sub(self.used())
+    }
+
+    /// Memory for what is decompressed; what it comes to has to be charged.
+    pub(crate) fn buffers(&self) -> &dyn Buffers {
+        &self.0.spares
     }
 
     /// Charges `bytes` if they fit.
@@ -68,7 +80,13 @@ impl Shared {
     fn add_if(self: &Arc<Self>, bytes: usize, fits: impl Fn(usize) -> bool) -> Option<Charge> {
         let add = |used| fits(used).then(|| used.saturating_add(bytes));
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
+        self.make_way();
         Some(Charge { budget: Arc::clone(self), bytes })
+    }
+
+    /// What is kept ready must not come on top of what is in use.
+    fn make_way(&self) {
+        self.spares.shrink(self.limit.saturating_sub(self.used.load(Ordering::Relaxed)));
     }
 
     fn give_back(&self, bytes: usize) {
@@ -91,6 +109,7 @@ impl Charge {
         if bytes > self.bytes {
             self.budget.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
             self.bytes = bytes;
+            self.budget.make_way();
         } else {
             self.shrink(bytes);
         }

@@ -436,7 +436,7 @@ fn plain(
     loop {
         let over = || urgent.then(|| budget.reserve_over(room)).flatten();
         let Some(mut charge) = budget.reserve(room).or_else(over) else { return Ok(None) };
-        match batch.decompressed(room) {
+        match batch.decompressed_to(budget.buffers(), room) {
             Err(BatchError::Codec { error: CodecError::TooLarge(_), .. }) if room < cap => {
                 room = room.saturating_mul(EXPANSION_STEP).min(cap);
             }

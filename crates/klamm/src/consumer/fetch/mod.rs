@@ -24,6 +24,7 @@ mod samples;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod spares;
 
 pub use self::batch::{
     Batch, BatchRecords, ConsumedRecord, IntoRecords, RecordHeaders, RecordRef, TimestampType,

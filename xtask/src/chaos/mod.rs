@@ -6,12 +6,15 @@
 //! `cargo xtask chaos broker` does the same to `klamm broker`, with its directory kept; `cargo xtask chaos transactions`
 //! kills it at every step of a transaction: `moments` are the steps, `stage` is the broker and its clients, `control` its
 //! admin address, `atomic` what readers may see. `cargo xtask chaos groups` does it to consumers: see `groups`;
-//! `outage` takes Kafka away from the gateway, and `slow_sockets` is about clients of it that never come to an end.
+//! `gateway` kills the gateway, `outage` takes Kafka away from it - a `kafka` that comes back - and `slow_sockets` is about
+//! clients of it that never come to an end.
 
 mod atomic;
 mod broker;
 mod control;
+mod gateway;
 mod groups;
+mod kafka;
 mod ledger;
 mod moments;
 mod outage;
@@ -22,6 +25,7 @@ mod transactions;
 mod verdict;
 
 pub(crate) use self::broker::short as short_of_broker;
+pub(crate) use self::gateway::short as short_of_gateway;
 pub(crate) use self::groups::short as short_of_groups;
 pub(crate) use self::run::{run, short};
 pub(crate) use self::transactions::short as short_of_transactions;

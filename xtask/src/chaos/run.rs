@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::Entry;
 use super::verdict::Verdict;
-use super::{broker, groups, outage, slow_sockets, transactions};
+use super::{broker, gateway, groups, outage, slow_sockets, transactions};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{Java, Reader};
@@ -28,6 +28,8 @@ cargo xtask chaos transactions …
      klamm broker is killed at every step of a transaction; --help says more
 cargo xtask chaos groups …
      members of consumer groups come, go and are killed; --help says more
+cargo xtask chaos gateway …
+     klamm gateway is killed under load, with Kafka up, down and flapping; --help says more
 cargo xtask chaos outage …
      the Kafka of klamm gateway is away for minutes; --help says more
 cargo xtask chaos slow-sockets …
@@ -76,6 +78,7 @@ enum Blow {
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     match args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("broker", rest)) => return broker::run(place, rest),
+        Some(("gateway", rest)) => return gateway::run(place, rest),
         Some(("groups", rest)) => return groups::run(place, rest),
         Some(("outage", rest)) => return outage::run(place, rest),
         Some(("slow-sockets", rest)) => return slow_sockets::run(place, rest),

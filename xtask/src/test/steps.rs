@@ -146,6 +146,7 @@ fn chaos(context: &mut Context) -> Result<Counts> {
     let mut counts = chaos::short(&context.place, context.chaos_rounds)?;
     counts.add(chaos::short_of_broker(&context.place, 2 * context.chaos_rounds)?);
     counts.add(chaos::short_of_transactions(&context.place, context.chaos_rounds.div_ceil(3))?);
+    counts.add(chaos::short_of_gateway(&context.place, 4 * context.chaos_rounds)?);
     counts.add(chaos::short_of_groups(&context.place)?);
     Ok(counts)
 }

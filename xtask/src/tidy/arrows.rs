@@ -18,7 +18,8 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("klamm-gateway", &["klamm", "klamm-log", "klamm-protocol"]),
     ("klamm-sink", &["klamm"]),
     ("klamm-cli", &["klamm", "klamm-broker", "klamm-gateway", "klamm-sink"]),
-    ("xtask", &[]),
+    // The ledger of a gateway that is killed.
+    ("xtask", &["gateway-testing"]),
 ];
 
 /// What the protocol crate may depend on: code without a clock, a runtime or an operating system.

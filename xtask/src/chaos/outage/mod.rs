@@ -1,7 +1,6 @@
 //! `cargo xtask chaos outage`: Kafka is away for minutes while a gateway goes on taking requests.
 //!
-//! `stage` is a Kafka that can be stopped and the gateway before it, `run` is what happens when, and `verdict` says whether
-//! anybody noticed.
+//! `stage` is the gateway, `run` is what happens when, and `verdict` says whether anybody noticed.
 
 mod run;
 mod stage;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::stage::{Gateway, Kafka};
+use super::stage::Gateway;
 use super::verdict::{CatchUp, Verdict};
 use crate::bench::{Broker, usage};
+use crate::chaos::kafka::{Kafka, Wanted};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop;
@@ -20,6 +21,7 @@ cargo xtask chaos outage [--minutes 10] [--on kafka|klamm] [--rate REQUESTS_PER_
      klamm gateway takes half of what it can, or what --rate says, while its Kafka is stopped for so long: no client may get
      an error, its memory stays as it is, nothing is missing afterwards, and what waited is caught up while more comes
 ";
+const PORT_BASE: u16 = 24600;
 const TOPIC: &str = "outage";
 const PARTITIONS: u16 = 8;
 /// Before Kafka goes.
@@ -53,7 +55,9 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
         None => interop::build(place)?,
     };
     let rate = flags.value("rate").map(str::parse::<f64>).transpose().doing("--rate")?;
-    let mut kafka = Kafka::up(place, flags.value("on").unwrap_or("kafka"), &klamm)?;
+    let on = flags.value("on").unwrap_or("kafka");
+    let wanted = Wanted { on, name: "outage", port_base: PORT_BASE, durability: "os" };
+    let mut kafka = Kafka::up(place, &klamm, &wanted)?;
     let away = Duration::from_secs_f64(minutes * 60.0);
     let verdict = endure(place, &klamm, &mut kafka, away, rate)?;
     print!("{verdict}");

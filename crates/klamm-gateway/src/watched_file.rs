@@ -4,13 +4,31 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// No watched file is larger, in bytes.
 const BYTES_MAX: u64 = 16 << 20;
 
 /// How often watched files are looked at.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// When a watched file is looked at: now and then, and at once when somebody asks for it. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Looks(Arc<Notify>);
+
+impl Looks {
+    /// Until the next look is due.
+    pub(crate) async fn next(&self) {
+        let _ = tokio::time::timeout(LOOK_EVERY, self.0.notified()).await;
+    }
+
+    /// The next look is due, even if nobody waits for it at the moment.
+    pub(crate) fn now(&self) {
+        self.0.notify_one();
+    }
+}
 
 /// A file and what it held when it was last read.
 #[derive(Debug)]
@@ -46,7 +64,22 @@ impl WatchedFile {
 
 #[cfg(test)]
 mod tests {
-    use super::WatchedFile;
+    use super::{LOOK_EVERY, Looks, WatchedFile};
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_is_due_in_time_or_at_once() {
+        let looks = Looks::default();
+        let took = async || {
+            let began = tokio::time::Instant::now();
+            looks.next().await;
+            began.elapsed()
+        };
+        assert!(took().await >= LOOK_EVERY);
+        looks.now();
+        assert_eq!(took().await, Duration::ZERO);
+        assert!(took().await >= LOOK_EVERY, "it was asked for once");
+    }
 
     #[test]
     fn only_what_changed_is_handed_out() {

@@ -99,9 +99,10 @@ fn kafka(global: &Global, config: &mut GatewayConfig) -> Result<(), Failure> {
     }
     let servers = global.bootstrap_server.iter().cloned();
     pairs.extend(servers.map(|servers| ("bootstrap.servers".to_owned(), servers)));
+    let forward = &mut config.forward;
     for (name, value) in pairs {
         let taken: Result<Note, ConfigError> =
-            set(&mut config.client, &mut config.producer, &name, &value);
+            set(&mut forward.client, &mut forward.producer, &name, &value);
         if let Note::NoEffect(why) = taken? {
             tracing::info!(setting = %name, "has no effect: {why}");
         }
@@ -118,7 +119,10 @@ impl From<GatewayError> for Failure {
     fn from(error: GatewayError) -> Self {
         let status = match &error {
             GatewayError::NoKafka => UNREACHABLE,
-            GatewayError::Public(_) | GatewayError::Route(_) | GatewayError::Guard(_) => USAGE,
+            GatewayError::Public(_)
+            | GatewayError::Route(_)
+            | GatewayError::Guard(_)
+            | GatewayError::Tls(_) => USAGE,
             _ => FAILED,
         };
         Failure::new(status, error.to_string())

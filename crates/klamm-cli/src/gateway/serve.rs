@@ -15,7 +15,7 @@ const BROKER_DIR: &str = "broker";
 pub(super) async fn run(mut config: GatewayConfig) -> Result<(), Failure> {
     let mut end = End::new()?;
     // Lives for as long as the gateway sends to it.
-    let _broker = match config.client.has_bootstrap_servers() {
+    let _broker = match config.forward.client.has_bootstrap_servers() {
         true => None,
         false => Some(embedded(&mut config)?),
     };
@@ -24,7 +24,7 @@ pub(super) async fn run(mut config: GatewayConfig) -> Result<(), Failure> {
     let gateway = Gateway::start(config).await?;
     announce(&gateway, &data, ack)
         .map_err(|error| Failure::new(FAILED, format!("standard output: {error}")))?;
-    end.told().await;
+    end.told_meanwhile(|| gateway.reload()).await;
     eprintln!("stopping: what the log has goes to Kafka, for {} s at most", deadline.as_secs());
     let stopped = tokio::select! {
         stopped = gateway.stop(deadline) => stopped,
@@ -37,20 +37,31 @@ pub(super) async fn run(mut config: GatewayConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What ends the command: SIGTERM or Ctrl-C.
-struct End(Signal);
+/// What ends the command, SIGTERM or Ctrl-C; SIGHUP has its files read again.
+struct End {
+    terminate: Signal,
+    hang_up: Signal,
+}
 
 impl End {
     fn new() -> Result<Self, Failure> {
-        let terminate = signal(SignalKind::terminate());
-        let failed = |error| Failure::new(FAILED, format!("cannot wait for SIGTERM: {error}"));
-        terminate.map(End).map_err(failed)
+        let failed = |error| Failure::new(FAILED, format!("cannot wait for signals: {error}"));
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+        Ok(Self { terminate, hang_up })
     }
 
     async fn told(&mut self) {
-        tokio::select! {
-            _ = self.0.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+        self.told_meanwhile(|| ()).await;
+    }
+
+    async fn told_meanwhile(&mut self, reload: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+                _ = self.hang_up.recv() => reload(),
+            }
         }
     }
 }
@@ -67,14 +78,16 @@ fn embedded(config: &mut GatewayConfig) -> Result<Embedded, Failure> {
         broker.bootstrap(),
         dir.display()
     );
-    config.client = config.client.clone().bootstrap_servers(broker.bootstrap());
+    let client = &mut config.forward.client;
+    *client = client.clone().bootstrap_servers(broker.bootstrap());
     Ok(broker)
 }
 
 /// The first line is for programs: it says where to send.
 fn announce(gateway: &Gateway, data: &Path, ack: Option<Ack>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{}", gateway.address())?;
+    let scheme = if gateway.is_tls() { "https" } else { "http" };
+    writeln!(out, "listening on {scheme}://{}", gateway.address())?;
     out.flush()?;
     if let Some(address) = gateway.management() {
         eprintln!("health, metrics and status on http://{address}");

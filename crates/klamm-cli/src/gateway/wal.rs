@@ -87,12 +87,13 @@ fn verify(global: &Global, report: WalReport) -> Result<(), Failure> {
 async fn adopt(global: &Global, options: Adopt) -> Result<(), Failure> {
     let mut config = GatewayConfig::default();
     super::kafka(global, &mut config)?;
-    if !config.client.has_bootstrap_servers() {
+    let forward = config.forward;
+    if !forward.client.has_bootstrap_servers() {
         return Err(Failure::new(USAGE, "no Kafka to send to: give -b HOST:PORT"));
     }
     let dir = options.dir.display().to_string();
     let adopting =
-        klamm_gateway::adopt(options.dir, config.client, config.producer, options.timeout);
+        klamm_gateway::adopt(options.dir, forward.client, forward.producer, options.timeout);
     let adopted = adopting.await?;
     let sent = adopted.opened.records.saturating_sub(adopted.left);
     match global.output {

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod asking;
 mod ending;
+mod forwarding;
 mod logs;
 mod requests;
 mod stage;
 mod starting;
+mod tls;

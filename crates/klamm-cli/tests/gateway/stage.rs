@@ -75,8 +75,9 @@ impl Serving {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ");
-        let Some(address) = address.map(|address| address.trim_start_matches("http://").to_owned())
-        else {
+        let after = |scheme: &str| address?.strip_prefix(scheme);
+        let address = after("http://").or(after("https://")).or(address);
+        let Some(address) = address.map(str::to_owned) else {
             let _ = child.kill();
             let mut error = String::new();
             child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
@@ -108,8 +109,7 @@ impl Serving {
 
     /// Asks it to end; its exit status and what it had to say.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let mut error = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
         (self.child.wait().unwrap().code(), error)
@@ -117,22 +117,18 @@ impl Serving {
 
     /// Sends a request as `curl` would, and reads the whole answer.
     pub(crate) fn post(&self, path: &str, headers: &[&str], body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        ask(&mut self.connect(), &format!("POST {path}"), headers, body).unwrap()
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let lines: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{lines}\r\n",
-            self.address,
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        // It may be refused before it is read.
-        let _ = stream.write_all(body);
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+        stream
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
     pub(crate) fn json(&self, path: &str, body: &str) -> Answer {
@@ -145,6 +141,28 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One request over a connection that ends with it.
+pub(crate) fn ask(
+    stream: &mut (impl Read + Write),
+    request: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> std::io::Result<Answer> {
+    let lines: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{lines}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    // It may be refused before it is read.
+    let _ = stream.write_all(body);
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Ok(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
 }
 
 /// An answer of the gateway.
@@ -175,8 +193,13 @@ pub(crate) fn free_address() -> String {
 
 /// The first records of the topic `orders`; waits until there are as many.
 pub(crate) fn records(broker: &str, count: usize) -> Vec<Value> {
+    records_of("orders", broker, count)
+}
+
+/// The first records of a topic; waits until there are as many.
+pub(crate) fn records_of(topic: &str, broker: &str, count: usize) -> Vec<Value> {
     let number = count.to_string();
-    let args = ["consume", "orders", "-b", broker, "-F", "-o", "start", "-n", &number];
+    let args = ["consume", topic, "-b", broker, "-F", "-o", "start", "-n", &number];
     let mut child = klamm(&[&args[..], &["-O", "json"]].concat()).spawn().unwrap();
     let (out, pid) = (child.stdout.take().unwrap(), child.id().to_string());
     let (done, waiting) = std::sync::mpsc::channel::<()>();

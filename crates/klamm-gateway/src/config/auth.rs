@@ -87,6 +87,15 @@ pub(super) const ACCOUNTS: &[Key<AccountConfig>] = &[
         doc: "The principal: as in the file of keys, in a token, or in a certificate.",
     },
     Key {
+        name: "certificate",
+        default: "-",
+        takes: Takes::Other("a text", |account, given| {
+            account.certificate = Some(text(given).filter(|name| !name.is_empty())?.to_owned());
+            Some(())
+        }),
+        doc: "The name in its certificate, as `CN=app,O=Acme`, if that is another one; see `client_name` in `[tls]`.",
+    },
+    Key {
         name: "produce",
         default: "[\"*\"]",
         takes: Takes::Checked(TOPICS, |account, given| {
@@ -152,7 +161,7 @@ pub(super) fn set_accounts(config: &mut GatewayConfig, given: &Given) -> Result<
             return Err(Wrong::new(item.at, "accounts are a list of tables: [[account]]"));
         };
         let allowance = Allowance::default();
-        let mut account = AccountConfig { name: String::new(), allowance };
+        let mut account = AccountConfig { name: String::new(), certificate: None, allowance };
         key::set_all(ACCOUNTS, &mut account, table)?;
         if account.name.is_empty() {
             return Err(Wrong::new(item.at, "an account has a name"));

@@ -5,8 +5,8 @@ use super::error::{GatewayConfigError, Wrong};
 use super::given::{Given, Table, Value, parse};
 use super::key;
 use super::settings::GatewayConfig;
-use super::table::{KAFKA, ROUTE, SECTIONS};
-use super::{auth, kafka, routes};
+use super::table::{KAFKA, ROUTE, SECTIONS, TLS};
+use super::{auth, kafka, routes, tls};
 
 impl GatewayConfig {
     /// Reads a file over what is set already.
@@ -33,12 +33,13 @@ impl GatewayConfig {
             match &*key.name {
                 KAFKA => kafka::set_all(self, section(&key.name, given)?)?,
                 ROUTE => routes::set_all(self, given)?,
+                TLS => tls::set_all(self, key.at, section(&key.name, given)?)?,
                 ACCOUNT => auth::set_accounts(self, given)?,
                 name => {
                     let known = SECTIONS.iter().find(|section| section.name == name);
                     let names = SECTIONS.iter().map(|section| section.name);
                     let unknown =
-                        || Wrong::unknown(key.at, name, names.chain([KAFKA, ROUTE, ACCOUNT]));
+                        || Wrong::unknown(key.at, name, names.chain([KAFKA, TLS, ROUTE, ACCOUNT]));
                     let keys = known.ok_or_else(unknown)?.keys;
                     key::set_all(keys, self, section(name, given)?)?;
                 }

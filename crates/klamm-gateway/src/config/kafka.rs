@@ -21,6 +21,7 @@ fn set(config: &mut GatewayConfig, at: usize, name: &str, given: &Given) -> Resu
     }
     let expected = || Wrong::new(given.at, format!("{name}: expected a text, a number or a flag"));
     let value = given.to_text().ok_or_else(expected)?;
-    let taken = klamm::config::set(&mut config.client, &mut config.producer, name, &value);
+    let forward = &mut config.forward;
+    let taken = klamm::config::set(&mut forward.client, &mut forward.producer, name, &value);
     taken.map(drop).map_err(|error| Wrong::new(at, error.to_string()))
 }

@@ -3,9 +3,11 @@
 //! [`GatewayConfig::default`] is a gateway without any file. [`GatewayConfig::from_toml`] reads a file over it; a key that
 //! nobody knows is an error that names the nearest, with line and column.
 
+mod asking;
 mod auth;
 mod error;
 mod file;
+mod forward;
 mod given;
 mod kafka;
 mod key;
@@ -17,6 +19,7 @@ mod signature;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tokens;
 mod units;
 

@@ -2,8 +2,8 @@
 
 use super::auth::{self, ACCOUNT};
 use super::key::Key;
-use super::table::{KAFKA, SECTIONS};
-use super::{routes, signature};
+use super::table::{KAFKA, SECTIONS, TLS};
+use super::{asking, routes, signature, tls};
 use std::fmt::Write;
 
 const HEAD: &str = "# The gateway's configuration
@@ -45,6 +45,13 @@ What a route's `signature` has, as `{ scheme = "github", secret = { env = "GITHU
 says what the senders sign. Secrets are in no message and in no log.
 "#;
 
+const HANDSHAKE: &str = r#"
+### `handshake`
+
+Before they deliver, senders of CloudEvents ask by OPTIONS whether they may, and how often. `WebHook-Request-Callback` is never
+called: whoever asks could choose it.
+"#;
+
 /// The reference of all keys, as Markdown.
 pub fn reference() -> String {
     let mut page = format!("{HEAD}{EXAMPLE}");
@@ -58,10 +65,16 @@ pub fn reference() -> String {
          `bootstrap.servers`, `security.protocol`, `sasl.username`, `compression.type` and all others of \
          [configuration.md](configuration.md). Without `bootstrap.servers` the gateway starts a broker in its own process.\n"
     );
+    let _ = write!(page, "\n## `[{TLS}]`\n\nHTTPS instead of HTTP, if there is such a section.\n");
+    rows(&mut page, tls::KEYS);
     let _ = write!(page, "\n## `[[route]]`\n{ROUTES}");
     rows(&mut page, routes::KEYS);
     page.push_str(SIGNATURE);
     rows(&mut page, signature::KEYS);
+    page.push_str("\n### `cors`\n\nWhat pages of other origins may do, as `{ origins = [\"https://app.example.com\"] }`.\n");
+    rows(&mut page, asking::CORS);
+    page.push_str(HANDSHAKE);
+    rows(&mut page, asking::HANDSHAKE);
     let _ = write!(
         page,
         "\n## `[[{ACCOUNT}]]`\n\nWhat one principal may do, each under a heading of its own.\n"

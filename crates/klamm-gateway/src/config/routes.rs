@@ -1,14 +1,17 @@
 //! The routes of a configuration file.
 
+use super::asking;
 use super::error::Wrong;
 use super::given::{Given, Value};
 use super::key::{self, Key, Takes};
 use super::settings::GatewayConfig;
 use super::signature;
 use crate::ack::Ack;
+use crate::cors::{Cors, Handshake};
 use crate::guard::{Access, RouteConfig};
 use crate::route::{HeaderRule, Pattern, Pointer, Route, Routes, Rules, Source};
 use ::http::{HeaderName, Method};
+use std::sync::Arc;
 
 /// What an `ack` takes.
 pub(super) const ACKS: &str = "wal, kafka or memory";
@@ -27,6 +30,8 @@ pub(super) struct Draft {
     methods: Vec<Method>,
     rules: Rules,
     access: Option<Access>,
+    cors: Option<Cors>,
+    handshake: Option<Handshake>,
 }
 
 /// The keys of a route.
@@ -156,6 +161,24 @@ pub(super) const KEYS: &[Key<Draft>] = &[
         doc: "How bodies are signed. Who signs need not say otherwise who they are.",
     },
     Key {
+        name: "cors",
+        default: "-",
+        takes: Takes::Nested(asking::TABLE, |draft, given| {
+            draft.cors = Some(asking::cors(given)?);
+            Ok(())
+        }),
+        doc: "As in `[topics]`.",
+    },
+    Key {
+        name: "handshake",
+        default: "-",
+        takes: Takes::Nested(asking::TABLE, |draft, given| {
+            draft.handshake = Some(asking::handshake(given)?);
+            Ok(())
+        }),
+        doc: "As in `[topics]`.",
+    },
+    Key {
         name: "ignore_query",
         default: "false",
         takes: Takes::Flag(|draft, ignore| draft.rules.ignore_query = ignore),
@@ -170,9 +193,7 @@ pub(super) fn set_all(config: &mut GatewayConfig, given: &Given) -> Result<(), W
     };
     (config.routes, config.guard.routes) = (Vec::new(), Vec::new());
     for item in items {
-        let (route, access) = route(item)?;
-        config.guard.routes.extend(access);
-        config.routes.push(route);
+        route(config, item)?;
     }
     match Routes::new(config.routes.clone(), None) {
         Ok(_) => Ok(()),
@@ -183,7 +204,7 @@ pub(super) fn set_all(config: &mut GatewayConfig, given: &Given) -> Result<(), W
     }
 }
 
-fn route(given: &Given) -> Result<(Route, Option<RouteConfig>), Wrong> {
+fn route(config: &mut GatewayConfig, given: &Given) -> Result<(), Wrong> {
     let wrong = |reason: String| Wrong::new(given.at, reason);
     let Value::Table(table) = &given.value else {
         return Err(wrong("routes are a list of tables: [[route]]".to_owned()));
@@ -195,16 +216,23 @@ fn route(given: &Given) -> Result<(Route, Option<RouteConfig>), Wrong> {
         methods: Vec::new(),
         rules: Rules::new(""),
         access: None,
+        cors: None,
+        handshake: None,
     };
     key::set_all(KEYS, &mut draft, table)?;
     let pattern = draft.pattern.ok_or_else(|| wrong("a route has a path".to_owned()))?;
     let topic = draft.topic.ok_or_else(|| wrong("a route has a topic".to_owned()))?;
     let name = draft.name.unwrap_or_else(|| pattern.text().to_string());
     let access = draft.access.map(|access| RouteConfig { route: name.clone(), access });
-    let rules = Rules { name: name.into(), ..draft.rules };
+    let name: Arc<str> = name.into();
+    let asking = &mut config.asking;
+    asking.cors.extend(draft.cors.map(|cors| (name.clone(), cors)));
+    asking.handshakes.extend(draft.handshake.map(|handshake| (name.clone(), handshake)));
+    let rules = Rules { name, ..draft.rules };
     let route = Route::new(&draft.methods, pattern, &topic, rules);
-    let route = route.map_err(|error| wrong(format!("route: {error}")))?;
-    Ok((route, access))
+    config.routes.push(route.map_err(|error| wrong(format!("route: {error}")))?);
+    config.guard.routes.extend(access);
+    Ok(())
 }
 
 fn text(given: &Given) -> Option<&str> {

@@ -1,10 +1,12 @@
 //! Everything a gateway is told.
 
+use crate::forward::ForwardConfig;
 use crate::guard::GuardConfig;
-use crate::http::Limits;
+use crate::http::{Asking, Limits};
 use crate::route::{Route, Routes, Rules};
+use crate::tls::TlsConfig;
 use crate::wal::WalConfig;
-use klamm::{ClientConfig, ProducerConfig};
+use klamm::ClientConfig;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,20 +25,22 @@ pub struct GatewayConfig {
     pub public: bool,
     /// Who may send what. By default nobody has to say who they are.
     pub guard: GuardConfig,
+    /// Certificates; `None`, the default: HTTP without TLS. Whether names in certificates of clients count, `guard` says.
+    pub tls: Option<TlsConfig>,
     /// Where health, metrics and the status page are. Default 127.0.0.1:8081; `None`: nowhere.
     pub management: Option<SocketAddr>,
     /// The directory of the log. Default `klamm-gateway` where the program runs.
     pub data: PathBuf,
     /// Bounds of the log.
     pub wal: WalConfig,
-    /// Where Kafka is, and how to get in.
-    pub client: ClientConfig,
-    /// How records are sent there.
-    pub producer: ProducerConfig,
+    /// Where Kafka is, how to get in, and how records get there. Without a file for dead letters it is one in `data`.
+    pub forward: ForwardConfig,
     /// Rules for the paths that are always there; `None`: they are not.
     pub topics: Option<Rules>,
     /// Further paths.
     pub routes: Vec<Route>,
+    /// Who may ask before they send, by the names of routes.
+    pub asking: Asking,
     /// How long a stop waits for what the log has to reach Kafka; the rest stays in the log. Default 25 s.
     pub drain_timeout: Duration,
 }
@@ -49,13 +53,14 @@ impl Default for GatewayConfig {
             limits: Limits::default(),
             public: false,
             guard: GuardConfig::default(),
+            tls: None,
             management: Some(loopback(8081)),
             data: PathBuf::from("klamm-gateway"),
             wal: WalConfig::default(),
-            client: ClientConfig::new("").client_id("klamm-gateway"),
-            producer: ProducerConfig::default(),
+            forward: ForwardConfig::new(ClientConfig::new("").client_id("klamm-gateway")),
             topics: Some(Routes::usual()),
             routes: Vec::new(),
+            asking: Asking::default(),
             drain_timeout: Duration::from_secs(25),
         }
     }

@@ -3,14 +3,16 @@
 use super::given::{Given, Value};
 use super::key::{Key, Takes};
 use super::settings::GatewayConfig;
-use super::{auth, routes, tokens};
-use crate::route::Rules;
+use super::{asking, auth, forward, routes, tokens};
+use crate::route::{Routes, Rules};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The section of Kafka's client, whose keys have a table of their own.
 pub(super) const KAFKA: &str = "kafka";
+/// The section of certificates, which are all there or none.
+pub(super) const TLS: &str = "tls";
 /// The list of routes.
 pub(super) const ROUTE: &str = "route";
 
@@ -49,6 +51,7 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: TOPICS,
     },
     Section { name: "wal", doc: "The log: what was accepted and is not in Kafka yet.", keys: WAL },
+    Section { name: "forward", doc: "From the log to Kafka.", keys: forward::KEYS },
     Section { name: "management", doc: "Health, metrics and the status page.", keys: MANAGEMENT },
     Section { name: "stop", doc: "The end, by SIGTERM or Ctrl-C.", keys: STOP },
 ];
@@ -229,6 +232,24 @@ const TOPICS: &[Key<GatewayConfig>] = &[
             Ok(())
         }),
         doc: "Headers of requests that their records get; those that prove who sends cannot be among them.",
+    },
+    Key {
+        name: "cors",
+        default: "-",
+        takes: Takes::Nested(asking::TABLE, |config, given| {
+            config.asking.cors.insert(Routes::usual().name, asking::cors(given)?);
+            Ok(())
+        }),
+        doc: "What pages of other origins may do. Without it: what they may without asking.",
+    },
+    Key {
+        name: "handshake",
+        default: "-",
+        takes: Takes::Nested(asking::TABLE, |config, given| {
+            config.asking.handshakes.insert(Routes::usual().name, asking::handshake(given)?);
+            Ok(())
+        }),
+        doc: "Which senders of CloudEvents are told that they may deliver. Without it: none is, and some do not then.",
     },
 ];
 

@@ -3,6 +3,7 @@ use super::table::SECTIONS;
 use super::*;
 use crate::ack::Ack;
 use crate::route::Routes;
+use crate::tls::CertificateName;
 use ::http::Method;
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ fn kafka_is_told_by_its_own_names() {
                 sasl.password = \"hush\"\nsasl.mechanism = \"PLAIN\"\nsecurity.protocol = \"SASL_PLAINTEXT\"\n\
                 linger.ms = 7\nenable.idempotence = true";
     let config = GatewayConfig::from_toml(text).unwrap();
-    assert!(config.client.has_bootstrap_servers());
+    assert!(config.forward.client.has_bootstrap_servers());
     let shown = format!("{config:?}");
     assert!(shown.contains("\"me\"") && shown.contains("7ms"), "{shown}");
     assert!(!shown.contains("hush"), "a secret is not shown: {shown}");
@@ -296,4 +297,80 @@ fn what_is_wrong_about_who_may_send_is_told_without_secrets() {
         let told = GatewayConfig::from_toml(text).unwrap_err().to_string();
         assert!(told.contains(reason) && !told.contains("whisper"), "{text}: {told}");
     }
+}
+
+#[test]
+fn certificates_are_read_and_belong_together() {
+    let text = r#"
+        [tls]
+        certificate = "tls.crt"
+        key = "tls.key"
+        client_ca = "ca.pem"
+        client_certificate = "optional"
+        client_name = "dns"
+        [[account]]
+        name = "app"
+        certificate = "app.example"
+    "#;
+    let config = GatewayConfig::from_toml(text).unwrap();
+    let clients = config.tls.unwrap().clients.unwrap();
+    assert!(!clients.required && clients.name == CertificateName::Dns && config.guard.asks());
+    assert_eq!(config.guard.accounts[0].certificate.as_deref(), Some("app.example"));
+    let pair = "[tls]\ncertificate = \"a\"\nkey = \"b\"";
+    let plain = GatewayConfig::from_toml(pair).unwrap();
+    assert!(plain.tls.unwrap().clients.is_none() && !plain.guard.asks());
+    for (text, reason) in [
+        ("[tls]\nkey = \"b\"", "line 1, column 2: tls: certificate and key belong together"),
+        ("[tls]\nkey = \"\"", "line 2, column 7: key: expected a file"),
+        (&format!("{pair}\nclient_name = \"uri\""), "need a client_ca"),
+        (&format!("{pair}\nclient_name = \"cn\""), "client_name: expected subject, common_name"),
+    ] {
+        assert!(wrong(text).contains(reason), "{text}: {}", wrong(text));
+    }
+}
+
+#[test]
+fn who_may_ask_first_is_read() {
+    let text = r#"
+        [topics]
+        cors = { origins = ["https://app.example"], credentials = true }
+        [[route]]
+        path = "/events"
+        name = "events"
+        topic = "events"
+        handshake = { origins = ["*"] }
+        cors = { origins = ["*"], headers = "*" }
+    "#;
+    let asking = GatewayConfig::from_toml(text).unwrap().asking;
+    assert!(asking.cors.contains_key("topics") && asking.cors.contains_key("events"));
+    assert!(asking.handshakes.contains_key("events") && asking.handshakes.len() == 1);
+    for (text, reason) in [
+        ("cors = { origins = [\"*\"], credentials = true }", "cors: credentials are for origins"),
+        ("cors = [\"*\"]", "cors: expected a table"),
+        ("cors = { origins = [\"https://a/b\"] }", "origins: \"https://a/b\" is no origin"),
+        ("cors = { origin = [] }", "unknown key \"origin\"; did you mean origins?"),
+        ("handshake = { rate = 0 }", "rate: expected 1 to"),
+    ] {
+        let text = format!("[topics]\n{text}");
+        assert!(wrong(&text).contains(reason), "{text}: {}", wrong(&text));
+    }
+}
+
+#[test]
+fn forwarding_is_told_what_it_may_take() {
+    let text = r#"
+        [forward]
+        attempt_timeout = "5 s"
+        window_bytes = "1 MiB"
+        dead_letter_topic = "letters"
+        dead_letter_file = "letters.jsonl"
+        [kafka]
+        compression.type = "zstd"
+    "#;
+    let forward = GatewayConfig::from_toml(text).unwrap().forward;
+    assert_eq!((forward.attempt_timeout, forward.window_bytes), (Duration::from_secs(5), 1 << 20));
+    assert_eq!(forward.dead_letters.topic.as_deref(), Some("letters"));
+    assert!(format!("{:?}", forward.producer).to_lowercase().contains("zstd"));
+    let told = wrong("[forward]\ndead_letter_topic = \"a b\"");
+    assert!(told.contains("dead_letter_topic: expected a topic"), "{told}");
 }

@@ -2,6 +2,7 @@
 
 use super::error::GatewayError;
 use super::running::forwarding;
+use crate::forward::ForwardConfig;
 use crate::wal::{Opened, WalConfig};
 use klamm::{ClientConfig, ProducerConfig};
 use std::path::PathBuf;
@@ -43,7 +44,9 @@ pub async fn adopt(
     if !data.join("wal").is_dir() {
         return Err(GatewayError::NoLog(data));
     }
-    let (wal, forwarder, opened) = forwarding(data, WalConfig::default(), client, producer).await?;
+    let mut forward = ForwardConfig::new(client);
+    forward.producer = producer;
+    let (wal, forwarder, opened) = forwarding(data, WalConfig::default(), forward).await?;
     let done = forwarder.drain(deadline).await;
     forwarder.close().await;
     wal.close().await;

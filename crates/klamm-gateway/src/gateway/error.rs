@@ -2,6 +2,7 @@
 
 use crate::guard::GuardError;
 use crate::route::RouteError;
+use crate::tls::TlsError;
 use crate::wal::WalOpenError;
 use klamm_log::storage::OpenError;
 use std::io;
@@ -46,6 +47,9 @@ pub enum GatewayError {
     /// Who may send what cannot be known.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// TLS cannot be had.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
     /// The runtime or the system has ended what was being started.
     #[error("the start was interrupted: {0}")]
     Interrupted(String),

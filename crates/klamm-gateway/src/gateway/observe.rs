@@ -1,8 +1,10 @@
 //! The gateway as its management port shows it.
 
 use crate::forward::Forwarder;
+use crate::guard::Guard;
 use crate::http::ServerHandle;
 use crate::management::{Observed, Phase};
+use crate::tls::Acceptor;
 use crate::wal::Wal;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -13,6 +15,17 @@ pub(super) struct Parts {
     pub(super) wal: Wal,
     pub(super) forwarder: Forwarder,
     pub(super) http: ServerHandle,
+    pub(super) guard: Guard,
+    pub(super) tls: Option<Acceptor>,
+}
+
+impl Parts {
+    /// Why files that changed are not in use.
+    fn stale(&self) -> Vec<String> {
+        let certificates = self.tls.as_ref().and_then(Acceptor::stale);
+        let certificates = certificates.map(|error| error.to_string());
+        self.guard.stale().into_iter().chain(certificates).collect()
+    }
 }
 
 /// What the management port looks at.
@@ -41,6 +54,7 @@ impl Shared {
             observed.wal = parts.wal.state();
             observed.http = parts.http.state();
             observed.forward = parts.forwarder.state();
+            observed.stale = parts.stale();
         }
         observed
     }

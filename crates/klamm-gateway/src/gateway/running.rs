@@ -9,8 +9,8 @@ use crate::guard::{Access, Guard};
 use crate::http::{Server, Service};
 use crate::management::{Management, Phase};
 use crate::route::{Route, Routes};
+use crate::tls::Acceptor;
 use crate::wal::{Opened, Wal, WalConfig, WalReader};
-use klamm::{ClientConfig, ProducerConfig};
 use klamm_log::storage::{FileStorage, Storage};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -52,10 +52,11 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`]; nothing runs then.
     pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
-        if !config.client.has_bootstrap_servers() {
+        if !config.forward.client.has_bootstrap_servers() {
             return Err(GatewayError::NoKafka);
         }
         let guard = guard(&config)?;
+        let tls = config.tls.map(Acceptor::start).transpose()?;
         let routes = Routes::new(config.routes, config.topics).map_err(|(_, error)| error)?;
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| GatewayError::listen(config.listen, error))?;
@@ -64,15 +65,15 @@ impl Gateway {
             Some(address) => Some(management(address, shared.clone()).await?),
             None => None,
         };
-        let (wal, forwarder, opened) =
-            forwarding(config.data, config.wal, config.client, config.producer).await?;
+        let (wal, forwarder, opened) = forwarding(config.data, config.wal, config.forward).await?;
         let mut service = Service::new(wal.clone(), forwarder.outcomes());
-        (service.guard, service.routes) = (guard, routes);
-        service.limits = config.limits;
+        (service.guard, service.routes) = (guard.clone(), routes);
+        service.tls.clone_from(&tls);
+        (service.asking, service.limits) = (config.asking, config.limits);
         let http = Server::start(listener, service)
             .map_err(|error| GatewayError::listen(config.listen, error))?;
         let address = http.address();
-        let parts = Arc::new(Parts { wal, forwarder, http });
+        let parts = Arc::new(Parts { wal, forwarder, http, guard, tls });
         shared.serve(parts.clone());
         Ok(Self { address, management, shared, parts, opened })
     }
@@ -80,6 +81,20 @@ impl Gateway {
     /// Where HTTP is served.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it is served over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.parts.tls.is_some()
+    }
+
+    /// Reads certificates, keys and passwords again soon, without waiting for their next turn; those that are wrong change
+    /// nothing, and readiness says so.
+    pub fn reload(&self) {
+        self.parts.guard.reload();
+        if let Some(tls) = &self.parts.tls {
+            tls.reload();
+        }
     }
 
     /// Where health, metrics and the status page are.
@@ -117,7 +132,14 @@ impl Gateway {
 }
 
 fn guard(config: &GatewayConfig) -> Result<Guard, GatewayError> {
-    if !config.listen.ip().to_canonical().is_loopback() && open_to_all(config) {
+    let public = !config.listen.ip().to_canonical().is_loopback();
+    if public && config.tls.is_none() {
+        tracing::warn!(
+            address = %config.listen,
+            "without [tls], keys and bodies can be read on their way, unless something in front of the gateway speaks TLS"
+        );
+    }
+    if public && open_to_all(config) {
         if !config.public {
             return Err(GatewayError::Public(config.listen));
         }
@@ -150,16 +172,14 @@ async fn management(address: SocketAddr, shared: Arc<Shared>) -> Result<Manageme
     started.map_err(|error| GatewayError::listen(address, error))
 }
 
-/// Opens the log of a directory and sends on what it has; what Kafka refuses for good goes to a file beside it.
+/// Opens the log of a directory and sends on what it has; what Kafka refuses for good goes to a file beside it unless
+/// another one is named.
 pub(super) async fn forwarding(
     data: PathBuf,
     wal: WalConfig,
-    client: ClientConfig,
-    producer: ProducerConfig,
+    mut forward: ForwardConfig,
 ) -> Result<(Wal, Forwarder, Opened), GatewayError> {
-    let mut forward = ForwardConfig::new(client);
-    forward.producer = producer;
-    forward.dead_letters.file = Some(data.join(dead_letter::FILE_NAME));
+    forward.dead_letters.file.get_or_insert_with(|| data.join(dead_letter::FILE_NAME));
     let (wal, reader, opened) = open(data, wal).await?;
     let forwarder = Forwarder::start(wal.clone(), reader, forward);
     Ok((wal, forwarder, opened))
@@ -172,4 +192,31 @@ async fn open(data: PathBuf, config: WalConfig) -> Result<(Wal, WalReader, Opene
         Ok(Wal::open(storage, config)?)
     });
     opening.await.unwrap_or_else(|error| Err(GatewayError::Interrupted(error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GatewayConfig, open_to_all};
+
+    #[test]
+    fn open_is_what_nobody_has_to_prove_anything_for() {
+        let route = "[[route]]\npath = \"/a\"\ntopic = \"a\"\n";
+        let off = "[topics]\nenabled = false\n";
+        let signed = "signature = { scheme = \"github\", secret = \"s\" }\n";
+        for (text, open) in [
+            (String::new(), true),
+            (off.to_owned(), false),
+            (format!("{off}{route}"), true),
+            (format!("{off}{route}access = \"known\"\n"), true),
+            (format!("{off}{route}access = \"everyone\"\n"), false),
+            (format!("{off}{route}{signed}"), false),
+            (format!("{route}{signed}"), true),
+            ("[auth]\ncredentials = \"keys\"".to_owned(), false),
+            ("[auth]\nanonymous = [\"a\"]".to_owned(), true),
+            ("[tls]\ncertificate = \"a\"\nkey = \"b\"".to_owned(), true),
+            ("[tls]\ncertificate = \"a\"\nkey = \"b\"\nclient_ca = \"c\"".to_owned(), false),
+        ] {
+            assert_eq!(open_to_all(&GatewayConfig::from_toml(&text).unwrap()), open, "{text}");
+        }
+    }
 }

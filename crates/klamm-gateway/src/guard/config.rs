@@ -38,6 +38,8 @@ impl GuardConfig {
 pub struct AccountConfig {
     /// The principal's name.
     pub name: String,
+    /// The name in its certificate, if that is another one.
+    pub certificate: Option<String>,
     /// What it may do.
     pub allowance: Allowance,
 }

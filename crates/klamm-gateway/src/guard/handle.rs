@@ -7,7 +7,7 @@ use super::inner::Inner;
 use super::principal::Principal;
 use super::shown::Shown;
 use crate::Peer;
-use crate::watched_file::{LOOK_EVERY, WatchedFile};
+use crate::watched_file::{Looks, WatchedFile};
 use http::request::Parts;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,7 +44,7 @@ impl Guard {
         let mut file = WatchedFile::new(path.clone());
         let read = read(&mut file).map_err(|reason| GuardError::File { path, reason })?;
         let inner = Arc::new(Inner::new(config, Some(read.unwrap_or_default()))?);
-        follow(Arc::downgrade(&inner), file);
+        follow(Arc::downgrade(&inner), file, inner.looks.clone());
         Ok(Self { inner })
     }
 
@@ -120,6 +120,11 @@ impl Guard {
         self.inner.signed(route, &head.headers, raw, now_ms)
     }
 
+    /// Looks at the files of keys soon, without waiting for the next turn.
+    pub fn reload(&self) {
+        self.inner.reload();
+    }
+
     /// Why a file that changed could not be taken over; what was read before still counts.
     pub fn stale(&self) -> Option<String> {
         self.inner.stale()
@@ -135,6 +140,12 @@ fn check(config: &GuardConfig) -> Result<(), GuardError> {
         ];
         if let Some((_, wrong)) = told.iter().find(|(wrong, _)| *wrong) {
             return Err(GuardError::Config((*wrong).to_owned()));
+        }
+    }
+    let mut certificates = BTreeSet::new();
+    for name in config.accounts.iter().filter_map(|account| account.certificate.as_ref()) {
+        if !certificates.insert(name) {
+            return Err(GuardError::Config(format!("two accounts have the certificate {name:?}")));
         }
     }
     let mut names = BTreeSet::new();
@@ -166,10 +177,10 @@ fn read(file: &mut WatchedFile) -> Result<Option<CredentialsFile>, String> {
 }
 
 /// Reads the file whenever it changes, until the guard is gone.
-fn follow(guard: Weak<Inner>, mut file: WatchedFile) {
+fn follow(guard: Weak<Inner>, mut file: WatchedFile, looks: Looks) {
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            looks.next().await;
             if guard.strong_count() == 0 {
                 return;
             }

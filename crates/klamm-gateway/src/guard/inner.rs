@@ -1,6 +1,6 @@
 //! What all clones of a guard share.
 
-use super::config::{Access, GuardConfig, GuardError, RouteConfig};
+use super::config::{Access, AccountConfig, GuardConfig, GuardError, RouteConfig};
 use super::credentials::Credentials;
 use super::credentials_file::CredentialsFile;
 use super::denied::Denied;
@@ -9,6 +9,7 @@ use super::principal::{Accounts, Allowance, Principal, ProvenBy};
 use super::shown::{Login, login};
 use super::signature::Verifier;
 use crate::Peer;
+use crate::watched_file::Looks;
 use http::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     credentials: Option<RwLock<Arc<Credentials>>>,
     keys: Option<Keys>,
     certificates: bool,
+    /// Accounts that are not called as their certificate is.
+    certified: BTreeMap<String, String>,
     anonymous: Option<Principal>,
     /// Those that differ.
     routes: BTreeMap<String, OwnRules>,
@@ -44,6 +47,7 @@ pub(super) struct Inner {
     waiting: Arc<Semaphore>,
     working: Arc<Semaphore>,
     started: Instant,
+    pub(super) looks: Looks,
     stale: Mutex<Option<String>>,
 }
 
@@ -115,6 +119,8 @@ impl Inner {
         keys: Option<Keys>,
     ) -> Self {
         let asks = config.asks();
+        let certified = |a: &AccountConfig| Some((a.certificate.clone()?, a.name.clone()));
+        let certified = config.accounts.iter().filter_map(certified).collect();
         let known = config.accounts.into_iter().map(|a| (a.name.into(), a.allowance));
         let accounts = Accounts::new(known, config.others);
         let anonymous = config.anonymous.or_else(|| (!asks).then(Default::default));
@@ -129,12 +135,14 @@ impl Inner {
             credentials: credentials.map(Arc::new).map(RwLock::new),
             keys,
             certificates: config.certificates,
+            certified,
             anonymous: anonymous.map(nobody),
             routes,
             challenge,
             waiting: Arc::new(Semaphore::new(PASSWORDS_MAX)),
             working: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
             started: Instant::now(),
+            looks: Looks::default(),
             stale: Mutex::default(),
         }
     }
@@ -147,6 +155,13 @@ impl Inner {
     /// Nanoseconds since the guard started.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn reload(&self) {
+        self.looks.now();
+        if let Some(keys) = &self.keys {
+            keys.reload();
+        }
     }
 
     pub(super) fn stale(&self) -> Option<String> {
@@ -179,6 +194,7 @@ impl Inner {
     /// Who shows nothing in the request: whom the certificate names, else nobody.
     pub(super) fn without_proof(&self, peer: &Peer) -> Result<Principal, Denied> {
         if let Some(name) = peer.certificate.as_ref().filter(|_| self.certificates) {
+            let name = self.certified.get(&**name).map_or(&**name, String::as_str);
             return Ok(self.accounts.principal(name, ProvenBy::Certificate, self.now()));
         }
         self.anonymous.clone().ok_or_else(|| self.unknown("the request does not say who sends it"))

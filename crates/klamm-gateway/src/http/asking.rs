@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use std::sync::Arc;
 
 /// Who may ask what, by the names of routes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Asking {
     /// What pages of other origins may do.

@@ -84,6 +84,9 @@ fn concerns(observed: &Observed) -> Vec<String> {
     if let Some((_, why)) = &forward.dead_letter_error {
         concerns.push(format!("a dead letter can be put nowhere: {why}"));
     }
+    for why in &observed.stale {
+        concerns.push(format!("a file that changed is not in use: {why}"));
+    }
     if wal.lost > 0 {
         concerns.push(format!("{} accepted records can not be read from the log", wal.lost));
     }
@@ -174,7 +177,7 @@ mod tests {
         let expected =
             "ready, but degraded\ndegraded: Kafka was not reached yet; 7 records wait in the log\n";
         assert_eq!(away, (true, expected.to_owned()));
-        let changes: [fn(&mut Observed); 6] = [
+        let changes: [fn(&mut Observed); 7] = [
             |o| o.wal.read_error = Some("EIO".to_owned()),
             |o| o.wal.cursor_error = Some("EIO".to_owned()),
             |o| o.forward.stuck = vec![("t".to_owned(), None)],
@@ -184,6 +187,7 @@ mod tests {
                 o.wal.oldest_age = Some(Duration::from_secs(10));
             },
             |o| o.wal.lost = 1,
+            |o| o.stale = vec!["keys: line 3".to_owned()],
         ];
         for change in changes {
             let (yes, text) = of(change);

@@ -31,6 +31,8 @@ pub struct Observed {
     pub http: HttpState,
     /// What goes to Kafka.
     pub forward: ForwardState,
+    /// Why files of keys and certificates that changed are not in use.
+    pub stale: Vec<String>,
 }
 
 /// How long a record may wait before Kafka is said to be slow, or away.

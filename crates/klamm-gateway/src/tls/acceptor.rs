@@ -2,7 +2,7 @@
 
 use super::certificate::CertificateName;
 use super::files::{Files, TlsConfig, TlsError};
-use crate::watched_file::LOOK_EVERY;
+use crate::watched_file::Looks;
 use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
 use std::fmt;
@@ -24,6 +24,7 @@ pub struct Acceptor {
 struct Inner {
     current: RwLock<Arc<ServerConfig>>,
     name: CertificateName,
+    looks: Looks,
     stale: Mutex<Option<TlsError>>,
 }
 
@@ -43,8 +44,9 @@ impl Acceptor {
         let mut files = Files::new(config);
         let nothing = || TlsError::Rejected("there is nothing in the files".to_owned());
         let current = RwLock::new(files.changed()?.ok_or_else(nothing)?);
-        let inner = Arc::new(Inner { current, name: files.name(), stale: Mutex::default() });
-        follow(Arc::downgrade(&inner), files);
+        let (looks, stale) = (Looks::default(), Mutex::default());
+        let inner = Arc::new(Inner { current, name: files.name(), looks: looks.clone(), stale });
+        follow(Arc::downgrade(&inner), files, looks);
         Ok(Self { inner })
     }
 
@@ -65,6 +67,11 @@ impl Acceptor {
         let name = shown.map(|certificate| self.inner.name.of(certificate).ok_or_else(unnamed));
         let name = name.transpose()?.map(Arc::from);
         Ok((stream, name))
+    }
+
+    /// Looks at the files soon, without waiting for the next turn.
+    pub fn reload(&self) {
+        self.inner.looks.now();
     }
 
     /// Why files that changed could not be taken over; those before them still count.
@@ -93,10 +100,10 @@ impl Inner {
 }
 
 /// Reads the files whenever they change, until the acceptor is gone.
-fn follow(acceptor: Weak<Inner>, mut files: Files) {
+fn follow(acceptor: Weak<Inner>, mut files: Files, looks: Looks) {
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            looks.next().await;
             if acceptor.strong_count() == 0 {
                 return;
             }

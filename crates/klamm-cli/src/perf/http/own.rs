@@ -39,7 +39,7 @@ impl Own {
         config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         config.management = None;
         config.data.clone_from(&data);
-        config.client = client.clone();
+        config.forward.client = client.clone();
         let failed = |e| Failure::new(FAILED, format!("no gateway in this process: {e}"));
         let gateway = Gateway::start(config).await.map_err(failed)?;
         let (address, log) = (gateway.address(), data.display());

@@ -6,7 +6,7 @@ use super::jwks::KeySet;
 use super::token::{Bad, check};
 use crate::guard::principal::{Accounts, Principal, ProvenBy};
 use crate::guard::proven::Proven;
-use crate::watched_file::{LOOK_EVERY, WatchedFile};
+use crate::watched_file::{Looks, WatchedFile};
 use http::Uri;
 use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
@@ -55,6 +55,7 @@ struct Inner {
     config: TokenConfig,
     current: RwLock<Option<Arc<Current>>>,
     signals: Signals,
+    looks: Looks,
     stale: Mutex<Option<String>>,
     reader: Mutex<Option<AbortHandle>>,
 }
@@ -112,6 +113,7 @@ impl Keys {
             config,
             current: RwLock::default(),
             signals: Signals { progress, wanted },
+            looks: Looks::default(),
             stale: Mutex::default(),
             reader: Mutex::default(),
         });
@@ -123,7 +125,7 @@ impl Keys {
                     read(&mut file).and_then(|set| set.ok_or_else(|| "it is empty".to_owned()));
                 let taken = set.and_then(|set| inner.take(set));
                 taken.map_err(|reason| WrongSource::File { path, reason })?;
-                tokio::spawn(follow_file(weak, file))
+                tokio::spawn(follow_file(weak, file, inner.looks.clone()))
             }
             KeySource::Url { url, ca } => {
                 trusted(&url)?;
@@ -164,6 +166,13 @@ impl Keys {
                 NotProven::Bad("the token is signed with a key that its issuer does not publish")
             }
         })
+    }
+
+    /// Reads the keys again soon, unless they were read a moment ago.
+    pub(crate) fn reload(&self) {
+        self.inner.looks.now();
+        // Without room there is such a wish already.
+        let _ = self.inner.signals.wanted.try_send(());
     }
 
     /// Why the keys could not be read the last time.
@@ -234,9 +243,9 @@ fn read(file: &mut WatchedFile) -> Result<Option<KeySet>, String> {
 }
 
 /// Reads a file whenever it changes, until nobody needs it.
-async fn follow_file(keys: Weak<Inner>, mut file: WatchedFile) {
+async fn follow_file(keys: Weak<Inner>, mut file: WatchedFile, looks: Looks) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        looks.next().await;
         let look = tokio::task::spawn_blocking(move || {
             let set = read(&mut file);
             (file, set)

@@ -125,9 +125,26 @@ async fn a_file_that_is_missing_or_wrong_is_told_at_once() {
         let error = Guard::start(config).unwrap_err();
         assert!(matches!(error, GuardError::File { path: told, .. } if told == path));
     }
-    let account = AccountConfig { name: "a".to_owned(), allowance: Allowance::default() };
+    let account =
+        AccountConfig { name: "a".to_owned(), certificate: None, allowance: Allowance::default() };
     let twice = GuardConfig { accounts: vec![account.clone(), account], ..GuardConfig::default() };
     assert!(matches!(Guard::start(twice), Err(GuardError::Config(_))));
+}
+
+#[tokio::test]
+async fn an_account_may_be_called_otherwise_in_its_certificate() {
+    let account = |name: &str| AccountConfig {
+        name: name.to_owned(),
+        certificate: Some("CN=app".to_owned()),
+        allowance: Allowance { produce: Topics::none(), ..Allowance::default() },
+    };
+    let config = |accounts| GuardConfig { certificates: true, accounts, ..GuardConfig::default() };
+    let guard = Guard::start(config(vec![account("app")])).unwrap();
+    let who = guard.head(&head(&[]), &peer(Some("CN=app")), None).await.unwrap();
+    assert_eq!(&**who.name(), "app");
+    assert!(guard.topic(&who, "orders").is_err(), "it has the account of its name");
+    let both = Guard::start(config(vec![account("app"), account("other")]));
+    assert!(matches!(both, Err(GuardError::Config(told)) if told.contains("CN=app")));
 }
 
 #[tokio::test]
@@ -140,7 +157,7 @@ async fn topics_and_quotas_are_a_principals_own() {
         read: Topics::none(),
         quota: Quota { bytes: NonZeroU64::new(100), ..Quota::default() },
     };
-    let accounts = vec![AccountConfig { name: "app".to_owned(), allowance }];
+    let accounts = vec![AccountConfig { name: "app".to_owned(), certificate: None, allowance }];
     let config = GuardConfig { accounts, ..GuardConfig::default() };
     let guard = start(&directory, &(first + &second), config);
     let app = ask(&guard, &[("x-api-key", &app)]).await.unwrap();

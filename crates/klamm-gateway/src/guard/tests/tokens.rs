@@ -20,7 +20,7 @@ fn config(directory: &Directory) -> GuardConfig {
     let tokens = Some(TokenConfig::new("https://id.example", "klamm", keys));
     let produce = Topics::parse(&["orders"]).unwrap();
     let allowance = Allowance { produce, ..Allowance::default() };
-    let accounts = vec![AccountConfig { name: "app".to_owned(), allowance }];
+    let accounts = vec![AccountConfig { name: "app".to_owned(), certificate: None, allowance }];
     GuardConfig { tokens, accounts, ..GuardConfig::default() }
 }
 

@@ -39,6 +39,7 @@ pub(in super::super) fn busy() -> Observed {
         wal,
         http: http(),
         forward: forward(),
+        stale: Vec::new(),
     }
 }
 

@@ -335,11 +335,13 @@ impl Task {
         let most = if look_again { LOOK_AGAIN } else { TELL };
         let most = wakes.map_or(most, |wakes| wakes.max(Duration::from_millis(1)).min(most));
         let reads = self.front.is_empty() && !self.ended;
+        // Who has a 202 already waits for nothing.
+        let hurry = self.shared.outcomes.is_wanted();
         let Self { tracks, finished, shared, happened, reader, sweep, connecting, .. } = self;
         tokio::select! {
             biased;
             () = poll_fn(|cx| {
-                tracks.poll(cx, now, finished);
+                tracks.poll(cx, now, hurry, finished);
                 let ended = shared.unlogged.lock().poll(cx);
                 if ended.delivered + ended.lost > 0 {
                     let mut state = shared.state.lock();
@@ -391,7 +393,7 @@ impl Task {
         while !self.tracks.is_empty() || !self.shared.unlogged.lock().is_empty() {
             let Self { tracks, finished, shared, .. } = &mut self;
             let some = poll_fn(|cx| {
-                tracks.poll(cx, now, finished);
+                tracks.poll(cx, now, true, finished);
                 let ended = shared.unlogged.lock().poll(cx);
                 let some = !finished.is_empty() || ended.delivered + ended.lost > 0;
                 if some { Poll::Ready(()) } else { Poll::Pending }

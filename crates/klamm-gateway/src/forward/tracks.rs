@@ -107,12 +107,19 @@ impl Tracks {
         self.active.is_empty()
     }
 
-    /// Takes the outcomes that there are; whoever polls is woken by the next one.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, out: &mut Vec<Finished>) {
+    /// Takes the outcomes that there are; whoever polls is woken by the next one. Without `hurry` batches wait for company
+    /// before they are sent, unless it is a record that its lane waits for.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        now_ms: u64,
+        hurry: bool,
+        out: &mut Vec<Finished>,
+    ) {
         let mut at = 0;
         while at < self.active.len() {
             let track = &mut self.tracks[self.active[at]];
-            track.poll(cx, now_ms, out);
+            track.poll(cx, now_ms, hurry, out);
             if track.queue.is_empty() {
                 self.active.swap_remove(at);
             } else {
@@ -123,9 +130,13 @@ impl Tracks {
 }
 
 impl Track {
-    fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, out: &mut Vec<Finished>) {
+    fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, hurry: bool, out: &mut Vec<Finished>) {
         while let Some(first) = self.queue.front_mut() {
-            let Poll::Ready(result) = Pin::new(&mut first.delivery).poll(cx) else { return };
+            let result = match hurry || first.taken.alone {
+                true => Pin::new(&mut first.delivery).poll(cx),
+                false => first.delivery.poll_patiently(cx),
+            };
+            let Poll::Ready(result) = result else { return };
             self.moved_ms = now_ms;
             if result.is_err() {
                 self.shunned_until_ms = now_ms + SHUN_MS;

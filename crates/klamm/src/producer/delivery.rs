@@ -77,14 +77,19 @@ impl BatchState {
         let mut pending = vec![Arc::clone(self)];
         while let Some(state) = pending.pop() {
             let mut at = Position::of(0);
-            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut at).map(|_| ())).await;
+            std::future::poll_fn(|cx| state.poll_outcome(cx, &mut at, true).map(|_| ())).await;
             if let Some(Outcome::Split(parts)) = state.outcome() {
                 pending.extend(parts.iter().map(|(_, part)| Arc::clone(part)));
             }
         }
     }
 
-    fn poll_outcome(&self, cx: &mut Context<'_>, at: &mut Position) -> Poll<&Outcome> {
+    fn poll_outcome(
+        &self,
+        cx: &mut Context<'_>,
+        at: &mut Position,
+        hurries: bool,
+    ) -> Poll<&Outcome> {
         if let Some(outcome) = self.outcome.get() {
             return Poll::Ready(outcome);
         }
@@ -96,7 +101,10 @@ impl BatchState {
             register(&mut wakers, cx.waker(), at);
         }
         // A lone awaited record must not sit out the linger.
-        if !self.awaited.load(Ordering::Relaxed) && !self.awaited.swap(true, Ordering::Relaxed) {
+        if hurries
+            && !self.awaited.load(Ordering::Relaxed)
+            && !self.awaited.swap(true, Ordering::Relaxed)
+        {
             self.partition.expedite();
         }
         Poll::Pending
@@ -233,20 +241,34 @@ impl Delivery {
         }
         true
     }
-}
 
-impl Future for Delivery {
-    type Output = Result<Delivered, DeliveryError>;
+    /// Polls without hurry: the batch waits for company as long as `linger.ms` says, where awaiting it would have it sent
+    /// as soon as its broker has nothing else to do.
+    ///
+    /// For whoever needs the outcome and is in no hurry to have it: fewer and fuller requests. Once polled as a future, a
+    /// delivery stays urgent.
+    ///
+    /// # Panics
+    /// Polled again after it was ready.
+    pub fn poll_patiently(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Delivered, DeliveryError>> {
+        self.poll_result(cx, false)
+    }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
+    fn poll_result(
+        &mut self,
+        cx: &mut Context<'_>,
+        hurries: bool,
+    ) -> Poll<Result<Delivered, DeliveryError>> {
         loop {
-            let Some(batch) = this.batch.take() else {
+            let Some(batch) = self.batch.take() else {
                 panic!("a Delivery was polled after it was ready");
             };
-            let result = match batch.poll_outcome(cx, &mut this.at) {
+            let result = match batch.poll_outcome(cx, &mut self.at, hurries) {
                 Poll::Pending => {
-                    this.batch = Some(batch);
+                    self.batch = Some(batch);
                     return Poll::Pending;
                 }
                 Poll::Ready(Outcome::Delivered { .. }) => Ok(()),
@@ -255,16 +277,24 @@ impl Future for Delivery {
                 }
                 Poll::Ready(Outcome::Unknown(f)) => Err(DeliveryError::Unknown(Arc::clone(f))),
                 Poll::Ready(Outcome::Split(parts)) => {
-                    if let Some((first, part)) = part_of(parts, this.at.index()) {
-                        this.batch = Some(Arc::clone(part));
-                        this.at = Position::of(this.at.index() - first);
+                    if let Some((first, part)) = part_of(parts, self.at.index()) {
+                        self.batch = Some(Arc::clone(part));
+                        self.at = Position::of(self.at.index() - first);
                     }
                     continue;
                 }
             };
-            let (index, create_time_ms) = (this.at.index(), this.create_time_ms);
+            let (index, create_time_ms) = (self.at.index(), self.create_time_ms);
             return Poll::Ready(result.map(|()| Delivered { batch, index, create_time_ms }));
         }
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<Delivered, DeliveryError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_result(cx, true)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::mock::{Cluster, Reaction, bounded, until};
 use klamm::{Delivery, DeliveryError, EnqueueError, ErrorKind, Producer, Record, SendError};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -150,6 +151,28 @@ async fn flush_returns_when_all_have_an_outcome_good_or_bad() {
     bounded(producer.flush()).await;
     assert!(good.is_ready());
     assert!(bounded(bad).await.is_err() && bounded(good).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_batch_that_is_polled_patiently_waits_for_company_and_one_that_is_awaited_does_not() {
+    let cluster = Cluster::start(1, 1).await;
+    let (_client, producer) = cluster.producer(&[("linger.ms", "60000")]).await;
+    let mut deliveries = Vec::new();
+    for n in 0..5 {
+        let mut delivery = bounded(producer.enqueue(record(n))).await.unwrap();
+        for _ in 0..10 {
+            assert!(poll_fn(|cx| Poll::Ready(delivery.poll_patiently(cx))).await.is_pending());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        deliveries.push(delivery);
+    }
+    assert_eq!(cluster.seen_count(), 0);
+    bounded(deliveries.pop().unwrap()).await.unwrap();
+    assert_eq!(numbers(&cluster), (0..5).collect::<Vec<_>>());
+    for mut delivery in deliveries {
+        bounded(poll_fn(|cx| delivery.poll_patiently(cx))).await.unwrap();
+    }
+    assert_eq!(cluster.seen_count(), 1);
 }
 
 #[tokio::test]

@@ -89,11 +89,19 @@ impl Listening {
     /// # Errors
     /// It fails while it ends, or takes so long that it is killed.
     pub(crate) fn stop(&mut self) -> Result<()> {
+        self.stop_within(GRACE)
+    }
+
+    /// SIGTERM to one that may take so long.
+    ///
+    /// # Errors
+    /// Those of [`Listening::stop`].
+    pub(crate) fn stop_within(&mut self, grace: Duration) -> Result<()> {
         if let Some(status) = self.child.try_wait().doing("cannot wait for a server")? {
             return ended(status);
         }
         kill_process(Pid::from_child(&self.child), Signal::TERM).doing("cannot stop a server")?;
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + grace;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().doing("cannot wait for a server")? {
                 return ended(status);

@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::chaos::kafka::fresh;
 use crate::failure::{Doing, Result};
 use crate::listening::Listening;
 use crate::place::Place;
+
+/// A gateway that ends drains its log for 25 s, if it has to.
+const DRAIN: Duration = Duration::from_secs(60);
 
 /// `klamm gateway` with a log that has room for the outage.
 pub(super) struct Gateway {
@@ -38,7 +42,7 @@ impl Gateway {
 
     /// Ends it, and removes its directory.
     pub(super) fn down(mut self) -> Result<()> {
-        self.listening.stop()?;
+        self.listening.stop_within(DRAIN)?;
         fs::remove_dir_all(&self.data).doing(self.data.display())
     }
 }

@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod management;
 mod peer;
 pub mod route;
+pub mod schema;
 pub mod tls;
 pub mod trace;
 pub mod wal;

@@ -8,6 +8,7 @@ mod ending;
 mod forwarding;
 mod logs;
 mod requests;
+mod schemas;
 mod stage;
 mod starting;
 mod tls;

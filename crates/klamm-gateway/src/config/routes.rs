@@ -10,7 +10,10 @@ use crate::ack::Ack;
 use crate::cors::{Cors, Handshake};
 use crate::guard::{Access, RouteConfig};
 use crate::route::{HeaderRule, Pattern, Pointer, Route, Routes, Rules, Source};
+use crate::schema::Schema;
 use ::http::{HeaderName, Method};
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 
 /// What an `ack` takes.
@@ -20,6 +23,9 @@ pub(super) const HEADERS: &str = "a list of names, or of { from = name, to = nam
 const SOURCE: &str = "one of { header = name }, { query = name }, { path = name }, { json = pointer }, \
 { client = \"address\" }, { text = text }";
 const TIME: &str = "one of { header = name }, { query = name }, { json = pointer }";
+
+/// No schema has more bytes.
+const SCHEMA_MAX: u64 = 4 << 20;
 
 /// A route that is being read.
 #[derive(Debug)]
@@ -128,6 +134,17 @@ pub(super) const KEYS: &[Key<Draft>] = &[
         doc: "Whether a body that calls itself JSON or text has to be that.",
     },
     Key {
+        name: "schema",
+        default: "-",
+        takes: Takes::Checked("a file", |draft, given| {
+            let path = text(given).filter(|path| !path.is_empty()).ok_or("expected a file")?;
+            draft.rules.schema = Some(schema(path).map_err(|reason| format!("{path}: {reason}"))?);
+            Ok(())
+        }),
+        doc: "A JSON Schema (2020-12, or draft 7) that the value of every record has to follow; others are refused with 422. \
+              What it says beyond what is checked here is refused at the start; nothing is fetched. Read at the start.",
+    },
+    Key {
         name: "ack",
         default: "\"wal\"",
         takes: Takes::Other(ACKS, |draft, given| {
@@ -233,6 +250,16 @@ fn route(config: &mut GatewayConfig, given: &Given) -> Result<(), Wrong> {
     config.routes.push(route.map_err(|error| wrong(format!("route: {error}")))?);
     config.guard.routes.extend(access);
     Ok(())
+}
+
+fn schema(path: &str) -> Result<Schema, String> {
+    let mut json = Vec::new();
+    let opened = File::open(path).map_err(|error| error.to_string())?;
+    opened.take(SCHEMA_MAX + 1).read_to_end(&mut json).map_err(|error| error.to_string())?;
+    if json.len() as u64 > SCHEMA_MAX {
+        return Err("no schema is larger than 4 MiB".to_owned());
+    }
+    Schema::parse(&json).map_err(|wrong| wrong.to_string())
 }
 
 fn text(given: &Given) -> Option<&str> {

@@ -4,7 +4,9 @@ use super::envelope::push;
 use super::plain::{Plain, Split};
 use super::{Envelope, Media, Query, RECORDS_MAX, Rejected, cloud_events, confluent_v2};
 use crate::Accepted;
+use crate::schema::Schema;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 /// How long what a client names its request by may be.
 const NAME_MAX: usize = 255;
@@ -27,6 +29,35 @@ pub struct Incoming {
     pub dialect: Dialect,
     /// In partial mode, the lines that are no records: counted from 0 among those that are not blank.
     pub refused: Vec<(usize, Rejected)>,
+    /// Lines that are wrong keep no others from being taken.
+    pub partial: bool,
+}
+
+impl Incoming {
+    /// The same if the value of every record is what the schema allows; in partial mode, what of it is. A record without a
+    /// value has null.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub(crate) fn held_to(mut self, schema: &Schema) -> Result<Self, Rejected> {
+        let refused: BTreeSet<usize> = self.refused.iter().map(|(line, _)| *line).collect();
+        let mut lines = (0..).filter(|line| !refused.contains(line));
+        let mut records = Vec::with_capacity(self.records.len());
+        for (record, line) in self.records.into_iter().zip(&mut lines) {
+            match schema.check(record.value.as_deref().unwrap_or(b"null")) {
+                Ok(()) => records.push(record),
+                Err(mismatch) => {
+                    let rejected = Rejected::Schema { record: line, mismatch };
+                    if !self.partial {
+                        return Err(rejected);
+                    }
+                    self.refused.push((line, rejected));
+                }
+            }
+        }
+        self.refused.sort_by_key(|(line, _)| *line);
+        Ok(Self { records, ..self })
+    }
 }
 
 /// What the headers of a request say, each looked at once.
@@ -88,7 +119,7 @@ pub fn incoming<'a>(
 }
 
 fn klamm(records: Vec<Accepted>) -> Incoming {
-    Incoming { records, dialect: Dialect::Klamm, refused: Vec::new() }
+    Incoming { records, dialect: Dialect::Klamm, refused: Vec::new(), partial: false }
 }
 
 fn confluent(
@@ -156,7 +187,7 @@ fn only(name: &str, expected: &'static str) -> Rejected {
 
 /// The lines that are records, and those that are not.
 fn partial(plain: Plain, body: &Bytes, envelope: &Envelope) -> Result<Incoming, Rejected> {
-    let mut incoming = klamm(Vec::new());
+    let mut incoming = Incoming { partial: true, ..klamm(Vec::new()) };
     for (index, line) in plain.lines(body).enumerate() {
         if index == RECORDS_MAX {
             return Err(Rejected::TooMany { limit: RECORDS_MAX });

@@ -1,6 +1,7 @@
 //! Pure: why a request's bytes did not become records, and where.
 
 use super::json::{JsonError, Wrong};
+use crate::schema::Mismatch;
 use std::fmt::{Display, Formatter};
 use thiserror::Error;
 
@@ -84,6 +85,14 @@ pub enum Rejected {
         /// What belongs there.
         expected: &'static str,
     },
+    /// The value of a record is not what the schema of its route allows.
+    #[error("record {record}: {mismatch}")]
+    Schema {
+        /// Its place among the records of the request, from 0.
+        record: usize,
+        /// Where in its value, and what is wrong there.
+        mismatch: Mismatch,
+    },
     /// A `Content-Type` that is not served.
     #[error("content type not served: {reason}")]
     MediaType {
@@ -102,11 +111,12 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// The status code of the answer: 413, 415, or 400.
+    /// The status code of the answer: 413, 415, 422, or 400.
     pub fn status(&self) -> u16 {
         match self {
             Rejected::MediaType { .. } => 415,
             Rejected::TooMany { .. } => 413,
+            Rejected::Schema { .. } => 422,
             _ => 400,
         }
     }

@@ -46,6 +46,7 @@ impl From<&Rejected> for Problem {
         let title = match rejected {
             Rejected::MediaType { .. } => "Unsupported Media Type",
             Rejected::TooMany { .. } => "Content Too Large",
+            Rejected::Schema { .. } => "Unprocessable Content",
             _ => "Bad Request",
         };
         let mut problem = Self::new(rejected.status(), title, rejected.to_string());
@@ -55,6 +56,10 @@ impl From<&Rejected> for Problem {
                 ("line", position.line.into()),
                 ("column", position.column.into()),
             ];
+        }
+        if let Rejected::Schema { record, mismatch } = rejected {
+            problem.more =
+                vec![("record", (*record).into()), ("pointer", mismatch.pointer.clone().into())];
         }
         problem
     }

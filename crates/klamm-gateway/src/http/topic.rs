@@ -37,11 +37,16 @@ pub(super) async fn produce(
     let identity = name.map(|name| envelope.identity(&[&name]));
     let (query, size, preference) =
         (query.into_owned(), bytes.len(), Preference::of(&parts.headers));
+    let schema = matched.rules.schema.clone();
     let read = move || {
         let read = incoming(Fields::of(&parts.headers), &query, &bytes, envelope);
+        let read = read.and_then(|incoming| match &schema {
+            Some(schema) => incoming.held_to(schema),
+            None => Ok(incoming),
+        });
         read.map_err(|rejected| Refused::rejected(&rejected, confluent))
     };
-    let Incoming { mut records, dialect, refused } = body::aside(size, read).await?;
+    let Incoming { mut records, dialect, refused, .. } = body::aside(size, read).await?;
     if matched.reads_records() {
         matched.complete(&mut records).map_err(rejected)?;
     }

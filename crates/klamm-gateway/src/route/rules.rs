@@ -2,6 +2,7 @@
 
 use super::pointer::Pointer;
 use crate::ack::Ack;
+use crate::schema::Schema;
 use ::http::HeaderName;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Rules {
     pub headers: Vec<HeaderRule>,
     /// The name of the scheme by which bodies are signed. Default none.
     pub signature: Option<Arc<str>>,
+    /// What the value of every record has to be. Default: anything.
+    pub schema: Option<Schema>,
     /// Whether parameters of a query that nobody knows are passed over instead of refused. Default false.
     pub ignore_query: bool,
 }
@@ -72,6 +75,7 @@ impl Rules {
             partition: None,
             headers: Vec::new(),
             signature: None,
+            schema: None,
             ignore_query: false,
         }
     }

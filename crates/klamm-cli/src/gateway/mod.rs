@@ -1,5 +1,6 @@
 //! `klamm gateway`: HTTP in front of Kafka.
 
+mod dlq;
 mod key;
 mod key_file;
 mod serve;
@@ -40,6 +41,9 @@ pub(crate) struct GatewayArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Part {
+    /// Look at records that Kafka would not take, or send them where they belong once more
+    #[command(subcommand)]
+    Dlq(dlq::Dlq),
     /// Make, list and revoke API keys and passwords
     Key(key::KeyArgs),
     /// Look at the log of a gateway, or send on what it has
@@ -61,6 +65,7 @@ fn management(text: &str) -> Result<Management, String> {
 
 pub(crate) async fn run(global: &Global, mut args: GatewayArgs) -> Result<(), Failure> {
     match args.part.take() {
+        Some(Part::Dlq(command)) => dlq::run(global, command).await,
         Some(Part::Key(args)) => key::run(global, args),
         Some(Part::Wal(command)) => wal::run(global, command).await,
         None => serve::run(config(global, args)?).await,

@@ -4,6 +4,7 @@
 
 mod access;
 mod asking;
+mod dlq;
 mod ending;
 mod forwarding;
 mod logs;

@@ -1,8 +1,9 @@
 //! The file of last resort: a dead letter per line, on the disk before it counts.
 
 use super::letter::{Letter, LetterError};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A line may have this much: a record of 16 MiB in base64, with room to spare.
@@ -137,20 +138,28 @@ impl LetterFile {
         }
     }
 
-    /// Removes the first `count` letters: the rest takes the place of the file at once or not at all.
+    /// Removes letters by their places, counted from 0: the rest takes the place of the file at once or not at all.
     ///
     /// # Errors
     /// [`FileError::Io`].
-    pub fn remove_first(self, count: usize) -> Result<(), FileError> {
+    pub fn remove(self, places: &BTreeSet<usize>) -> Result<(), FileError> {
         let rest = || -> io::Result<()> {
             let mut lines = BufReader::new(File::open(&self.path)?);
-            for _ in 0..count {
-                lines.skip_until(b'\n')?;
-            }
             let beside = self.path.with_extension("rest");
-            let mut rest = File::create(&beside)?;
-            io::copy(&mut lines, &mut rest)?;
-            rest.sync_all()?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut rest = BufWriter::new(options.open(&beside)?);
+            let (mut line, mut place) = (Vec::new(), 0);
+            while lines.read_until(b'\n', &mut line)? > 0 {
+                if !places.contains(&place) {
+                    rest.write_all(&line)?;
+                }
+                line.clear();
+                place += 1;
+            }
+            rest.into_inner()?.sync_all()?;
             fs::rename(&beside, &self.path)?;
             sync_directory(&self.path)
         };
@@ -251,9 +260,10 @@ mod tests {
         let mut file = LetterFile::open(&place.file(), 1 << 20).unwrap();
         file.append([&letter(1), &letter(2), &letter(3)]).unwrap();
         assert!(LetterFile::open(&place.file(), 1).is_err(), "somebody has it");
-        file.remove_first(2).unwrap();
-        assert_eq!(all(&place.file()), [letter(3)]);
-        LetterFile::open(&place.file(), 1).unwrap().remove_first(5).unwrap();
+        file.remove(&BTreeSet::from([0, 2])).unwrap();
+        assert_eq!(all(&place.file()), [letter(2)]);
+        let file = LetterFile::open(&place.file(), 1).unwrap();
+        file.remove(&BTreeSet::from([0, 9])).unwrap();
         assert_eq!(all(&place.file()), []);
     }
 

@@ -27,5 +27,7 @@ mod verdict;
 pub(crate) use self::broker::short as short_of_broker;
 pub(crate) use self::gateway::short as short_of_gateway;
 pub(crate) use self::groups::short as short_of_groups;
+pub(crate) use self::outage::short as short_of_outage;
 pub(crate) use self::run::{run, short};
+pub(crate) use self::slow_sockets::short as short_of_slow_sockets;
 pub(crate) use self::transactions::short as short_of_transactions;

@@ -147,6 +147,8 @@ fn chaos(context: &mut Context) -> Result<Counts> {
     counts.add(chaos::short_of_broker(&context.place, 2 * context.chaos_rounds)?);
     counts.add(chaos::short_of_transactions(&context.place, context.chaos_rounds.div_ceil(3))?);
     counts.add(chaos::short_of_gateway(&context.place, 4 * context.chaos_rounds)?);
+    counts.add(chaos::short_of_outage(&context.place)?);
+    counts.add(chaos::short_of_slow_sockets(&context.place)?);
     counts.add(chaos::short_of_groups(&context.place)?);
     Ok(counts)
 }

@@ -7,3 +7,4 @@ mod stage;
 mod verdict;
 
 pub(super) use self::run::run;
+pub(crate) use self::run::short;

@@ -15,23 +15,21 @@ use crate::flags::Flags;
 use crate::interop;
 use crate::place::Place;
 use crate::process;
+use crate::test::Counts;
 
 const HELP: &str = "\
-cargo xtask chaos outage [--minutes 10] [--on kafka|klamm] [--rate REQUESTS_PER_SECOND] [--klamm PROGRAM]
+cargo xtask chaos outage [--minutes 10] [--on kafka|klamm] [--rate REQUESTS_PER_SECOND] [--klamm PROGRAM] [--short]
      klamm gateway takes half of what it can, or what --rate says, while its Kafka is stopped for so long: no client may get
-     an error, its memory stays as it is, nothing is missing afterwards, and what waited is caught up while more comes
+     an error, its memory stays as it is, nothing is missing afterwards, and what waited is caught up while more comes.
+     --short is the form of the test run: seconds on klamm's broker, and nobody asks how fast it is caught up
 ";
 const PORT_BASE: u16 = 24600;
 const TOPIC: &str = "outage";
 const PARTITIONS: u16 = 8;
-/// Before Kafka goes.
-const CALM: Duration = Duration::from_secs(5);
-/// After it is back, at least, and how much longer for each second that it was away.
-const AFTER: (Duration, u32) = (Duration::from_secs(15), 4);
+/// After it is back, how much longer for each second that it was away.
+const AFTER: u32 = 4;
 /// How long the gateway is measured for what it can take, in seconds.
 const PEAK_SECONDS: &str = "3";
-/// Records of the bare producer.
-const BARE: &str = "500000";
 /// More than a record takes in the log.
 const RECORD_BYTES: u64 = 512;
 /// Between two looks.
@@ -39,9 +37,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long the load may take to find everything after its end.
 const FIND: Duration = Duration::from_secs(300);
 
+/// How long, and how much.
+struct Plan {
+    /// Before Kafka goes.
+    calm: Duration,
+    /// How long it is away.
+    away: Duration,
+    /// After it is back, at least.
+    after: Duration,
+    /// Requests a second; `None` for half of what the gateway can take.
+    rate: Option<f64>,
+    /// Records of the bare producer; `None` where what it would say says nothing.
+    bare: Option<u32>,
+}
+
 /// Runs `cargo xtask chaos outage` with `args`.
 pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let flags = Flags::parse(args, &["minutes", "on", "rate", "klamm"], &["help"])?;
+    let flags = Flags::parse(args, &["minutes", "on", "rate", "klamm"], &["short", "help"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
@@ -54,35 +66,69 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
         Some(klamm) => PathBuf::from(klamm),
         None => interop::build(place)?,
     };
-    let rate = flags.value("rate").map(str::parse::<f64>).transpose().doing("--rate")?;
-    let on = flags.value("on").unwrap_or("kafka");
-    let wanted = Wanted { on, name: "outage", port_base: PORT_BASE, durability: "os" };
-    let mut kafka = Kafka::up(place, &klamm, &wanted)?;
-    let away = Duration::from_secs_f64(minutes * 60.0);
-    let verdict = endure(place, &klamm, &mut kafka, away, rate)?;
-    print!("{verdict}");
+    if flags.has("short") {
+        return match short_of(place, &klamm)?.failed {
+            0 => Ok(()),
+            _ => Err(Failure::new("somebody has noticed")),
+        };
+    }
+    let plan = Plan {
+        calm: Duration::from_secs(5),
+        away: Duration::from_secs_f64(minutes * 60.0),
+        after: Duration::from_secs(15),
+        rate: flags.value("rate").map(str::parse::<f64>).transpose().doing("--rate")?,
+        bare: Some(500_000),
+    };
+    let verdict = on(place, &klamm, flags.value("on").unwrap_or("kafka"), &plan)?;
     match verdict.wrong().as_slice() {
         [] => Ok(()),
         wrong => Err(Failure::new(wrong.join("; "))),
     }
 }
 
-fn endure(
-    place: &Place,
-    klamm: &Path,
-    kafka: &mut Kafka,
-    away: Duration,
-    rate: Option<f64>,
-) -> Result<Verdict> {
+/// The form for every test run.
+pub(crate) fn short(place: &Place) -> Result<Counts> {
+    short_of(place, &interop::build(place)?)
+}
+
+fn short_of(place: &Place, klamm: &Path) -> Result<Counts> {
+    let plan = Plan {
+        calm: Duration::from_secs(1),
+        away: Duration::from_secs(4),
+        after: Duration::from_secs(4),
+        rate: Some(300.0),
+        // How fast it catches up while everything else is tested says nothing.
+        bare: None,
+    };
+    let verdict = on(place, klamm, "klamm", &plan)?;
+    Ok(match verdict.wrong().is_empty() {
+        true => Counts::one(),
+        false => Counts { failed: 1, ..Counts::default() },
+    })
+}
+
+fn on(place: &Place, klamm: &Path, on: &str, plan: &Plan) -> Result<Verdict> {
+    let wanted = Wanted { on, name: "outage", port_base: PORT_BASE, durability: "os" };
+    let mut kafka = Kafka::up(place, klamm, &wanted)?;
+    let verdict = endure(place, klamm, &mut kafka, plan)?;
+    print!("{verdict}");
+    kafka.strike()?;
+    Ok(verdict)
+}
+
+fn endure(place: &Place, klamm: &Path, kafka: &mut Kafka, plan: &Plan) -> Result<Verdict> {
     let bootstrap = kafka.bootstrap();
     let topics = Broker::connect_with(klamm.to_owned(), place, Some(&bootstrap), false)?;
     topics.create(TOPIC, PARTITIONS)?;
-    let bare = bare(klamm, &topics, &bootstrap)?;
-    let after = AFTER.0 + away / AFTER.1;
-    let time = CALM + away + after;
+    let bare = match plan.bare {
+        Some(records) => bare(klamm, &topics, &bootstrap, records)?,
+        None => 0.0,
+    };
+    let away = plan.away;
+    let time = plan.calm + away + plan.after + away / AFTER;
     // Room for everything, had Kafka never come back.
     let room = |rate: f64| (rate * time.as_secs_f64()) as u64 * RECORD_BYTES + (1 << 30);
-    let asked = match rate {
+    let asked = match plan.rate {
         Some(rate) => rate,
         None => {
             let gateway = Gateway::up(place, klamm, &bootstrap, 8 << 30)?;
@@ -96,7 +142,7 @@ fn endure(
     let output = place.dir("chaos")?.join("outage-load.json");
     let mut load = Load::start(klamm, &gateway, &bootstrap, (asked, time), output)?;
     let mut verdict = Verdict { bare, asked, away: away.as_secs_f64(), ..Verdict::default() };
-    watched(&mut load, &gateway, CALM, &mut verdict.calm_mib)?;
+    watched(&mut load, &gateway, plan.calm, &mut verdict.calm_mib)?;
     println!("Kafka goes");
     kafka.stop()?;
     watched(&mut load, &gateway, away, &mut verdict.peak_mib)?;
@@ -122,11 +168,12 @@ fn judged(verdict: Verdict, said: &Value) -> Verdict {
 }
 
 /// Records a second that a producer sends which does nothing else.
-fn bare(klamm: &Path, topics: &Broker, bootstrap: &str) -> Result<f64> {
+fn bare(klamm: &Path, topics: &Broker, bootstrap: &str, records: u32) -> Result<f64> {
     let topic = "outage-bare";
     topics.create(topic, PARTITIONS)?;
     let mut perf = Command::new(klamm);
-    perf.args(["perf", "produce", "--topic", topic, "--num-records", BARE, "-O", "json"]);
+    let records = records.to_string();
+    perf.args(["perf", "produce", "--topic", topic, "--num-records", &records, "-O", "json"]);
     perf.args(["--record-size", "230", "--bootstrap-server", bootstrap]);
     let said: Value =
         serde_json::from_slice(&process::capture(&mut perf)?).doing("perf produce")?;

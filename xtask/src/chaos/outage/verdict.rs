@@ -26,7 +26,7 @@ pub(super) struct Verdict {
     pub(super) away: f64,
     /// From when Kafka was back until nothing waited any more; `None` when that did not happen under load.
     pub(super) catch_up: Option<CatchUp>,
-    /// Records a second of a producer that does nothing else.
+    /// Records a second of a producer that does nothing else; 0 when that was not measured.
     pub(super) bare: f64,
     /// Requests a second that were asked for.
     pub(super) asked: f64,
@@ -82,12 +82,12 @@ impl Display for Verdict {
         let (calm, peak) = (self.calm_mib, self.peak_mib);
         writeln!(f, "memory of the gateway {calm:.0} MiB before, {peak:.0} MiB at most meanwhile")?;
         if let Some(up) = self.catch_up {
-            let (rate, share) = (up.rate(), up.rate() / bare.max(1e-9));
-            writeln!(
-                f,
-                "caught up in {:.1} s at {rate:.0} records/s, {share:.2} of the bare producer's {bare:.0}",
-                up.seconds
-            )?;
+            let rate = up.rate();
+            write!(f, "caught up in {:.1} s at {rate:.0} records/s", up.seconds)?;
+            match *bare > 0.0 {
+                true => writeln!(f, ", {:.2} of the bare producer's {bare:.0}", rate / bare)?,
+                false => writeln!(f)?,
+            }
         }
         for wrong in self.wrong() {
             writeln!(f, "WRONG: {wrong}")?;

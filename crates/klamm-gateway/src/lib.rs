@@ -9,6 +9,7 @@ pub mod config;
 pub mod cors;
 mod cryptography;
 pub mod dead_letter;
+pub mod events;
 pub mod format;
 pub mod forward;
 mod gateway;

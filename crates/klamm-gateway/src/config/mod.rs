@@ -6,6 +6,7 @@
 mod asking;
 mod auth;
 mod error;
+mod events;
 mod file;
 mod forward;
 mod given;

@@ -1,5 +1,6 @@
 //! Everything a gateway is told.
 
+use crate::events::EventsConfig;
 use crate::forward::ForwardConfig;
 use crate::guard::GuardConfig;
 use crate::http::{Asking, Limits};
@@ -37,12 +38,24 @@ pub struct GatewayConfig {
     pub forward: ForwardConfig,
     /// Rules for the paths that are always there; `None`: they are not.
     pub topics: Option<Rules>,
+    /// Whether topics can be read; `None`, the default: where not everybody on the network could.
+    pub read: Option<bool>,
+    /// How they are read.
+    pub events: EventsConfig,
     /// Further paths.
     pub routes: Vec<Route>,
     /// Who may ask before they send, by the names of routes.
     pub asking: Asking,
     /// How long a stop waits for what the log has to reach Kafka; the rest stays in the log. Default 25 s.
     pub drain_timeout: Duration,
+}
+
+impl GatewayConfig {
+    /// Whether topics can be read; see [`GatewayConfig::read`].
+    pub(crate) fn can_read(&self) -> bool {
+        let loopback = self.listen.ip().to_canonical().is_loopback();
+        self.read.unwrap_or(loopback || self.guard.asks())
+    }
 }
 
 impl Default for GatewayConfig {
@@ -59,6 +72,8 @@ impl Default for GatewayConfig {
             wal: WalConfig::default(),
             forward: ForwardConfig::new(ClientConfig::new("").client_id("klamm-gateway")),
             topics: Some(Routes::usual()),
+            read: None,
+            events: EventsConfig::default(),
             routes: Vec::new(),
             asking: Asking::default(),
             drain_timeout: Duration::from_secs(25),

@@ -1,5 +1,6 @@
 //! The one table of what a configuration file may say.
 
+use super::events;
 use super::given::{Given, Value};
 use super::key::{Key, Takes};
 use super::settings::GatewayConfig;
@@ -49,6 +50,11 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "The paths that are always there: `/topics/{topic}`, `/topics/{topic}/partitions/{partition}` and those of \
               Confluent's REST API, versions 2 and 3.",
         keys: TOPICS,
+    },
+    Section {
+        name: "events",
+        doc: "Reading topics: `/topics/{topic}/events`, Server-Sent Events and long poll.",
+        keys: events::KEYS,
     },
     Section { name: "wal", doc: "The log: what was accepted and is not in Kafka yet.", keys: WAL },
     Section { name: "forward", doc: "From the log to Kafka.", keys: forward::KEYS },

@@ -4,6 +4,7 @@ use super::error::GatewayError;
 use super::observe::{Parts, Shared};
 use crate::config::GatewayConfig;
 use crate::dead_letter;
+use crate::events::Readers;
 use crate::forward::{ForwardConfig, Forwarder};
 use crate::guard::{Access, Guard};
 use crate::http::{Server, Service};
@@ -56,6 +57,9 @@ impl Gateway {
             return Err(GatewayError::NoKafka);
         }
         let guard = guard(&config)?;
+        let readers = config
+            .can_read()
+            .then(|| Readers::new(config.forward.client.clone(), config.events.clone()));
         let tls = config.tls.map(Acceptor::start).transpose()?;
         let routes = Routes::new(config.routes, config.topics).map_err(|(_, error)| error)?;
         let listener = TcpListener::bind(config.listen).await;
@@ -70,6 +74,7 @@ impl Gateway {
         (service.guard, service.routes) = (guard.clone(), routes);
         service.tls.clone_from(&tls);
         (service.asking, service.limits) = (config.asking, config.limits);
+        service.readers = readers;
         let http = Server::start(listener, service)
             .map_err(|error| GatewayError::listen(config.listen, error))?;
         let address = http.address();

@@ -4,8 +4,9 @@ use super::answer::{self, Answer, Tone};
 use super::asking::Asking;
 use super::refused::Refused;
 use super::server::Counters;
-use super::{Admission, Limits, batch, openapi, stream, topic};
+use super::{Admission, Limits, batch, events, openapi, stream, topic};
 use crate::Peer;
+use crate::events::Readers;
 use crate::forward::Outcomes;
 use crate::guard::{Guard, Principal};
 use crate::route::{Matched, Missed, Routes, Target};
@@ -38,6 +39,8 @@ pub struct Service {
     pub routes: Routes,
     /// Which pages of other origins, and which senders of events, may ask before they send.
     pub asking: Asking,
+    /// Those who read topics; `None`: nobody can.
+    pub readers: Option<Readers>,
     /// Certificates, for a server that speaks TLS.
     pub tls: Option<Acceptor>,
     /// Bounds.
@@ -49,7 +52,7 @@ impl Service {
     pub fn new(wal: Wal, outcomes: Outcomes) -> Self {
         let (guard, routes) = (Guard::open(), Routes::default());
         let (asking, limits) = (Asking::default(), Limits::default());
-        Self { wal, outcomes, guard, routes, asking, tls: None, limits }
+        Self { wal, outcomes, guard, routes, asking, readers: None, tls: None, limits }
     }
 }
 
@@ -61,6 +64,7 @@ pub(super) struct App {
     pub(super) guard: Guard,
     pub(super) routes: Routes,
     pub(super) asking: Asking,
+    pub(super) readers: Option<Readers>,
     pub(super) tls: Option<Acceptor>,
     pub(super) limits: Limits,
     pub(super) admission: Admission,
@@ -91,7 +95,8 @@ pub(super) struct Left {
 
 impl App {
     pub(super) fn new(service: Service) -> Self {
-        let Service { wal, outcomes, guard, routes, asking, tls, limits } = service;
+        let Service { wal, outcomes, guard, routes, asking, readers, tls, limits } = service;
+        let routes = if readers.is_some() { routes.with_events() } else { routes };
         let admission = Admission::new(limits.budget_bytes);
         let counters = Counters::new(routes.rules().map(|rules| rules.name.clone()));
         let stopping = watch::Sender::new(false);
@@ -102,6 +107,7 @@ impl App {
             guard,
             routes,
             asking,
+            readers,
             tls,
             limits,
             admission,
@@ -163,11 +169,15 @@ impl App {
             matched => matched?,
         };
         let who = self.guard.head(&parts, peer, Some(&matched.rules.name)).await?;
-        self.guard.topic(&who, &matched.topic)?;
         let target = matched.target.clone();
+        match target {
+            Target::Events => self.guard.read(&who, &matched.topic)?,
+            _ => self.guard.topic(&who, &matched.topic)?,
+        }
         let asked = Asked { matched, who, peer, parts, body, now_ms: now_ms() };
         match target {
             Target::Topic => topic::produce(self, asked, left).await,
+            Target::Events => events::read(self, asked).await,
             Target::Batch { cluster } => batch::produce(self, cluster, asked, left).await,
             Target::Stream { cluster } => stream::produce(self, cluster, asked, left),
         }

@@ -8,6 +8,8 @@
 //! | 200, 207 | Confluent's, version 2 and 3 | what Kafka said; version 2 gets the 202 above when Kafka takes too long |
 //! | 207 | `{"id","count","refused":[{"index","status","detail"}],"refused_count":n}` | some lines are no records, in partial mode |
 //! | 207, 422 | as 200, with `"error"`, `"error_code"`, `"reason"` | Kafka will never take some of the records, or any |
+//! | 200 | Server-Sent Events, or `{"records":[…],"next":"<cursor>"}` | what is in a topic, see [`events`](crate::events) |
+//! | 410 | [`Problem`] with `earliest` | what comes at the cursor is not in Kafka any more |
 //! | 4xx, 503 | [`Problem`]; for Confluent's requests `{"error_code","message"}` | nothing was taken |
 //!
 //! The same request by `Idempotency-Key`, `webhook-id` or the id of an event gets its first 202 again, with
@@ -21,6 +23,7 @@ mod asking;
 mod batch;
 mod body;
 mod delivery;
+mod events;
 mod fields;
 mod fingerprint;
 mod inflate;

@@ -41,6 +41,7 @@ pub(super) fn document(version: &str) -> String {
         },
         "paths": {
             "/topics/{topic}": { "post": topic(&error, &[parameter("topic", "string")]) },
+            "/topics/{topic}/events": { "get": events(&error) },
             "/topics/{topic}/partitions/{partition}": {
                 "post": topic(&error, &[parameter("topic", "string"), parameter("partition", "integer")]),
             },
@@ -102,6 +103,44 @@ fn topic(error: &Value, path: &[Value]) -> Value {
     })
 }
 
+/// What a request to read a topic can be answered with.
+const EVENTS: [(u16, &str); 9] = [
+    (200, "Records: as a stream of events, or those of one poll and where to go on"),
+    (400, "The query or the cursor cannot be read"),
+    (401, "Who asks is not known"),
+    (403, "Who asks may not read this topic"),
+    (404, "There is no such topic or partition"),
+    (
+        410,
+        "What comes at the cursor is not in Kafka any more; the answer has the cursor of what is",
+    ),
+    (429, "Who asks has asked for too much; Retry-After says when to come back"),
+    (502, "What Kafka has there cannot be read"),
+    (503, "There is no room, or no Kafka; Retry-After says when to come back"),
+];
+
+fn events(error: &Value) -> Value {
+    let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 10_000, "default": 500 });
+    let from = "earliest, latest (else), a cursor, or a time: milliseconds since 1970 or RFC 3339";
+    let parameters = [
+        parameter("topic", "string"),
+        query("from", &text, from),
+        query("partition", &text, "Which partitions, with commas between them; all of them else"),
+        query("key", &text, "Only records with this key"),
+        query("wait", &number, "Polls: seconds to wait for the first record"),
+        query("limit", &limit, "Polls: how many records at most"),
+        header("Accept", "text/event-stream for a stream; a poll else"),
+        header("Last-Event-ID", "The id of the last event of a stream: goes on behind it"),
+    ];
+    let mut responses = responses(EVENTS.iter(), error, "application/problem+json");
+    responses["200"]["content"] = json!({
+        "application/json": { "schema": { "$ref": "#/components/schemas/Page" } },
+        "text/event-stream": { "schema": { "$ref": "#/components/schemas/Record" } },
+    });
+    json!({ "summary": "Reads a topic", "parameters": parameters, "responses": responses })
+}
+
 fn v3(error: &Value, success: u16, summary: &str) -> Value {
     let rows = TOPIC.iter().filter(|(status, _)| {
         *status == success || (*status != 200 && !NOT_IN_V3.contains(status))
@@ -142,18 +181,54 @@ fn schemas() -> Value {
             "required": ["id", "count"],
             "properties": { "id": text, "count": number },
         },
+        "Record": record(),
+        "Page": {
+            "type": "object",
+            "required": ["records", "next"],
+            "properties": {
+                "records": { "type": "array", "items": { "$ref": "#/components/schemas/Record" } },
+                "next": text,
+            },
+        },
         "Problem": {
             "type": "object",
             "required": ["type", "title", "status", "detail"],
             "properties": {
                 "type": text, "title": text, "status": number, "detail": text,
-                "offset": number, "line": number, "column": number,
+                "offset": number, "line": number, "column": number, "earliest": text,
             },
         },
         "ConfluentError": {
             "type": "object",
             "required": ["error_code", "message"],
             "properties": { "error_code": number, "message": text },
+        },
+    })
+}
+
+/// Events have it as their data; their id is the cursor behind it.
+fn record() -> Value {
+    let number = json!({ "type": "integer" });
+    let maybe = json!({ "type": ["string", "null"] });
+    let encoding = |names: Value| json!({ "enum": names });
+    let text = encoding(json!(["text", "base64", null]));
+    let header = json!({
+        "type": "object",
+        "required": ["name", "value", "encoding"],
+        "properties": { "name": { "type": "string" }, "value": maybe, "encoding": text },
+    });
+    json!({
+        "type": "object",
+        "required": [
+            "topic", "partition", "offset", "timestamp", "key", "key_encoding", "headers", "value",
+            "value_encoding",
+        ],
+        "properties": {
+            "topic": { "type": "string" },
+            "partition": number, "offset": number, "timestamp": number,
+            "key": maybe, "key_encoding": text,
+            "headers": { "type": "array", "items": header },
+            "value": {}, "value_encoding": encoding(json!(["json", "text", "base64", null])),
         },
     })
 }
@@ -171,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_path_of_the_document_is_there_and_every_path_is_in_the_document() {
-        let routes = Routes::default();
+        let routes = Routes::default().with_events();
         let mut kinds = Vec::new();
         for (path, methods) in parsed()["paths"].as_object().unwrap() {
             let asked = path.replace("{topic}", "t").replace("{cluster}", "c");
@@ -187,6 +262,7 @@ mod tests {
         let cluster = String::new;
         for target in [
             Target::Topic,
+            Target::Events,
             Target::Stream { cluster: cluster() },
             Target::Batch { cluster: cluster() },
         ] {

@@ -16,6 +16,11 @@ pub enum Path {
         /// Where in it.
         partition: Option<i32>,
     },
+    /// `/topics/{topic}/events`: what is in a topic.
+    Events {
+        /// Its name, which Kafka allows.
+        topic: String,
+    },
     /// `/v3/clusters/{cluster}/topics/{topic}/records`: a stream of records.
     Stream {
         /// What the client calls the cluster.
@@ -70,6 +75,9 @@ impl Path {
         match (next(), next(), next(), next(), next(), next(), next()) {
             (Some("topics"), Some(name), None, ..) => {
                 Ok(Path::Topic { topic: topic(name)?, partition: None })
+            }
+            (Some("topics"), Some(name), Some("events"), None, ..) => {
+                Ok(Path::Events { topic: topic(name)? })
             }
             (Some("topics"), Some(name), Some("partitions"), Some(number), None, ..) => {
                 let partition = Some(partition(number)?);
@@ -129,6 +137,8 @@ mod tests {
         let topic = |topic: &str, partition| Path::Topic { topic: topic.to_owned(), partition };
         assert_eq!(Path::parse("/topics/a"), Ok(topic("a", None)));
         assert_eq!(Path::parse("/topics/a%2Db_.C/partitions/3"), Ok(topic("a-b_.C", Some(3))));
+        let events = Path::Events { topic: "events".to_owned() };
+        assert_eq!(Path::parse("/topics/events/events"), Ok(events));
         let (cluster, topic) = ("x y".to_owned(), "t".to_owned());
         let stream = Path::Stream { cluster: cluster.clone(), topic: topic.clone() };
         assert_eq!(Path::parse("/v3/clusters/x%20y/topics/t/records"), Ok(stream));
@@ -146,6 +156,8 @@ mod tests {
             ("/topics", WrongPath::Unknown),
             ("/topics/a/", WrongPath::Unknown),
             ("/topics/a/partitions", WrongPath::Unknown),
+            ("/topics/a/events/1", WrongPath::Unknown),
+            ("/topics/a%2F/events", WrongPath::Topic),
             ("/topics/a/partitions/1/2", WrongPath::Unknown),
             ("/v3/clusters/c/topics/t/records/1", WrongPath::Unknown),
             ("/v3/clusters/c/topics/t/configs", WrongPath::Unknown),

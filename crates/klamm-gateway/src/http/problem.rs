@@ -1,6 +1,7 @@
 //! Pure: why a request was refused, as RFC 9457 has it.
 
 use super::path::WrongPath;
+use crate::events::NotRead;
 use crate::format::Rejected;
 use serde_json::{Value, json};
 
@@ -60,6 +61,24 @@ impl From<&Rejected> for Problem {
         if let Rejected::Schema { record, mismatch } = rejected {
             problem.more =
                 vec![("record", (*record).into()), ("pointer", mismatch.pointer.clone().into())];
+        }
+        problem
+    }
+}
+
+impl From<&NotRead> for Problem {
+    fn from(not: &NotRead) -> Self {
+        let (status, title) = match not {
+            NotRead::Full(_) | NotRead::Away(_) => (503, "Service Unavailable"),
+            NotRead::NoTopic | NotRead::NoPartition(_) => (404, "Not Found"),
+            NotRead::TooMany | NotRead::NotInCursor(_) => (400, "Bad Request"),
+            NotRead::Forbidden(_) => (403, "Forbidden"),
+            NotRead::Gone { .. } => (410, "Gone"),
+            NotRead::Data(_) => (502, "Bad Gateway"),
+        };
+        let mut problem = Self::new(status, title, not.to_string());
+        if let NotRead::Gone { earliest, .. } = not {
+            problem.more = vec![("earliest", earliest.as_str().into())];
         }
         problem
     }

@@ -1,6 +1,7 @@
 //! Pure: everything that a request can be refused for, and how it is told.
 
 use super::{Crowded, Problem, WrongPath};
+use crate::events::NotRead;
 use crate::format::confluent_v3::BatchRejected;
 use crate::format::{Rejected, confluent_v2};
 use crate::guard::Denied;
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 /// How soon there may be room in memory again.
 const CROWDED_RETRY: Duration = Duration::from_secs(1);
+/// How soon a topic may be readable again.
+const READ_RETRY: Duration = Duration::from_secs(5);
 /// How soon somebody may have looked at a log that failed.
 const FAILED_RETRY: Duration = Duration::from_secs(30);
 
@@ -59,6 +62,14 @@ reasons! {
     TopicShare "topic_share",
     /// The log takes nothing.
     Failed "log_failed",
+    /// As many read as there may be.
+    Readers "readers",
+    /// There is no such topic or partition.
+    NoTopic "no_topic",
+    /// What was to be read is gone.
+    Gone "gone",
+    /// Kafka cannot be read.
+    Away "kafka_away",
     /// The same request is being taken.
     InFlight "in_flight",
     /// Another request had the same name.
@@ -246,6 +257,22 @@ impl From<BatchRejected> for Refused {
 impl From<Crowded> for Refused {
     fn from(crowded: Crowded) -> Self {
         Self::unavailable(Reason::Crowded, crowded.to_string(), CROWDED_RETRY)
+    }
+}
+
+impl From<NotRead> for Refused {
+    fn from(not: NotRead) -> Self {
+        let reason = match not {
+            NotRead::Full(_) => Reason::Readers,
+            NotRead::Away(_) | NotRead::Data(_) => Reason::Away,
+            NotRead::NoTopic | NotRead::NoPartition(_) => Reason::NoTopic,
+            NotRead::TooMany | NotRead::NotInCursor(_) => Reason::Invalid,
+            NotRead::Forbidden(_) => Reason::Forbidden,
+            NotRead::Gone { .. } => Reason::Gone,
+        };
+        let problem = Box::new(Problem::from(&not));
+        let retry_after = (problem.status == 503).then_some(READ_RETRY);
+        Self { reason, problem, retry_after, header: None, code: None }
     }
 }
 

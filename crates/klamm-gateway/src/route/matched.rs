@@ -21,6 +21,8 @@ const TIMESTAMP: &str = "milliseconds since 1970 or a time of RFC 3339";
 pub enum Target {
     /// As its content type says.
     Topic,
+    /// There are none: it reads a topic.
+    Events,
     /// A stream of records as Confluent's REST API has them in version 3.
     Stream {
         /// What the client calls the cluster.

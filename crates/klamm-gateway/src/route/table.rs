@@ -12,6 +12,8 @@ use thiserror::Error;
 const ROUTES_MAX: usize = 1000;
 /// What the paths that are always there are called.
 const BUILT_IN: &str = "topics";
+/// What the path that reads a topic is called.
+const EVENTS: &str = "topics/events";
 
 /// Paths that lead to a topic.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,12 +112,13 @@ pub struct Routes {
     /// The more a pattern says, the earlier it comes.
     routes: Vec<Route>,
     built_in: Option<Rules>,
+    events: Option<Rules>,
 }
 
 impl Default for Routes {
     /// Nothing but the paths of [`Path`].
     fn default() -> Self {
-        Self { routes: Vec::new(), built_in: Some(Self::usual()) }
+        Self { routes: Vec::new(), built_in: Some(Self::usual()), events: None }
     }
 }
 
@@ -136,7 +139,9 @@ impl Routes {
         for (at, route) in routes.iter().enumerate() {
             let name = &route.rules.name;
             let before = &routes[..at];
-            if **name == *BUILT_IN || before.iter().any(|other| other.rules.name == *name) {
+            if [BUILT_IN, EVENTS].contains(&&**name)
+                || before.iter().any(|other| other.rules.name == *name)
+            {
                 return Err((at, RouteError::Name(name.clone())));
             }
             let same = |other: &&Route| {
@@ -149,12 +154,18 @@ impl Routes {
         }
         let mut routes = routes;
         routes.sort_by_key(|route| route.pattern.order());
-        Ok(Self { routes, built_in })
+        Ok(Self { routes, built_in, events: None })
+    }
+
+    /// The same, and topics can be read at [`Path::Events`].
+    #[must_use]
+    pub fn with_events(self) -> Self {
+        Self { events: Some(Rules::new(EVENTS)), ..self }
     }
 
     /// The rules of all routes: what labels of metrics can say, and which signatures there have to be.
     pub fn rules(&self) -> impl Iterator<Item = &Rules> {
-        self.routes.iter().map(Route::rules).chain(&self.built_in)
+        self.routes.iter().map(Route::rules).chain(&self.built_in).chain(&self.events)
     }
 
     /// The route of a request: `path` as it came, without its query.
@@ -175,10 +186,14 @@ impl Routes {
         if !others.is_empty() {
             return Err(not(&others));
         }
-        let rules = self.built_in.as_ref().ok_or(WrongPath::Unknown)?;
-        let parsed = Path::parse(path)?;
-        if *method != Method::POST {
-            return Err(not(&[&Method::POST]));
+        let nowhere = self.built_in.is_none() && self.events.is_none();
+        let parsed = if nowhere { Err(WrongPath::Unknown) } else { Path::parse(path) }?;
+        let reads = matches!(parsed, Path::Events { .. });
+        let rules = if reads { &self.events } else { &self.built_in };
+        let rules = rules.as_ref().ok_or(WrongPath::Unknown)?;
+        let usual = if reads { Method::GET } else { Method::POST };
+        if *method != usual {
+            return Err(not(&[&usual]));
         }
         Ok(built_in(rules, parsed))
     }
@@ -203,6 +218,7 @@ fn configured(route: &Route, captured: Vec<String>) -> Result<Matched<'_>, Misse
 fn built_in(rules: &Rules, path: Path) -> Matched<'_> {
     let (target, topic, partition) = match path {
         Path::Topic { topic, partition } => (Target::Topic, topic, partition),
+        Path::Events { topic } => (Target::Events, topic, None),
         Path::Stream { cluster, topic } => (Target::Stream { cluster }, topic, None),
         Path::Batch { cluster, topic } => (Target::Batch { cluster }, topic, None),
     };

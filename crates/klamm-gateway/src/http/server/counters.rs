@@ -1,5 +1,6 @@
 //! What the server counts, without locks; [`HttpState`] is what others see of it.
 
+use crate::events::ReadersState;
 use crate::http::refused::Reason;
 use crate::wal::Histogram;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct HttpState {
     pub replayed: u64,
     /// Bytes of bodies in memory.
     pub admitted_bytes: usize,
+    /// Those who read topics.
+    pub readers: ReadersState,
     /// No connection is accepted any more.
     pub draining: bool,
 }

@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::connection::{Connection, Stage};
 use super::counters::HttpState;
 use crate::Peer;
+use crate::events::Readers;
 use crate::http::Service;
 use crate::http::app::App;
 use crate::http::refused::Reason;
@@ -61,7 +62,8 @@ impl ServerHandle {
     pub fn state(&self) -> HttpState {
         let draining = *self.stage.borrow() != Stage::Serving;
         let admitted_bytes = self.app.admission.taken();
-        HttpState { admitted_bytes, draining, ..self.app.counters.state() }
+        let readers = self.app.readers.as_ref().map(Readers::state).unwrap_or_default();
+        HttpState { admitted_bytes, readers, draining, ..self.app.counters.state() }
     }
 
     /// Accepts no more connections, finishes the requests that are open until `deadline` has passed, and closes everything.

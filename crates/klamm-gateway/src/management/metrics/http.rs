@@ -1,11 +1,13 @@
 //! Pure: connections, requests, answers and refusals.
 
 use super::super::text::Text;
+use crate::events::ReadersState;
 use crate::http::HttpState;
 
 pub(super) fn write(text: &mut Text, http: &HttpState) {
     connections(text, http);
     requests(text, http);
+    readers(text, &http.readers);
     let mut family = text.counter(
         "klamm_gateway_refused_total",
         "Requests, and connections before one, that were refused, by reason.",
@@ -32,6 +34,16 @@ fn connections(text: &mut Text, http: &HttpState) {
         .value(http.admitted_bytes);
     text.counter("klamm_gateway_http_received_bytes_total", "Bytes of bodies that were read.")
         .value(http.body_bytes);
+}
+
+fn readers(text: &mut Text, readers: &ReadersState) {
+    text.gauge("klamm_gateway_readers", "Requests that read a topic now.").value(readers.readers);
+    text.gauge("klamm_gateway_readers_max", "Requests that may read a topic at once.")
+        .value(readers.readers_max);
+    text.counter("klamm_gateway_read_records_total", "Records of topics that readers were told.")
+        .value(readers.records);
+    text.counter("klamm_gateway_read_bytes_total", "Bytes in which they were told.")
+        .value(readers.bytes);
 }
 
 fn requests(text: &mut Text, http: &HttpState) {

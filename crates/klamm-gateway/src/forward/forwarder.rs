@@ -12,6 +12,25 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+/// Sends records that are in no log; clones are the same.
+#[derive(Debug, Clone)]
+pub struct UnloggedSender {
+    shared: Arc<Shared>,
+    began: Instant,
+}
+
+impl UnloggedSender {
+    /// Sends records once, without waiting for anything: they are lost with the process, and when Kafka takes none of them for
+    /// as long as one attempt may take.
+    ///
+    /// # Errors
+    /// [`UnloggedRefused`]; none of them was taken.
+    pub fn send(&self, records: Vec<Accepted>) -> Result<(), UnloggedRefused> {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.shared.send_unlogged(records, now)
+    }
+}
+
 /// Sends the records of a log to Kafka until Kafka has them, and releases them from the log.
 ///
 /// Every record reaches Kafka at least once, with the header [`ID_HEADER`](super::ID_HEADER), records of one topic and key in
@@ -46,14 +65,9 @@ impl Forwarder {
         self.shared.state.lock().clone()
     }
 
-    /// Sends records that are in no log, once: they are lost with the process, and when Kafka takes none of them for as long
-    /// as one attempt may take.
-    ///
-    /// # Errors
-    /// [`UnloggedRefused`]; none of them was taken.
-    pub fn send_unlogged(&self, records: Vec<Accepted>) -> Result<(), UnloggedRefused> {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.shared.send_unlogged(records, now)
+    /// Where to send records that are in no log.
+    pub fn unlogged(&self) -> UnloggedSender {
+        UnloggedSender { shared: self.shared.clone(), began: self.began }
     }
 
     /// Waits until everything that the log has now is in Kafka or with the dead letters; says whether that was so before

@@ -20,7 +20,7 @@ mod verdict;
 mod window;
 
 pub use self::config::{DeadLetterConfig, ForwardConfig, ForwardState, UnloggedRefused};
-pub use self::forwarder::Forwarder;
+pub use self::forwarder::{Forwarder, UnloggedSender};
 pub use self::outcomes::{NoOutcome, Outcome, Outcomes, Ticket};
 
 /// The header that names a record of the log for good: its instance and its sequence, `<instance>/<sequence>`. A record that

@@ -75,6 +75,7 @@ impl Gateway {
         service.tls.clone_from(&tls);
         (service.asking, service.limits) = (config.asking, config.limits);
         service.readers = readers;
+        service.unlogged = Some(forwarder.unlogged());
         let http = Server::start(listener, service)
             .map_err(|error| GatewayError::listen(config.listen, error))?;
         let address = http.address();

@@ -7,7 +7,7 @@ use super::server::Counters;
 use super::{Admission, Limits, batch, events, openapi, stream, topic};
 use crate::Peer;
 use crate::events::Readers;
-use crate::forward::Outcomes;
+use crate::forward::{Outcomes, UnloggedSender};
 use crate::guard::{Guard, Principal};
 use crate::route::{Matched, Missed, Routes, Target};
 use crate::tls::Acceptor;
@@ -34,8 +34,9 @@ pub struct Service {
     pub outcomes: Outcomes,
     /// Who may send what.
     pub guard: Guard,
-    /// Where requests go. A route with [`Ack::Memory`](crate::Ack::Memory) gets more than it asks for: its records go
-    /// through the log like all others.
+    /// Where records of routes with [`Ack::Memory`](crate::Ack::Memory) go; `None`: into the log, like all others.
+    pub unlogged: Option<UnloggedSender>,
+    /// Where requests go.
     pub routes: Routes,
     /// Which pages of other origins, and which senders of events, may ask before they send.
     pub asking: Asking,
@@ -52,7 +53,17 @@ impl Service {
     pub fn new(wal: Wal, outcomes: Outcomes) -> Self {
         let (guard, routes) = (Guard::open(), Routes::default());
         let (asking, limits) = (Asking::default(), Limits::default());
-        Self { wal, outcomes, guard, routes, asking, readers: None, tls: None, limits }
+        Self {
+            wal,
+            outcomes,
+            guard,
+            unlogged: None,
+            routes,
+            asking,
+            readers: None,
+            tls: None,
+            limits,
+        }
     }
 }
 
@@ -61,6 +72,7 @@ impl Service {
 pub(super) struct App {
     pub(super) wal: Wal,
     pub(super) outcomes: Outcomes,
+    pub(super) unlogged: Option<UnloggedSender>,
     pub(super) guard: Guard,
     pub(super) routes: Routes,
     pub(super) asking: Asking,
@@ -95,7 +107,8 @@ pub(super) struct Left {
 
 impl App {
     pub(super) fn new(service: Service) -> Self {
-        let Service { wal, outcomes, guard, routes, asking, readers, tls, limits } = service;
+        let Service { wal, outcomes, guard, unlogged, routes, asking, readers, tls, limits } =
+            service;
         let routes = if readers.is_some() { routes.with_events() } else { routes };
         let admission = Admission::new(limits.budget_bytes);
         let counters = Counters::new(routes.rules().map(|rules| rules.name.clone()));
@@ -104,6 +117,7 @@ impl App {
         Self {
             wal,
             outcomes,
+            unlogged,
             guard,
             routes,
             asking,

@@ -1,9 +1,10 @@
 //! Records on their way into the log, each request once.
 
+use super::answer::{self, Answer};
 use super::app::App;
 use super::refused::Refused;
 use crate::Accepted;
-use crate::forward::{Outcome, Ticket};
+use crate::forward::{Outcome, Ticket, UnloggedSender};
 use crate::wal::{AppendRefused, Receipt, Seen};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -35,10 +36,7 @@ impl App {
         mut records: Vec<Accepted>,
         wait: Option<Duration>,
     ) -> Result<Written, Refused> {
-        let limit = self.limits.record_bytes;
-        if records.iter().any(|record| record.bytes() > limit) {
-            return Err(Refused::too_large("a record", limit));
-        }
+        self.check_sizes(&records)?;
         let all = records.len();
         let known = if named_apart(&records) { self.leave_out_known(&mut records) } else { None };
         let replayed = all - records.len();
@@ -57,6 +55,27 @@ impl App {
         };
         self.counters.records.fetch_add(count as u64, Ordering::Relaxed);
         Ok(Written { receipt, replayed, wait })
+    }
+
+    /// Hands records on that are to be in no log, which takes no time; the answer says that they may be lost.
+    pub(super) fn send_unlogged(
+        &self,
+        unlogged: &UnloggedSender,
+        records: Vec<Accepted>,
+    ) -> Result<Answer, Refused> {
+        self.check_sizes(&records)?;
+        let count = records.len();
+        unlogged.send(records)?;
+        self.counters.unlogged.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(answer::answer(202, answer::JSON, format!("{{\"count\":{count},\"durable\":false}}")))
+    }
+
+    fn check_sizes(&self, records: &[Accepted]) -> Result<(), Refused> {
+        let limit = self.limits.record_bytes;
+        match records.iter().any(|record| record.bytes() > limit) {
+            true => Err(Refused::too_large("a record", limit)),
+            false => Ok(()),
+        }
     }
 
     fn replay(&self, receipt: Receipt, replayed: usize) -> Written {

@@ -4,6 +4,7 @@
 //! | Status | Body | When |
 //! |---|---|---|
 //! | 202 | `{"id":"<instance>/<sequence>","count":n}` | the records are in the log, synced; the first has this id, the others follow |
+//! | 202 | `{"count":n,"durable":false}` | the records are in memory: the route has [`Ack::Memory`](crate::Ack::Memory), and the request neither has a name nor waits |
 //! | 200 | the same with `"records":[{"partition","offset","timestamp"}]` | Kafka has them, and the client or the route wanted to wait for that |
 //! | 200, 207 | Confluent's, version 2 and 3 | what Kafka said; version 2 gets the 202 above when Kafka takes too long |
 //! | 207 | `{"id","count","refused":[{"index","status","detail"}],"refused_count":n}` | some lines are no records, in partial mode |

@@ -11,7 +11,11 @@ const TOPIC: [(u16, &str); 14] = [
         200,
         "Kafka has the records: the client asked to wait for it, or speaks Confluent's version 2",
     ),
-    (202, "The records are in the gateway's log, synced; they reach Kafka, whatever happens"),
+    (
+        202,
+        "The records are in the gateway's log, synced; they reach Kafka, whatever happens. Without an id and with durable=false: \
+         they are in memory, as the operator wants it, and may be lost",
+    ),
     (207, "Some of the records were taken; the answer says which"),
     (400, "The request cannot be read; the answer says where"),
     (401, "Who asks is not known, or the signature over the body is wrong"),
@@ -178,8 +182,8 @@ fn schemas() -> Value {
     json!({
         "Accepted": {
             "type": "object",
-            "required": ["id", "count"],
-            "properties": { "id": text, "count": number },
+            "required": ["count"],
+            "properties": { "id": text, "count": number, "durable": { "const": false } },
         },
         "Record": record(),
         "Page": {

@@ -4,6 +4,7 @@ use super::{Crowded, Problem, WrongPath};
 use crate::events::NotRead;
 use crate::format::confluent_v3::BatchRejected;
 use crate::format::{Rejected, confluent_v2};
+use crate::forward::UnloggedRefused;
 use crate::guard::Denied;
 use crate::route::Missed;
 use crate::wal::{AppendRefused, Seen};
@@ -62,6 +63,8 @@ reasons! {
     TopicShare "topic_share",
     /// The log takes nothing.
     Failed "log_failed",
+    /// As much waits in memory as there may be.
+    Memory "memory_full",
     /// As many read as there may be.
     Readers "readers",
     /// There is no such topic or partition.
@@ -273,6 +276,16 @@ impl From<NotRead> for Refused {
         let problem = Box::new(Problem::from(&not));
         let retry_after = (problem.status == 503).then_some(READ_RETRY);
         Self { reason, problem, retry_after, header: None, code: None }
+    }
+}
+
+impl From<UnloggedRefused> for Refused {
+    fn from(refused: UnloggedRefused) -> Self {
+        let detail = format!("{refused}; nothing was taken");
+        match refused {
+            UnloggedRefused::Full => Self::unavailable(Reason::Memory, detail, CROWDED_RETRY),
+            UnloggedRefused::Closed => Self::unavailable(Reason::Failed, detail, READ_RETRY),
+        }
     }
 }
 

@@ -62,6 +62,13 @@ pub(super) async fn produce(
     app.guard.charge(&who, size, records.len())?;
     let ack = if dialect == Dialect::ConfluentV2 { Ack::Kafka } else { matched.rules.ack };
     let Patience { wait, applied } = preference.patience(ack, app.limits.wait);
+    // A name is remembered in the log, and outcomes are those of what is in it: whoever wants either gets more than asked for.
+    let logged = ack != Ack::Memory || wait.is_some() || named || !refused.is_empty();
+    if let Some(unlogged) = app.unlogged.as_ref().filter(|_| !logged) {
+        let mut answer = app.send_unlogged(unlogged, records)?;
+        prefer(&mut answer, applied);
+        return Ok(answer);
+    }
     if records.len() > FEW_RECORDS {
         let each = size_of::<Accepted>() + if wait.is_some() { TOLD_BYTES } else { 0 };
         admitted.grow(size.saturating_add(records.len().saturating_mul(each)))?;
@@ -71,10 +78,15 @@ pub(super) async fn produce(
         // An answer that tells of every record is many times as long as a short one needs to be.
         answer.body_mut().hold(admitted);
     }
+    prefer(&mut answer, applied);
+    Ok(answer)
+}
+
+/// Tells which preferences went by.
+fn prefer(answer: &mut Answer, applied: Option<String>) {
     if let Some(applied) = applied.and_then(|applied| HeaderValue::try_from(applied).ok()) {
         answer.headers_mut().insert("preference-applied", applied);
     }
-    Ok(answer)
 }
 
 /// Writes the records down and tells what became of them; `refused` are the lines that are none.

@@ -44,12 +44,12 @@ async fn records_without_a_log_are_sent_once_and_refused_when_there_are_too_many
     })
     .await;
     let some = || vec![record("t", Some("k"), vec![b'x'; 100]); 10];
-    stage.forwarder.send_unlogged(some()).unwrap();
+    stage.forwarder.unlogged().send(some()).unwrap();
     until("they are there", || stage.state().unlogged_delivered == 10).await;
     stage.controls().set_node_up(1, false).await.unwrap();
     let mut taken = 0;
     let refused = loop {
-        match stage.forwarder.send_unlogged(some()) {
+        match stage.forwarder.unlogged().send(some()) {
             Ok(()) => taken += 10,
             Err(refused) => break refused,
         }
@@ -57,7 +57,7 @@ async fn records_without_a_log_are_sent_once_and_refused_when_there_are_too_many
     assert_eq!((refused, taken), (UnloggedRefused::Full, 20));
     until("they are given up", || stage.state().unlogged_lost == 20).await;
     stage.controls().set_node_up(1, true).await.unwrap();
-    stage.forwarder.send_unlogged(some()).unwrap();
+    stage.forwarder.unlogged().send(some()).unwrap();
     until("they are there", || stage.state().unlogged_delivered == 20).await;
     assert_eq!(stage.read("t").await.len(), 20);
 }

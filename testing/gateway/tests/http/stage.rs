@@ -18,7 +18,7 @@ pub(crate) struct Stage {
     pub(crate) broker: Broker,
     pub(crate) server: ServerHandle,
     pub(crate) wal: Wal,
-    _forwarder: Forwarder,
+    pub(crate) forwarder: Forwarder,
 }
 
 /// A client's settings that try again soon.
@@ -48,17 +48,18 @@ impl Stage {
         let broker = broker.start().await.unwrap();
         let (client, producer) = client(&broker.bootstrap());
         let mut forward = ForwardConfig::new(client.clone());
-        forward.producer = producer;
+        (forward.producer, forward.unlogged_bytes) = (producer, 64 << 10);
         let storage = Arc::new(MemoryStorage::new());
         let (wal, reader, _) = Wal::open(storage, WalConfig::default()).unwrap();
         let forwarder = Forwarder::start(wal.clone(), reader, forward);
         let mut service = Service::new(wal.clone(), forwarder.outcomes());
         let mut events = EventsConfig::default();
+        service.unlogged = Some(forwarder.unlogged());
         change(&mut service, &mut events);
         service.readers = Some(Readers::new(client, events));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::start(listener, service).unwrap();
-        Self { broker, server, wal, _forwarder: forwarder }
+        Self { broker, server, wal, forwarder }
     }
 
     pub(crate) fn state(&self) -> HttpState {

@@ -32,6 +32,8 @@ pub struct HttpState {
     pub body_bytes: u64,
     /// Records that were taken.
     pub records: u64,
+    /// Records that were taken and are in no log.
+    pub unlogged: u64,
     /// Requests that were taken before and answered the same again.
     pub replayed: u64,
     /// Bytes of bodies in memory.
@@ -62,6 +64,7 @@ pub(in crate::http) struct Counters {
     pub(in crate::http) open_requests: AtomicUsize,
     pub(in crate::http) body_bytes: AtomicU64,
     pub(in crate::http) records: AtomicU64,
+    pub(in crate::http) unlogged: AtomicU64,
     pub(in crate::http) replayed: AtomicU64,
     /// Those of the configuration in their order, and one for requests that are at none of them.
     routes: Vec<RouteCounters>,
@@ -95,6 +98,7 @@ impl Counters {
             open_requests: AtomicUsize::new(0),
             body_bytes: zero(),
             records: zero(),
+            unlogged: zero(),
             replayed: zero(),
             routes: routes.chain([Arc::from(NOWHERE)]).map(route).collect(),
             refusals: std::array::from_fn(|_| zero()),
@@ -126,6 +130,7 @@ impl Counters {
             open_requests: self.open_requests.load(Ordering::Relaxed),
             body_bytes: of(&self.body_bytes),
             records: of(&self.records),
+            unlogged: of(&self.unlogged),
             replayed: of(&self.replayed),
             ..HttpState::default()
         };

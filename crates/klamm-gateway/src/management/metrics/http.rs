@@ -18,6 +18,11 @@ pub(super) fn write(text: &mut Text, http: &HttpState) {
     text.counter("klamm_gateway_accepted_records_total", "Records that clients were promised.")
         .value(http.records);
     text.counter(
+        "klamm_gateway_unlogged_accepted_records_total",
+        "Records of ack=memory that were taken, and are in no log.",
+    )
+    .value(http.unlogged);
+    text.counter(
         "klamm_gateway_replayed_requests_total",
         "Requests that had been taken before, and were answered the same again.",
     )

@@ -113,7 +113,7 @@ impl App {
         let admission = Admission::new(limits.budget_bytes);
         let counters = Counters::new(routes.rules().map(|rules| rules.name.clone()));
         let stopping = watch::Sender::new(false);
-        let openapi = openapi::document(env!("CARGO_PKG_VERSION")).into();
+        let openapi = openapi::document(env!("CARGO_PKG_VERSION"), &routes).into();
         Self {
             wal,
             outcomes,

@@ -1,5 +1,7 @@
 //! Pure: what can be asked of the gateway, as OpenAPI 3.1 has it.
 
+use crate::route::{Route, Routes, Source};
+use http::Method;
 use serde_json::{Map, Value, json};
 
 /// Where the document is.
@@ -32,10 +34,63 @@ const TOPIC: [(u16, &str); 14] = [
 /// What of it a batch or a stream of version 3 cannot be answered with.
 const NOT_IN_V3: [u16; 3] = [202, 207, 409];
 
-/// The document of the gateway of this version, written out.
-pub(super) fn document(version: &str) -> String {
-    let error = json!({ "$ref": "#/components/schemas/Problem" });
-    let confluent = json!({ "$ref": "#/components/schemas/ConfluentError" });
+/// A path that is always there, and one that is of it.
+struct BuiltIn {
+    method: Method,
+    path: &'static str,
+    example: &'static str,
+    operation: fn(&Value, &Value) -> Value,
+}
+
+const BUILT_IN: [BuiltIn; 5] = [
+    BuiltIn {
+        method: Method::POST,
+        path: "/topics/{topic}",
+        example: "/topics/-",
+        operation: |error, _| topic(error, &[parameter("topic", "string")]),
+    },
+    BuiltIn {
+        method: Method::GET,
+        path: "/topics/{topic}/events",
+        example: "/topics/-/events",
+        operation: |error, _| events(error),
+    },
+    BuiltIn {
+        method: Method::POST,
+        path: "/topics/{topic}/partitions/{partition}",
+        example: "/topics/-/partitions/0",
+        operation: |error, _| {
+            topic(error, &[parameter("topic", "string"), parameter("partition", "integer")])
+        },
+    },
+    BuiltIn {
+        method: Method::POST,
+        path: "/v3/clusters/{cluster}/topics/{topic}/records",
+        example: "/v3/clusters/-/topics/-/records",
+        operation: |_, confluent| v3(confluent, 200, STREAM),
+    },
+    BuiltIn {
+        method: Method::POST,
+        path: "/v3/clusters/{cluster}/topics/{topic}/records:batch",
+        example: "/v3/clusters/-/topics/-/records:batch",
+        operation: |_, confluent| v3(confluent, 207, BATCH),
+    },
+];
+
+/// Methods that OpenAPI knows.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::PUT,
+    Method::POST,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::HEAD,
+    Method::PATCH,
+    Method::TRACE,
+];
+
+/// The document of a gateway of this version with these routes, written out.
+pub(super) fn document(version: &str, routes: &Routes) -> String {
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -43,18 +98,77 @@ pub(super) fn document(version: &str) -> String {
             "version": version,
             "description": "HTTP in front of Kafka: what is accepted is written down first, and reaches Kafka.",
         },
-        "paths": {
-            "/topics/{topic}": { "post": topic(&error, &[parameter("topic", "string")]) },
-            "/topics/{topic}/events": { "get": events(&error) },
-            "/topics/{topic}/partitions/{partition}": {
-                "post": topic(&error, &[parameter("topic", "string"), parameter("partition", "integer")]),
-            },
-            "/v3/clusters/{cluster}/topics/{topic}/records": { "post": v3(&confluent, 200, STREAM) },
-            "/v3/clusters/{cluster}/topics/{topic}/records:batch": { "post": v3(&confluent, 207, BATCH) },
-        },
+        "paths": paths(routes),
         "components": { "schemas": schemas() },
     })
     .to_string()
+}
+
+fn paths(routes: &Routes) -> Value {
+    let error = json!({ "$ref": "#/components/schemas/Problem" });
+    let confluent = json!({ "$ref": "#/components/schemas/ConfluentError" });
+    let this = json!({
+        "summary": "This document",
+        "responses": { "200": {
+            "description": "What can be asked of this gateway",
+            "content": { "application/json": { "schema": { "type": "object" } } },
+        } },
+    });
+    let mut paths = json!({ PATH: { "get": this } });
+    for route in routes.configured() {
+        for method in route.methods().iter().filter(|method| METHODS.contains(method)) {
+            let name = method.as_str().to_ascii_lowercase();
+            paths[route.pattern().text().as_ref()][name] = configured(&error, route);
+        }
+    }
+    for BuiltIn { method, path, example, operation } in BUILT_IN {
+        // A route of the configuration may stand before it.
+        let found = routes.find(&method, example);
+        if found
+            .is_ok_and(|found| !routes.configured().any(|r| std::ptr::eq(r.rules(), found.rules)))
+        {
+            let name = method.as_str().to_ascii_lowercase();
+            paths[path][name] = operation(&error, &confluent);
+        }
+    }
+    paths
+}
+
+fn configured(error: &Value, route: &Route) -> Value {
+    let rules = route.rules();
+    let mut parameters: Vec<Value> =
+        route.pattern().names().map(|name| parameter(name, "string")).collect();
+    let sources = [
+        (&rules.key, "The key of every record", rules.key_required),
+        (&rules.timestamp, "The timestamp of every record", false),
+    ];
+    for (source, description, required) in sources {
+        let mut parameter = match source {
+            Some(Source::Header(name)) => header(name.as_str(), description),
+            Some(Source::Query(name)) => query(name, &json!({ "type": "string" }), description),
+            _ => continue,
+        };
+        parameter["required"] = required.into();
+        parameters.push(parameter);
+    }
+    let mut operation = topic(error, &parameters);
+    let set = [
+        (rules.key.is_some(), "key"),
+        (rules.partition.is_some(), "partition"),
+        (rules.timestamp.is_some(), "timestamp"),
+    ];
+    if let Some(all) = operation["parameters"].as_array_mut() {
+        let (mut at, own) = (0, parameters.len());
+        // What the route says itself cannot be said in the query.
+        all.retain(|one| {
+            at += 1;
+            let refused =
+                |(set, name): (bool, &str)| set && one["name"] == name && one["in"] == "query";
+            at <= own || !set.into_iter().any(refused)
+        });
+    }
+    operation["summary"] = format!("Produces records by the route {}", rules.name).into();
+    operation
 }
 
 const STREAM: &str =
@@ -240,38 +354,74 @@ fn record() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Path;
-    use crate::route::{Routes, Target};
-    use http::Method;
+    use crate::route::{Pattern, Rules};
+    use std::collections::BTreeSet;
+
+    fn routes() -> Routes {
+        let route = |methods: &[Method], path: &str, topic: &str, key: Option<Source>| {
+            let mut rules = Rules::new(path);
+            (rules.key, rules.key_required) = (key, true);
+            Route::new(methods, Pattern::parse(path).unwrap(), topic, rules).unwrap()
+        };
+        let header = Source::Header("x-customer".parse().unwrap());
+        let routes = vec![
+            route(&[], "/shops/{shop}/orders", "orders-{shop}", Some(header)),
+            route(
+                &[Method::PUT, Method::PATCH],
+                "/hooks",
+                "hooks",
+                Some(Source::Query("id".into())),
+            ),
+            route(&[Method::PUT], "/topics/{any}/partitions/{n}", "t", None),
+        ];
+        Routes::new(routes, Some(Routes::usual())).unwrap().with_events()
+    }
 
     fn parsed() -> Value {
-        serde_json::from_str(&document("1.2.3")).unwrap()
+        serde_json::from_str(&document("1.2.3", &routes())).unwrap()
     }
 
     #[test]
     fn every_path_of_the_document_is_there_and_every_path_is_in_the_document() {
-        let routes = Routes::default().with_events();
-        let mut kinds = Vec::new();
-        for (path, methods) in parsed()["paths"].as_object().unwrap() {
-            let asked = path.replace("{topic}", "t").replace("{cluster}", "c");
-            let asked = asked.replace("{partition}", "7");
-            for method in methods.as_object().unwrap().keys() {
+        let (routes, document) = (routes(), parsed());
+        let mut reached = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let asked = path.replace("{partition}", "7").replace(['{', '}'], "");
+            for (method, operation) in methods.as_object().unwrap() {
+                let named = operation["parameters"].as_array().into_iter().flatten();
+                let named = named.filter(|one| one["in"] == "path").count();
+                assert_eq!(named, path.matches('{').count(), "{path}");
+                if path == PATH {
+                    continue;
+                }
                 let method: Method = method.to_uppercase().parse().unwrap();
                 let matched = routes.find(&method, &asked).unwrap();
-                assert_eq!(matched.partition, path.contains("{partition}").then_some(7));
-                kinds.push(std::mem::discriminant(&matched.target));
+                let target = std::mem::discriminant(&matched.target);
+                reached
+                    .insert(format!("{} {target:?} {:?}", matched.rules.name, matched.partition));
             }
-            assert!(Path::parse(&asked).is_ok());
         }
-        let cluster = String::new;
-        for target in [
-            Target::Topic,
-            Target::Events,
-            Target::Stream { cluster: cluster() },
-            Target::Batch { cluster: cluster() },
-        ] {
-            assert!(kinds.contains(&std::mem::discriminant(&target)), "{target:?}");
+        // Three routes; of the paths that are always there, one is behind the third route.
+        assert_eq!(reached.len(), 3 + 4, "{reached:?}");
+        let rules: Vec<_> = routes.rules().map(|rules| &*rules.name).collect();
+        for name in rules {
+            assert!(reached.iter().any(|one| one.starts_with(name)), "{name}");
         }
+        assert!(document["paths"]["/topics/{topic}/partitions/{partition}"].is_null());
+    }
+
+    #[test]
+    fn what_a_route_reads_is_a_parameter_and_what_it_says_is_none() {
+        let document = parsed();
+        let names = |path: &str, method: &str| -> Vec<String> {
+            let all = document["paths"][path][method]["parameters"].as_array().unwrap();
+            all.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let orders = names("/shops/{shop}/orders", "post");
+        assert_eq!(orders[..3], ["shop", "x-customer", "partition"]);
+        assert_eq!(names("/hooks", "put")[..2], ["id", "partition"]);
+        assert_eq!(names("/hooks", "patch"), names("/hooks", "put"));
+        assert_eq!(document["paths"]["/hooks"]["put"]["parameters"][0]["required"], true);
     }
 
     #[test]

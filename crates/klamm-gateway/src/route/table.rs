@@ -59,6 +59,16 @@ impl Route {
         Ok(Self { methods, pattern, topic, rules })
     }
 
+    /// The methods it is for.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The paths it is for.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
     /// What becomes of its requests.
     pub fn rules(&self) -> &Rules {
         &self.rules
@@ -161,6 +171,11 @@ impl Routes {
     #[must_use]
     pub fn with_events(self) -> Self {
         Self { events: Some(Rules::new(EVENTS)), ..self }
+    }
+
+    /// The routes of the configuration, in the order in which they are tried.
+    pub fn configured(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
     }
 
     /// The rules of all routes: what labels of metrics can say, and which signatures there have to be.

@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn partitions_are_those_of_the_request_else_of_the_cursor_else_all() {
         let cursor = |whole| From::Cursor(Cursor::new(whole, [(1, 5), (2, 5)].into()));
-        let table: [(From, Option<&[i32]>, Result<&[i32], NotRead>); 8] = [
+        type Row<'a> = (From, Option<&'a [i32]>, Result<&'a [i32], NotRead>);
+        let table: [Row<'_>; 8] = [
             (From::Latest, None, Ok(&[0, 1, 2])),
             (From::Latest, Some(&[2]), Ok(&[2])),
             (From::Latest, Some(&[3]), Err(NotRead::NoPartition(3))),

@@ -23,6 +23,9 @@ pub const KAFKA_RETRIABLE: i32 = 50003;
 /// A request without records.
 pub const UNPROCESSABLE: i32 = 422;
 
+/// What a record may say; a field that nobody knows is a slip that would lose what it was to say.
+const FIELDS: &str = "key, value, partition, timestamp or headers before this";
+
 /// How many headers a record may have.
 pub(super) const HEADERS_MAX: usize = 1000;
 
@@ -115,8 +118,7 @@ fn record(
                 record.headers.extend(headers);
             }
             _ => {
-                let expected = "key, value, partition, timestamp or headers before this";
-                return Err(Fault::Value { expected, at: scanner.position() });
+                return Err(Fault::Value { expected: FIELDS, at: scanner.position() });
             }
         }
         Ok(())
@@ -187,7 +189,7 @@ pub fn error(error_code: i32, message: &str) -> Vec<u8> {
 /// The status and the code with which a request is answered that was not understood.
 pub fn code(rejected: &Rejected) -> (u16, i32) {
     match rejected {
-        Rejected::Empty => (422, UNPROCESSABLE),
+        Rejected::Empty | Rejected::Value { expected: FIELDS, .. } => (422, UNPROCESSABLE),
         rejected => (rejected.status(), i32::from(rejected.status())),
     }
 }
@@ -254,7 +256,7 @@ mod tests {
             (r#"{"records":[1]}"#, 400, "expected a record at line 1, column 13"),
             (
                 r#"{"records":[{"foo":1}]}"#,
-                400,
+                422,
                 "expected key, value, partition, timestamp or headers before this at line 1, column 20",
             ),
             (

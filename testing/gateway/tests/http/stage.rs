@@ -109,6 +109,19 @@ impl Stage {
         }
     }
 
+    /// A stream of records, and the reports on them.
+    pub(crate) async fn stream(&self, path: &str, body: &str) -> Vec<Value> {
+        let mut wire = self.connect().await;
+        let (length, content) = (body.len(), "content-type: application/json");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\n{content}\r\ncontent-length: {length}");
+        wire.send(&format!("{head}\r\n\r\n{body}")).await;
+        let reply = wire.head().await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+        let text = wire.chunks().await;
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// What is at a path.
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await

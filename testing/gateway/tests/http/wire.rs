@@ -74,6 +74,17 @@ impl Wire {
         reply
     }
 
+    /// All of a body that comes in chunks.
+    pub(crate) async fn chunks(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            match self.chunk().await {
+                chunk if chunk.is_empty() => return text,
+                chunk => text.push_str(&chunk),
+            }
+        }
+    }
+
     /// The next chunk of a body; empty is the last.
     async fn chunk(&mut self) -> String {
         loop {

@@ -61,6 +61,12 @@ impl Listening {
         self.address_of(0)
     }
 
+    /// Where it is, as host and port.
+    pub(crate) fn authority(&self) -> &str {
+        let address = self.address();
+        address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/')
+    }
+
     /// Where a listener is, counted from 0.
     pub(crate) fn address_of(&self, listener: usize) -> &str {
         self.addresses.get(listener).map_or("", String::as_str)

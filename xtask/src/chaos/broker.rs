@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -54,10 +54,7 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
             .map(str::to_owned)
             .collect(),
     };
-    let klamm = match flags.value("klamm") {
-        Some(klamm) => PathBuf::from(klamm),
-        None => interop::build(place)?,
-    };
+    let klamm = interop::given_or_built(place, flags.value("klamm"))?;
     let counts = all(place, &plan, &klamm)?;
     match counts.failed {
         0 => Ok(()),

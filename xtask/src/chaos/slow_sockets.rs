@@ -5,7 +5,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,10 +55,7 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
         print!("{HELP}");
         return Ok(());
     }
-    let klamm = match flags.value("klamm") {
-        Some(klamm) => PathBuf::from(klamm),
-        None => interop::build(place)?,
-    };
+    let klamm = interop::given_or_built(place, flags.value("klamm"))?;
     if flags.has("short") {
         return match short_of(place, &klamm)?.failed {
             0 => Ok(()),
@@ -88,10 +85,7 @@ fn short_of(place: &Place, klamm: &Path) -> Result<Counts> {
     let plan = Plan { headers: 200, bodies: 20, within, rate: 200, config };
     let verdict = against_gateway(place, &plan, klamm)?;
     println!("{verdict}");
-    Ok(match verdict.are_closed() {
-        true => Counts::one(),
-        false => Counts { failed: 1, ..Counts::default() },
-    })
+    Ok(Counts::of(verdict.are_closed()))
 }
 
 fn against_gateway(place: &Place, plan: &Plan, klamm: &Path) -> Result<Verdict> {
@@ -102,8 +96,7 @@ fn against_gateway(place: &Place, plan: &Plan, klamm: &Path) -> Result<Verdict> 
     std::fs::write(&config, plan.config).doing(config.display())?;
     command.arg(&data).arg("--config").arg(&config);
     let gateway = Listening::start(command.env_remove("KLAMM_BOOTSTRAP_SERVERS"))?;
-    let address = gateway.address();
-    let address = address.strip_prefix("http://").unwrap_or(address).to_owned();
+    let address = gateway.authority().to_owned();
     let verdict = hurt(plan, klamm, &address);
     drop(gateway);
     std::fs::remove_dir_all(&data).doing(data.display())?;

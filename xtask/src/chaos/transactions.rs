@@ -3,7 +3,7 @@
 //!
 //! The producer and the reader are franz-go. `moments` says where the broker is killed, `atomic` what must be so afterwards.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::atomic::{Attempt, Fate, View};
@@ -54,10 +54,7 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
     };
     let modes = flags.value("durability").unwrap_or("os").split(',').map(str::to_owned).collect();
     let plan = Plan { rounds: flags.number("rounds", 6)?, protocols, modes };
-    let klamm = match flags.value("klamm") {
-        Some(klamm) => PathBuf::from(klamm),
-        None => interop::build(place)?,
-    };
+    let klamm = interop::given_or_built(place, flags.value("klamm"))?;
     let counts = all(place, &plan, &klamm)?;
     match counts.failed {
         0 => Ok(()),

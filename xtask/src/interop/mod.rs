@@ -112,6 +112,11 @@ pub(crate) fn readers(
     Ok(counts)
 }
 
+/// The `klamm` that an option names, else that of this worktree.
+pub(crate) fn given_or_built(place: &Place, given: Option<&str>) -> Result<PathBuf> {
+    given.map_or_else(|| build(place), |klamm| Ok(PathBuf::from(klamm)))
+}
+
 /// The `klamm` of this worktree.
 pub(crate) fn build(place: &Place) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");

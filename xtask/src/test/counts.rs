@@ -28,6 +28,11 @@ impl Counts {
         Self { passed: 1, ..Self::default() }
     }
 
+    /// One check that held, or did not.
+    pub(crate) fn of(holds: bool) -> Self {
+        if holds { Self::one() } else { Self { failed: 1, ..Self::default() } }
+    }
+
     /// One check that could not run.
     pub(crate) fn skip(name: &str, reason: &str) -> Self {
         let mut counts = Self::default();

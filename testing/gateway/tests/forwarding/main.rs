@@ -5,6 +5,8 @@
 
 mod dead_letters;
 mod faults;
+#[path = "../shared/impatient.rs"]
+mod impatient;
 mod outcomes;
 mod random;
 mod stage;

@@ -1,8 +1,8 @@
 //! A broker, a log and a forwarder between them, and the books of what was appended.
 
+use crate::impatient;
 use bytes::Bytes;
-use klamm::config::set;
-use klamm::{Client, ClientConfig, ConsumerConfig, ProducerConfig, Start, TopicPartition};
+use klamm::{Client, ClientConfig, ConsumerConfig, Start, TopicPartition};
 use klamm_broker::{Broker, Builder, Controls};
 use klamm_gateway::Accepted;
 use klamm_gateway::forward::{ForwardConfig, ForwardState, Forwarder, ID_HEADER};
@@ -48,17 +48,7 @@ pub(crate) struct Stage {
 }
 
 pub(crate) fn config(broker: &Broker) -> ForwardConfig {
-    let mut client = ClientConfig::new(broker.bootstrap());
-    let mut producer = ProducerConfig::default();
-    for (name, value) in [
-        ("retry.backoff.ms", "10"),
-        ("retry.backoff.max.ms", "50"),
-        ("reconnect.backoff.ms", "10"),
-        ("reconnect.backoff.max.ms", "50"),
-        ("request.timeout.ms", "2000"),
-    ] {
-        set(&mut client, &mut producer, name, value).unwrap();
-    }
+    let (client, producer) = impatient::client(&broker.bootstrap());
     let mut config = ForwardConfig::new(client);
     config.producer = producer;
     config.attempt_timeout = Duration::from_secs(2);

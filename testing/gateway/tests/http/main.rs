@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod confluent;
+#[path = "../shared/impatient.rs"]
+mod impatient;
 mod memory;
 mod polls;
 mod stage;

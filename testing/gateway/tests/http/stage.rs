@@ -1,8 +1,8 @@
 //! A broker, and a gateway in front of it that is made of its parts, with its log in memory.
 
+use crate::impatient;
 use crate::wire::{Events, PATIENCE, Reply, Wire};
-use klamm::config::set;
-use klamm::{Client, ClientConfig, ProducerConfig, Record};
+use klamm::{Client, ProducerConfig, Record};
 use klamm_broker::{Broker, Builder};
 use klamm_gateway::events::{EventsConfig, Readers};
 use klamm_gateway::forward::{ForwardConfig, Forwarder};
@@ -21,21 +21,6 @@ pub(crate) struct Stage {
     pub(crate) forwarder: Forwarder,
 }
 
-/// A client's settings that try again soon.
-pub(crate) fn client(bootstrap: &str) -> (ClientConfig, ProducerConfig) {
-    let (mut client, mut producer) = (ClientConfig::new(bootstrap), ProducerConfig::default());
-    for (name, value) in [
-        ("retry.backoff.ms", "10"),
-        ("retry.backoff.max.ms", "50"),
-        ("reconnect.backoff.ms", "10"),
-        ("reconnect.backoff.max.ms", "50"),
-        ("request.timeout.ms", "2000"),
-    ] {
-        set(&mut client, &mut producer, name, value).unwrap();
-    }
-    (client, producer)
-}
-
 impl Stage {
     pub(crate) async fn new(broker: Builder) -> Self {
         Self::with(broker, |_, _| {}).await
@@ -46,7 +31,7 @@ impl Stage {
         change: impl FnOnce(&mut Service, &mut EventsConfig),
     ) -> Self {
         let broker = broker.start().await.unwrap();
-        let (client, producer) = client(&broker.bootstrap());
+        let (client, producer) = impatient::client(&broker.bootstrap());
         let mut forward = ForwardConfig::new(client.clone());
         (forward.producer, forward.unlogged_bytes) = (producer, 64 << 10);
         let storage = Arc::new(MemoryStorage::new());
@@ -92,7 +77,7 @@ impl Stage {
 
     /// A client that has heard of everything there is.
     pub(crate) async fn client(&self) -> Client {
-        Client::connect(client(&self.broker.bootstrap()).0).await.unwrap()
+        Client::connect(impatient::client(&self.broker.bootstrap()).0).await.unwrap()
     }
 
     /// Puts a record into a topic by the side of the gateway, which may not have heard of it.

@@ -167,9 +167,7 @@ impl Built {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             Failure::new(format!("{failure}\n{}", process::last_lines(said.trim(), 5)))
         })?;
-        let at = listening.address();
-        let at = at.strip_prefix("http://").unwrap_or(at).trim_end_matches('/');
-        let url = format!("http://{at}/topics/{topic}");
+        let url = format!("http://{}/topics/{topic}", listening.authority());
         Ok(Gateway { listening, url, _data: data })
     }
 }

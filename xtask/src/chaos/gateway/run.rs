@@ -1,7 +1,7 @@
 //! The rounds.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -63,10 +63,7 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
         clients: flags.number("clients", 16)?,
         pause: Duration::from_millis(flags.number("pause", 10)?),
     };
-    let klamm = match flags.value("klamm") {
-        Some(klamm) => PathBuf::from(klamm),
-        None => interop::build(place)?,
-    };
+    let klamm = interop::given_or_built(place, flags.value("klamm"))?;
     let mut wrong = Vec::new();
     for on in flags.value("on").unwrap_or("klamm").split(',') {
         if !judged(place, &plan, &klamm, on)? {
@@ -83,10 +80,7 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
 pub(crate) fn short(place: &Place, rounds: u32) -> Result<Counts> {
     let (time, pause) = (Duration::from_secs(u64::from(rounds)), Duration::from_millis(10));
     let plan = Plan { rounds, time, clients: 16, pause };
-    Ok(match judged(place, &plan, &interop::build(place)?, "klamm")? {
-        true => Counts::one(),
-        false => Counts { failed: 1, ..Counts::default() },
-    })
+    Ok(Counts::of(judged(place, &plan, &interop::build(place)?, "klamm")?))
 }
 
 /// Whether all promises were kept; if not, the directories are left to be looked at.

@@ -62,10 +62,7 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
     if !(0.05..=600.0).contains(&minutes) {
         return Err(Failure::new("--minutes is 0.05 to 600"));
     }
-    let klamm = match flags.value("klamm") {
-        Some(klamm) => PathBuf::from(klamm),
-        None => interop::build(place)?,
-    };
+    let klamm = interop::given_or_built(place, flags.value("klamm"))?;
     if flags.has("short") {
         return match short_of(place, &klamm)?.failed {
             0 => Ok(()),
@@ -101,10 +98,7 @@ fn short_of(place: &Place, klamm: &Path) -> Result<Counts> {
         bare: None,
     };
     let verdict = on(place, klamm, "klamm", &plan)?;
-    Ok(match verdict.wrong().is_empty() {
-        true => Counts::one(),
-        false => Counts { failed: 1, ..Counts::default() },
-    })
+    Ok(Counts::of(verdict.wrong().is_empty()))
 }
 
 fn on(place: &Place, klamm: &Path, on: &str, plan: &Plan) -> Result<Verdict> {

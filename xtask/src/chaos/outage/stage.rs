@@ -36,8 +36,7 @@ impl Gateway {
 
     /// Where to post to `topic`.
     pub(super) fn url(&self, topic: &str) -> String {
-        let at = self.listening.address();
-        format!("http://{}/topics/{topic}", at.strip_prefix("http://").unwrap_or(at))
+        format!("http://{}/topics/{topic}", self.listening.authority())
     }
 
     /// Ends it, and removes its directory.

@@ -13,6 +13,7 @@ use klamm_broker::{
 };
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -57,8 +58,20 @@ pub(crate) struct BrokerArgs {
     /// Serve health, metrics and control here, over HTTP; loopback only
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<SocketAddr>,
+    /// Threads that serve connections; without it half as many as there are processors, for clients and the system's own
+    /// part of the network need some too
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     #[command(flatten)]
     security: SecurityArgs,
+}
+
+impl BrokerArgs {
+    /// How many threads serve connections. With fewer of them fewer have to be woken for each record that is waited for.
+    pub(crate) fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(|| processors().div_ceil(2), NonZeroUsize::get)
+    }
 }
 
 pub(crate) async fn run(global: &Global, mut args: BrokerArgs) -> Result<(), Failure> {

@@ -30,7 +30,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = Args::parse();
     start_log(args.global.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Broker(broker) = &args.command {
+        runtime.worker_threads(broker.threads());
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
             eprintln!("klamm: no runtime: {e}");

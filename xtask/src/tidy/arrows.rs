@@ -10,16 +10,17 @@ use crate::failure::{Doing, Result};
 use crate::process;
 
 /// A crate of this workspace, and the crates of this workspace it may depend on.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("klamm-protocol", &[]),
+    ("klamm-huge-pages", &[]),
     ("klamm-log", &["klamm-protocol"]),
     ("klamm", &["klamm-protocol"]),
-    ("klamm-broker", &["klamm-protocol", "klamm-log"]),
+    ("klamm-broker", &["klamm-protocol", "klamm-log", "klamm-huge-pages"]),
     ("klamm-gateway", &["klamm", "klamm-log", "klamm-protocol"]),
     ("klamm-sink", &["klamm"]),
     ("klamm-cli", &["klamm", "klamm-broker", "klamm-gateway", "klamm-sink"]),
-    // The ledger of a gateway that is killed.
-    ("xtask", &["gateway-testing"]),
+    // The ledger of a gateway that is killed; memory that is used before a measurement.
+    ("xtask", &["gateway-testing", "klamm-huge-pages"]),
 ];
 
 /// What the protocol crate may depend on: code without a clock, a runtime or an operating system.

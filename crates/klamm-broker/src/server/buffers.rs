@@ -1,44 +1,38 @@
-//! Buffers of large requests. They are used again: on many machines taking a page from the system costs more than
-//! everything else that is done with the bytes in it.
+//! Buffers of large requests. They are used again, and they lie in huge pages: on many machines taking a page from the
+//! system costs more than everything else that is done with the bytes in it.
 
 use super::connection::READ_BYTES;
+use super::regions::{Piece, Regions};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The largest request that gets such a buffer, in bytes. Address space is taken for all of it at once, so that its bytes
 /// never move; memory is used as they come.
 const LARGEST_BYTES: usize = 8 * 1024 * 1024;
 
-/// Buffers that wait for their bytes, in bytes. Who claims much and sends little holds one all the while, and an allocator
-/// that was used before gives out pages that are in memory already: the claim alone takes them. Beyond this a request
-/// grows in the buffer of its connection, with its bytes.
+/// Buffers that wait for their bytes, in bytes. Who claims much and sends little holds one all the while, and memory that
+/// was used before is there already: the claim alone takes it. Beyond this a request grows in the buffer of its
+/// connection, with its bytes.
 const FILLING_BYTES: usize = 128 * 1024 * 1024;
-
-/// Free buffers that are kept, in bytes: more than a broker in memory gives up at once when its cap is reached.
-const IDLE_BYTES: usize = 96 * 1024 * 1024;
 
 /// The free buffers of all connections.
 #[derive(Debug, Default)]
 pub(crate) struct RequestBuffers {
-    free: Mutex<Free>,
+    memory: Mutex<Memory>,
 }
 
 #[derive(Debug, Default)]
-struct Free {
-    by_capacity: BTreeMap<usize, Vec<Vec<u8>>>,
-    bytes: usize,
+struct Memory {
+    regions: Regions,
     /// Bytes of the buffers that are being filled.
     filling: usize,
-    /// The least there was since the last [`RequestBuffers::trim`]: nobody has needed those.
-    spare: usize,
 }
 
 /// A buffer for one request; it is free again when the last reference to its bytes is gone.
 #[derive(Debug)]
 pub(super) struct RequestBuffer {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Piece,
     home: Arc<RequestBuffers>,
     is_full: bool,
 }
@@ -50,43 +44,18 @@ impl RequestBuffers {
             return None;
         }
         let capacity = capacity_for(len);
-        let bytes = {
-            let mut free = self.free.lock();
-            if free.filling + capacity > FILLING_BYTES {
-                return None;
-            }
-            free.filling += capacity;
-            free.take(capacity)
-        };
-        let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(capacity));
+        let mut memory = self.memory.lock();
+        if memory.filling + capacity > FILLING_BYTES {
+            return None;
+        }
+        memory.filling += capacity;
+        let bytes = memory.regions.take(capacity);
         Some(RequestBuffer { bytes, home: Arc::clone(self), is_full: false })
     }
 
     /// Gives the system back what was not used since the last time.
     pub(crate) fn trim(&self) {
-        let mut free = self.free.lock();
-        let mut spare = free.spare;
-        let mut gone = Vec::new();
-        while let Some(mut entry) = free.by_capacity.last_entry()
-            && *entry.key() <= spare
-        {
-            spare -= *entry.key();
-            gone.extend(entry.get_mut().pop());
-            if entry.get().is_empty() {
-                entry.remove();
-            }
-        }
-        free.bytes -= gone.iter().map(Vec::capacity).sum::<usize>();
-        free.spare = free.bytes;
-    }
-}
-
-impl Free {
-    fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
-        let buffer = self.by_capacity.get_mut(&capacity)?.pop()?;
-        self.bytes -= capacity;
-        self.spare = self.spare.min(self.bytes);
-        Some(buffer)
+        self.memory.lock().regions.trim();
     }
 }
 
@@ -94,7 +63,7 @@ impl RequestBuffer {
     /// What was read into it.
     pub(super) fn freeze(mut self) -> Bytes {
         self.is_full = true;
-        self.home.free.lock().filling -= self.bytes.capacity();
+        self.home.memory.lock().filling -= self.bytes.capacity();
         Bytes::from_owner(self)
     }
 }
@@ -107,23 +76,18 @@ impl AsRef<[u8]> for RequestBuffer {
 
 impl Drop for RequestBuffer {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        let capacity = bytes.capacity();
-        let mut free = self.home.free.lock();
+        let piece = std::mem::take(&mut self.bytes);
+        let mut memory = self.home.memory.lock();
         if !self.is_full {
-            free.filling -= capacity;
+            memory.filling -= piece.capacity();
         }
-        if free.bytes + capacity <= IDLE_BYTES {
-            free.bytes += capacity;
-            free.by_capacity.entry(capacity).or_default().push(bytes);
-        }
+        memory.regions.give_back(piece);
     }
 }
 
-/// Four sizes for every doubling: requests of about the same size share buffers, and at most a quarter is left over.
+/// Sixteen sizes for every doubling: requests of about the same size share buffers, and little is left over.
 fn capacity_for(len: usize) -> usize {
-    let step = len.next_power_of_two() / 8;
+    let step = len.next_power_of_two() / 32;
     len.next_multiple_of(step)
 }
 
@@ -131,27 +95,18 @@ fn capacity_for(len: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn idle(buffers: &RequestBuffers) -> usize {
-        let free = buffers.free.lock();
-        let capacities = free.by_capacity.iter();
-        let counted: usize = capacities.map(|(capacity, all)| capacity * all.len()).sum();
-        assert_eq!(counted, free.bytes);
-        assert!(free.spare <= free.bytes);
-        counted
-    }
-
     #[test]
     fn capacities_are_few_and_large_enough() {
         let mut capacities: Vec<usize> = (READ_BYTES..=LARGEST_BYTES)
             .step_by(1000)
             .map(|len| {
                 let capacity = capacity_for(len);
-                assert!(capacity >= len && capacity - len <= len / 4, "{len}: {capacity}");
+                assert!(capacity >= len && capacity - len <= len / 16, "{len}: {capacity}");
                 capacity
             })
             .collect();
         capacities.dedup();
-        assert!(capacities.is_sorted() && capacities.len() <= 4 * 7 + 1, "{capacities:?}");
+        assert!(capacities.is_sorted() && capacities.len() <= 16 * 7 + 1, "{capacities:?}");
     }
 
     #[test]
@@ -193,22 +148,6 @@ mod tests {
         claimed.pop();
         assert!(take().is_some());
         drop((come, claimed));
-        assert_eq!(buffers.free.lock().filling, 0);
-    }
-
-    #[test]
-    fn what_is_idle_is_bounded_and_goes_when_it_is_not_needed() {
-        let buffers = Arc::new(RequestBuffers::default());
-        let taken: Vec<_> = (0..14).map(|_| buffers.take(LARGEST_BYTES).unwrap()).collect();
-        drop(taken);
-        assert_eq!(idle(&buffers), IDLE_BYTES);
-        // All were in use since the last time.
-        buffers.trim();
-        assert_eq!(idle(&buffers), IDLE_BYTES);
-        drop([buffers.take(LARGEST_BYTES), buffers.take(LARGEST_BYTES)]);
-        buffers.trim();
-        assert_eq!(idle(&buffers), 2 * LARGEST_BYTES);
-        buffers.trim();
-        assert_eq!(idle(&buffers), 0);
+        assert_eq!(buffers.memory.lock().filling, 0);
     }
 }

@@ -283,7 +283,7 @@ async fn read(
     match large {
         Some((large, _)) => {
             let missing = wanted.saturating_sub(large.bytes.len());
-            stream.read_buf(&mut (&mut large.bytes).limit(missing)).await
+            stream.read_buf(&mut (&mut *large.bytes).limit(missing)).await
         }
         None => stream.read_buf(input).await,
     }

@@ -7,6 +7,7 @@ mod coming;
 mod connection;
 mod limits;
 mod pipeline;
+mod regions;
 mod session;
 
 pub(crate) use self::acceptor::{Acceptor, Order};

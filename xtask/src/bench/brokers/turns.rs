@@ -23,9 +23,9 @@ use crate::process;
 const SETTLED: Duration = Duration::from_secs(1);
 /// What a broker that stays gets of a case before anything counts.
 const WARM_UP: f64 = 0.3;
-/// More than a case's records take. A virtual machine may have to get memory from its host that nobody used for some
+/// More than a case's records take at full size. A virtual machine may have to get memory from its host that nobody used for some
 /// seconds, for several times the CPU of everything else: who is measured next would pay for it, or not.
-const OWN_MEMORY_BYTES: usize = 1_400_000_000;
+const OWN_MEMORY_BYTES: f64 = 1.4e9;
 
 /// Runs the comparison that `flags` describe.
 pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32, scale: f64) -> Result<()> {
@@ -111,7 +111,7 @@ impl Course<'_> {
         let mut command = command.ok_or_else(|| Failure::new("the load was not built"))?;
         case.ask(&mut command, scale);
         let errors = File::create(self.errors).doing(self.errors.display())?;
-        loaded(case, &server, command.stderr(errors)).map_err(|failure| {
+        loaded(case, &server, command.stderr(errors), scale).map_err(|failure| {
             let said = std::fs::read_to_string(self.errors).unwrap_or_default();
             Failure::new(format!("{failure}\n{}", process::last_lines(said.trim(), 8)))
         })
@@ -134,7 +134,7 @@ fn started(server: &Server) -> Result<Outcome> {
 /// Runs a load program, and adds to its own figures what the broker used between the beginning and the end of its section.
 ///
 /// The program bounds its own time, and so the reads here.
-fn loaded(case: &Case, server: &Server, command: &mut Command) -> Result<Outcome> {
+fn loaded(case: &Case, server: &Server, command: &mut Command, scale: f64) -> Result<Outcome> {
     let shown = process::shown(command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let child = command.spawn().doing(format_args!("cannot run {shown}"))?;
@@ -149,7 +149,7 @@ fn loaded(case: &Case, server: &Server, command: &mut Command) -> Result<Outcome
     if line.trim() != "ready" {
         return Err(Failure::new(format!("{shown} is not ready; it says {line:?}")));
     }
-    own_memory();
+    own_memory((OWN_MEMORY_BYTES * scale) as usize);
     usage::forget_peak(server.pid)?;
     let (before, cpu) = (usage::memory(server.pid)?, usage::cpu(server.pid)?);
     input.write_all(b"go\n").doing(&shown)?;
@@ -173,8 +173,7 @@ fn loaded(case: &Case, server: &Server, command: &mut Command) -> Result<Outcome
 }
 
 /// Uses as much memory as the section may and gives it back, so that it is the machine's own then.
-fn own_memory() {
-    let bytes = if cfg!(test) { 0 } else { OWN_MEMORY_BYTES };
+fn own_memory(bytes: usize) {
     let mut memory = klamm_huge_pages::with_capacity(bytes);
     memory.resize(bytes, 1);
     std::hint::black_box(&memory);
@@ -198,7 +197,7 @@ mod tests {
     fn run(script: &str) -> crate::failure::Result<super::Outcome> {
         let case = cases::chosen(Some("sync")).unwrap()[0];
         let mut shell = Command::new("sh");
-        loaded(case, &server(), shell.args(["-c", script]))
+        loaded(case, &server(), shell.args(["-c", script]), 0.0)
     }
 
     #[test]

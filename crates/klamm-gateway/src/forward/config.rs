@@ -66,7 +66,7 @@ impl ForwardConfig {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ForwardState {
-    /// Whether there is a producer; it may have no connection at the moment.
+    /// Whether Kafka takes records or answers, as of some seconds ago.
     pub connected: bool,
     /// Logged records that are on their way.
     pub in_flight: u64,

@@ -20,8 +20,8 @@ pub(super) struct Connected {
     pub(super) producer: Producer,
     /// For dead letters and what was not logged: one that fails stops nobody.
     pub(super) aside: Producer,
-    /// Ends with the last of the two.
-    _client: Client,
+    /// What both are made from; asked whether Kafka is there.
+    pub(super) client: Client,
 }
 
 /// Connects; tries for ever, and tells of every failure.
@@ -57,5 +57,5 @@ async fn try_connect(config: &ForwardConfig) -> Result<Connected, String> {
     let producer = client.producer(producer).map_err(|e| e.to_string())?;
     let aside = settings.buffer_memory(config.unlogged_bytes.max(RECORD_MAX) * 2);
     let aside = client.producer(aside).map_err(|e| e.to_string())?;
-    Ok(Connected { producer, aside, _client: client })
+    Ok(Connected { producer, aside, client })
 }

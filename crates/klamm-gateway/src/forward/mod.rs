@@ -1,13 +1,14 @@
 //! From the log to Kafka: every record of it is sent until a broker has it, or a dead letter says why none takes it.
 //!
 //! `window`, pure, says which records may be on their way; `task` reads the log and gives them to the producer; `judging`
-//! says by `verdict`, pure, what comes of their outcomes.
+//! says by `verdict`, pure, what comes of their outcomes. `reach` asks Kafka whether it is there.
 
 mod config;
 mod connect;
 mod forwarder;
 mod judging;
 mod outcomes;
+mod reach;
 mod sending;
 mod shared;
 mod states;

@@ -3,6 +3,7 @@
 use super::config::ForwardConfig;
 use super::connect::{Connected, connect};
 use super::judging::{Doom, LETTERS_MAX, Posted};
+use super::reach;
 use super::sending::Sticky;
 use super::shared::Shared;
 use super::tracks::{Finished, Tracks};
@@ -93,7 +94,7 @@ pub(super) struct Task {
     happened: mpsc::Receiver<Event>,
     pub(super) letters: mpsc::Sender<Posted>,
     posted: Option<mpsc::Receiver<Posted>>,
-    /// Lends a producer to whoever puts dead letters away.
+    /// Lends what is connected to whoever puts dead letters away, and whoever asks whether Kafka is there.
     lent: watch::Sender<Option<Connected>>,
     pub(super) rebuild: bool,
     rebuilt_ms: u64,
@@ -168,6 +169,7 @@ impl Task {
             let desk = LetterDesk::new(self.config.dead_letters.clone());
             tokio::spawn(put_letters(desk, posted, self.lent.subscribe(), self.events.clone()));
         }
+        tokio::spawn(reach::watch(self.lent.subscribe(), self.shared.clone()));
         self.reconnect();
         loop {
             let moved = self.turn();
@@ -296,7 +298,6 @@ impl Task {
 
     fn tell(&mut self, now: u64) {
         let mut state = self.shared.state.lock();
-        state.connected = self.connected.is_some();
         state.in_flight = self.window.taken();
         state.sent = self.sent;
         state.delivered = self.delivered;

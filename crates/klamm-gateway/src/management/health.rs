@@ -63,7 +63,7 @@ fn concerns(observed: &Observed) -> Vec<String> {
     let mut concerns = Vec::new();
     let waiting = observed.lag_records();
     if observed.phase != Phase::Starting && !forward.connected {
-        concerns.push(format!("Kafka was not reached yet; {waiting} records wait in the log"));
+        concerns.push(format!("Kafka is not reached; {waiting} records wait in the log"));
     } else if let Some(age) = observed.long_wait() {
         let seconds = age.as_secs();
         concerns.push(format!(
@@ -175,7 +175,7 @@ mod tests {
             o.wal.next = 7;
         });
         let expected =
-            "ready, but degraded\ndegraded: Kafka was not reached yet; 7 records wait in the log\n";
+            "ready, but degraded\ndegraded: Kafka is not reached; 7 records wait in the log\n";
         assert_eq!(away, (true, expected.to_owned()));
         let changes: [fn(&mut Observed); 7] = [
             |o| o.wal.read_error = Some("EIO".to_owned()),

@@ -1,13 +1,15 @@
-//! Administration: topics and their settings, groups and their offsets.
+//! Administration: the cluster, topics and their settings, groups and their offsets.
 //!
 //! Every operation reports per topic or group, so that one refusal does not hide the others. Requests go to the
 //! controller where it matters, and again to the next one when it has moved.
 
+mod cluster;
 mod configs;
 mod groups;
 mod offsets;
 mod topics;
 
+pub use self::cluster::{BrokerDescription, ClusterDescription};
 pub use self::configs::{ConfigChange, ConfigEntry};
 pub use self::groups::{
     GroupCoordinator, GroupDescription, GroupFilter, GroupList, GroupOffsetsSpec, GroupState,

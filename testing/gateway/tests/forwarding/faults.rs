@@ -2,6 +2,7 @@
 
 use crate::stage::{Stage, record, until};
 use klamm_broker::{Action, ApiKey, Broker, ErrorCode, Rule};
+use std::time::{Duration, Instant};
 
 fn produce(action: Action) -> Rule {
     Rule::new(action).api(ApiKey::Produce)
@@ -203,6 +204,65 @@ async fn a_window_much_smaller_than_the_backlog_is_enough() {
     }
     until("an attempt ends", || stage.state().retried > 0).await;
     stage.nothing_is_released_early("b").await;
+    stage.controls().clear_faults();
+    stage.ends_well().await;
+}
+
+/// What operators are promised: they are told within this.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
+async fn is_told(stage: &Stage, connected: bool, what: &str) {
+    let began = Instant::now();
+    until(what, || stage.state().connected == connected).await;
+    assert!(began.elapsed() < TOLD_WITHIN, "{what}: only after {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_kafka_is_there_is_known_without_traffic() {
+    let stage = Stage::new(three_topics()).await;
+    is_told(&stage, true, "it is there at first").await;
+    stage.controls().set_node_up(1, false).await.unwrap();
+    is_told(&stage, false, "it is gone").await;
+    stage.controls().set_node_up(1, true).await.unwrap();
+    is_told(&stage, true, "it is back").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kafka_that_takes_connections_and_answers_nothing_is_not_there() {
+    let stage = Stage::new(three_topics()).await;
+    is_told(&stage, true, "it is there at first").await;
+    stage.controls().add_fault(Rule::new(Action::NoAnswer)).unwrap();
+    is_told(&stage, false, "it answers nothing").await;
+    stage.controls().clear_faults();
+    is_told(&stage, true, "it answers again").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_kafka_is_there_is_known_with_traffic() {
+    let mut stage = Stage::new(three_topics()).await;
+    append_to_all(&mut stage, 50).await;
+    is_told(&stage, true, "it is there at first").await;
+    stage.controls().set_node_up(1, false).await.unwrap();
+    append_to_all(&mut stage, 50).await;
+    is_told(&stage, false, "it is gone").await;
+    append_to_all(&mut stage, 50).await;
+    stage.controls().set_node_up(1, true).await.unwrap();
+    is_told(&stage, true, "it is back").await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kafka_that_takes_records_is_there_whatever_else_it_answers() {
+    let mut stage = Stage::new(three_topics()).await;
+    append_to_all(&mut stage, 50).await;
+    until("topics are known", || stage.state().delivered == 150).await;
+    stage.controls().add_fault(Rule::new(Action::NoAnswer).api(ApiKey::Metadata)).unwrap();
+    let began = Instant::now();
+    while began.elapsed() < TOLD_WITHIN {
+        append_to_all(&mut stage, 5).await;
+        assert!(stage.state().connected);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     stage.controls().clear_faults();
     stage.ends_well().await;
 }

@@ -22,7 +22,7 @@ fn gauges(text: &mut Text, forward: &ForwardState) {
     let gauges = [
         (
             "klamm_gateway_kafka_connected",
-            "1 when Kafka was reached; that it is away since then is seen from the lag.",
+            "1 when Kafka takes records or answers, 0 within ten seconds when it does not.",
             u64::from(forward.connected),
         ),
         (

@@ -1,7 +1,8 @@
 //! A broker, and a gateway in front of it that is made of its parts, with its log in memory.
 
+use crate::events::Events;
 use crate::impatient;
-use crate::wire::{Events, PATIENCE, Reply, Wire};
+use crate::wire::{PATIENCE, Reply, Wire};
 use klamm::{Client, ProducerConfig, Record};
 use klamm_broker::{Broker, Builder};
 use klamm_gateway::events::{EventsConfig, Readers};

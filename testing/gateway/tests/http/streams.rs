@@ -1,7 +1,7 @@
 //! Server-Sent Events: nothing is missed, nothing comes twice, and nobody takes more than they may.
 
+use crate::events::{Event, Events};
 use crate::stage::{Stage, until};
-use crate::wire::{Event, Events};
 use klamm_broker::Broker;
 use serde_json::json;
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! Clients that take their time, with clocks that are short.
 
-use super::wire::{JSON, Stage, Wire, post};
+use super::stage::{JSON, Stage, post};
+use super::wire::Wire;
 use crate::http::Limits;
 use std::time::Duration;
 

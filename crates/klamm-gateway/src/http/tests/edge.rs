@@ -1,6 +1,6 @@
 //! What stands before a request is read: TLS, who asks, and pages of other origins.
 
-use super::wire::{JSON, Stage, post};
+use super::stage::{JSON, Stage, post};
 use crate::cors::{Cors, CorsConfig, Handshake, Origins};
 use crate::http::{Limits, Service};
 use crate::tls::{Acceptor, TlsConfig};

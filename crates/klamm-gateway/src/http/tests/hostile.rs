@@ -1,6 +1,7 @@
 //! Clients that mean no good: each is refused, and the others do not notice.
 
-use super::wire::{JSON, Stage, Wire, post};
+use super::stage::{JSON, Stage, post};
+use super::wire::Wire;
 use crate::http::Limits;
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -1,6 +1,6 @@
 //! Requests of HTTP/2, by a client that knows it is spoken.
 
-use super::wire::Stage;
+use super::stage::Stage;
 use crate::http::Limits;
 use bytes::Bytes;
 use http::Request;

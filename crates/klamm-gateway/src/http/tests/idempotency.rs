@@ -1,6 +1,6 @@
 //! The same request again.
 
-use super::wire::{JSON, Stage, post};
+use super::stage::{JSON, Stage, post};
 
 #[tokio::test]
 async fn the_same_request_is_answered_the_same_again() {

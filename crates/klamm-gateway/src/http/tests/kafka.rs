@@ -1,6 +1,7 @@
 //! Requests that wait for Kafka, whose part is played by whoever says what became of records.
 
-use super::wire::{JSON, Reply, Stage, Wire, post};
+use super::stage::{JSON, Stage, post};
+use super::wire::{Reply, Wire};
 use crate::forward::{Outcome, Outcomes};
 use crate::http::Limits;
 use crate::wal::WalReader;
@@ -131,7 +132,7 @@ async fn a_stream_is_reported_on_while_it_comes() {
         "POST {V3}/records HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n{JSON}\r\n"
     );
     wire.send(head).await;
-    assert!(wire.head().await.starts_with("HTTP/1.1 200"));
+    assert_eq!(wire.head().await.status, 200);
     let send = async |wire: &mut Wire, text: &str| {
         wire.send(format!("{:x}\r\n{text}\r\n", text.len())).await;
     };

@@ -8,4 +8,6 @@ mod idempotency;
 mod kafka;
 mod openapi;
 mod requests;
+mod stage;
+#[allow(dead_code, reason = "the tests with a broker need the rest of it")]
 mod wire;

@@ -1,6 +1,6 @@
 //! The description of what can be asked, against what is answered.
 
-use super::wire::{JSON, Stage, post};
+use super::stage::{JSON, Stage, post};
 use serde_json::Value;
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What requests are answered with.
 
-use super::wire::{JSON, Stage, post};
+use super::stage::{JSON, Stage, post};
 use crate::http::Limits;
 use crate::wal::WalConfig;
 use flate2::Compression;
@@ -87,7 +87,7 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_sent() {
     assert_eq!(wire.rest().await, "");
     let mut wire = stage.connect().await;
     wire.send(head(10)).await;
-    assert!(wire.head().await.starts_with("HTTP/1.1 100"));
+    assert_eq!(wire.head().await.status, 100);
     wire.send("0123456789").await;
     assert_eq!(wire.reply().await.status, 202);
 }

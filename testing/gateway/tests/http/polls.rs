@@ -35,10 +35,17 @@ async fn a_poll_waits_for_the_first_record_and_no_longer() {
     let polls = stage.poll("t", "wait=30");
     let puts = async {
         until("somebody reads", || stage.state().readers.readers == 1).await;
-        stage.put("t", "", "1").await;
+        // Where it begins may not be known yet: what comes before that is not told.
+        loop {
+            stage.put("t", "", "1").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     };
-    let ((values, _), ()) = tokio::join!(polls, puts);
-    assert_eq!(values, [json!(1)]);
+    let (values, _) = tokio::select! {
+        polled = polls => polled,
+        () = puts => unreachable!("it goes on"),
+    };
+    assert!(!values.is_empty() && values.iter().all(|value| *value == json!(1)), "{values:?}");
     assert!(began.elapsed() < Duration::from_secs(30));
     assert_eq!(stage.poll("t", "wait=1&key=nobody").await.0, [] as [Value; 0]);
 }

@@ -19,4 +19,4 @@ pub use self::cursor::{Cursor, NoCursor};
 pub(crate) use self::not_read::NotRead;
 pub(crate) use self::poll::poll;
 pub use self::readers::{EventsConfig, Readers, ReadersState};
-pub(crate) use self::stream::stream;
+pub(crate) use self::stream::{Pace, stream};

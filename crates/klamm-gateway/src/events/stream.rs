@@ -3,7 +3,7 @@
 use super::not_read::NotRead;
 use super::reader::Reader;
 use super::told::{Told, event};
-use crate::http::Problem;
+use crate::http::{Problem, body_time};
 use bytes::Bytes;
 use klamm::Batch;
 use std::time::Duration;
@@ -23,10 +23,31 @@ const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// How long a client that takes nothing gets to take its last event.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// Begins to tell a topic; the pieces are the body of the answer.
-pub(crate) fn stream(reader: Reader, stopping: watch::Receiver<bool>) -> mpsc::Receiver<Bytes> {
+/// How slowly a client may take what it is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// What every piece may take.
+    pub(crate) time: Duration,
+    /// Its bytes may take their time at so many a second beside it.
+    pub(crate) rate: usize,
+}
+
+/// Begins to tell a topic; the pieces are the body of the answer. A client that takes them more slowly than `pace` allows,
+/// by HTTP/2 while its connection is well, is told nothing more, and `slow` is called.
+pub(crate) fn stream(
+    reader: Reader,
+    stopping: watch::Receiver<bool>,
+    pace: Pace,
+    slow: impl FnOnce() + Send + 'static,
+) -> mpsc::Receiver<Bytes> {
     let (pieces, content) = mpsc::channel(PIECES_MAX);
-    tokio::spawn(Stream { reader, pieces, stopping }.run());
+    let largest = 0;
+    tokio::spawn(async move {
+        let stream = Stream { reader, pieces, stopping, pace, largest };
+        if stream.run().await == Listener::Slow {
+            slow();
+        }
+    });
     content
 }
 
@@ -34,12 +55,25 @@ struct Stream {
     reader: Reader,
     pieces: mpsc::Sender<Bytes>,
     stopping: watch::Receiver<bool>,
+    pace: Pace,
+    /// The largest piece that was handed on.
+    largest: usize,
+}
+
+/// What becomes of the one who listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listener {
+    Listens,
+    /// Has gone, or was told that it is over.
+    Gone,
+    /// Takes nothing.
+    Slow,
 }
 
 /// Why a stream ends.
 enum End {
-    /// Nobody listens.
-    Left,
+    /// There is nobody to tell anything.
+    Silent(Listener),
     /// There is something to say: the name of an event, and its data.
     Told(&'static str, Vec<u8>),
 }
@@ -51,21 +85,26 @@ impl End {
 }
 
 impl Stream {
-    async fn run(mut self) {
+    async fn run(mut self) -> Listener {
         // A client that hears nothing more knows from this where to go on.
         let begins = format!("{RETRY}id: {}\n\n", self.reader.place());
         if self.pieces.send(begins.into()).await.is_err() {
-            return;
+            return Listener::Gone;
         }
         let mut stopping = self.stopping.clone();
         let ends = tokio::select! {
             ends = self.tell() => ends,
             _ = stopping.wait_for(|stopping| *stopping) => End::because("the gateway stops"),
         };
-        if let End::Told(name, data) = ends {
-            let mut last = Vec::new();
-            event(&mut last, Some(name), &self.reader.place(), |out| out.extend_from_slice(&data));
-            let _ = timeout(LAST_WAIT, self.pieces.send(last.into())).await;
+        match ends {
+            End::Silent(listener) => listener,
+            End::Told(name, data) => {
+                let mut last = Vec::new();
+                let place = self.reader.place();
+                event(&mut last, Some(name), &place, |out| out.extend_from_slice(&data));
+                let _ = timeout(LAST_WAIT, self.pieces.send(last.into())).await;
+                Listener::Gone
+            }
         }
     }
 
@@ -79,9 +118,9 @@ impl Stream {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let listens = tokio::select! {
+            let listener = tokio::select! {
                 biased;
-                () = self.pieces.closed() => false,
+                () = self.pieces.closed() => Listener::Gone,
                 () = sleep_until(over) => return End::because("time is up; come back"),
                 batch = self.reader.next() => match batch {
                     Ok(batch) => {
@@ -94,24 +133,24 @@ impl Stream {
                 _ = looks.tick() => match self.reader.look().await {
                     Err(NotRead::NoTopic) => return End::Told("problem", problem(&NotRead::NoTopic)),
                     // Kafka may be away for a while.
-                    _ => true,
+                    _ => Listener::Listens,
                 },
             };
-            if !listens {
-                return End::Left;
+            if listener != Listener::Listens {
+                return End::Silent(listener);
             }
         }
     }
 
     /// Says that it is there, and how far it has come.
-    async fn beat(&mut self) -> bool {
+    async fn beat(&mut self) -> Listener {
         self.reader.catch_up();
         let beat = format!(":\nid: {}\n\n", self.reader.place());
-        self.pieces.send(beat.into()).await.is_ok()
+        self.hand_on(beat.into(), 0).await
     }
 
-    /// Whether somebody listens. Whatever was handed on is behind the reader's place, and nothing else.
-    async fn tell_batch(&mut self, batch: &Batch) -> bool {
+    /// Whatever was handed on is behind the reader's place, and nothing else.
+    async fn tell_batch(&mut self, batch: &Batch) -> Listener {
         let partition = batch.partition();
         let (mut piece, mut records) = (Vec::new(), 0);
         // Runs ahead of the reader's: what is in the piece may not get away any more.
@@ -126,22 +165,36 @@ impl Stream {
             event(&mut piece, None, &place, |out| Told::from(record).write(out));
             records += 1;
             if piece.len() >= PIECE_BYTES {
-                if !self.hand_on(std::mem::take(&mut piece), std::mem::take(&mut records)).await {
-                    return false;
+                let (full, count) = (std::mem::take(&mut piece), std::mem::take(&mut records));
+                let listener = self.hand_on(full, count).await;
+                if listener != Listener::Listens {
+                    return listener;
                 }
                 self.reader.passed(partition, next);
             }
         }
-        if records > 0 && !self.hand_on(piece, records).await {
-            return false;
+        if records > 0 {
+            let listener = self.hand_on(piece, records).await;
+            if listener != Listener::Listens {
+                return listener;
+            }
         }
         self.reader.passed(partition, batch.next_offset());
-        true
+        Listener::Listens
     }
 
-    async fn hand_on(&self, piece: Vec<u8>, records: u64) -> bool {
-        self.reader.readers().told(records, piece.len());
-        self.pieces.send(piece.into()).await.is_ok()
+    async fn hand_on(&mut self, piece: Vec<u8>, records: u64) -> Listener {
+        if records > 0 {
+            self.reader.readers().told(records, piece.len());
+        }
+        // There is room when one of those before it was taken.
+        let time = body_time(self.pace.time, self.pace.rate, 2 * self.largest);
+        self.largest = self.largest.max(piece.len());
+        match timeout(time, self.pieces.send(piece.into())).await {
+            Ok(Ok(())) => Listener::Listens,
+            Ok(Err(_)) => Listener::Gone,
+            Err(_) => Listener::Slow,
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct AnswerBody {
     open: Option<Open>,
     /// Room that the answer takes.
     room: Option<Admitted>,
+    /// It is what is in a topic.
+    reads: bool,
 }
 
 #[derive(Debug)]
@@ -57,12 +59,12 @@ pub(super) type Answer = Response<AnswerBody>;
 impl AnswerBody {
     /// All of it at once.
     fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(bytes.into()), open: None, room: None }
+        Self { content: Content::Whole(bytes.into()), open: None, room: None, reads: false }
     }
 
     /// Piece by piece.
     fn pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
-        Self { content: Content::Pieces(pieces), open: None, room: None }
+        Self { content: Content::Pieces(pieces), open: None, room: None, reads: false }
     }
 
     /// Takes room for as long as it is not gone.
@@ -70,8 +72,16 @@ impl AnswerBody {
         self.room = Some(room);
     }
 
+    /// Says that it is what is in a topic.
+    pub(super) fn reads(&mut self) {
+        self.reads = true;
+    }
+
     /// Keeps its request open.
-    pub(super) fn open(&mut self, open: Open) {
+    pub(super) fn open(&mut self, mut open: Open) {
+        if self.reads {
+            open.reads();
+        }
         self.open = Some(open);
     }
 }

@@ -80,7 +80,7 @@ pub(super) struct App {
     pub(super) tls: Option<Acceptor>,
     pub(super) limits: Limits,
     pub(super) admission: Admission,
-    pub(super) counters: Counters,
+    pub(super) counters: Arc<Counters>,
     /// The description of all this.
     openapi: Bytes,
     /// True once nothing is to be begun any more: what would never end by itself ends then.
@@ -125,7 +125,7 @@ impl App {
             tls,
             limits,
             admission,
-            counters,
+            counters: Arc::new(counters),
             openapi,
             stopping,
         }

@@ -3,8 +3,8 @@
 use super::WrongPath;
 use super::answer::{self, Answer};
 use super::app::{App, Asked as Request};
-use super::refused::Refused;
-use crate::events::{Asked, EVENT_STREAM, How, poll, stream};
+use super::refused::{Reason, Refused};
+use crate::events::{Asked, EVENT_STREAM, How, Pace, poll, stream};
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
 
@@ -20,7 +20,12 @@ pub(super) async fn read(app: &App, request: Request<'_>) -> Result<Answer, Refu
     let stopping = app.stopping.subscribe();
     let mut answer = match asked.how {
         How::Stream => {
-            let mut answer = answer::pieces(EVENT_STREAM, stream(reader, stopping));
+            let (limits, counters) = (&app.limits, app.counters.clone());
+            let pace = Pace { time: limits.write_timeout, rate: limits.body_min_rate };
+            let pieces = stream(reader, stopping, pace, move || {
+                counters.refused(Reason::SlowReader);
+            });
+            let mut answer = answer::pieces(EVENT_STREAM, pieces);
             // A proxy that collects an answer before it passes it on would keep it for ever.
             answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
             answer
@@ -29,6 +34,7 @@ pub(super) async fn read(app: &App, request: Request<'_>) -> Result<Answer, Refu
             answer::answer(200, answer::JSON, poll(reader, wait, limit, stopping).await?)
         }
     };
+    answer.body_mut().reads();
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }

@@ -75,7 +75,7 @@ impl Limits {
 }
 
 /// How long a body of which `received` bytes are there may take in all: `time`, and what they bought at `rate`.
-pub(super) fn body_time(time: Duration, rate: usize, received: usize) -> Duration {
+pub(crate) fn body_time(time: Duration, rate: usize, received: usize) -> Duration {
     let bytes = u64::try_from(received).unwrap_or(u64::MAX);
     let rate = u64::try_from(rate.max(1)).unwrap_or(u64::MAX);
     time + Duration::from_millis(bytes.saturating_mul(1000) / rate)

@@ -45,6 +45,7 @@ pub use self::admission::{Admission, Admitted, Crowded};
 pub use self::app::Service;
 pub use self::asking::Asking;
 pub use self::limits::Limits;
+pub(crate) use self::limits::body_time;
 pub(crate) use self::path::is_topic;
 pub use self::path::{Path, WrongPath};
 pub use self::problem::Problem;

@@ -8,6 +8,7 @@ mod events;
 mod impatient;
 mod memory;
 mod polls;
+mod slow_readers;
 mod stage;
 mod streams;
 #[path = "../../../../crates/klamm-gateway/src/http/tests/wire.rs"]

@@ -44,9 +44,15 @@ pub(super) enum Stage {
     Ended,
 }
 
+/// What an end leaves to clients that take nothing, and to those who read a topic: they know where to go on.
+const LAST_READS: Duration = Duration::from_secs(3);
+
 /// A request that is being answered; it ends when this is dropped.
 #[derive(Debug)]
-pub(in crate::http) struct Open(Arc<Line>);
+pub(in crate::http) struct Open {
+    line: Arc<Line>,
+    reads: bool,
+}
 
 /// What the requests of a connection have in common.
 #[derive(Debug)]
@@ -60,14 +66,23 @@ impl Open {
     fn begin(line: &Arc<Line>) -> Self {
         line.pulse.begin();
         line.app.counters.open_requests.fetch_add(1, Ordering::Relaxed);
-        Self(line.clone())
+        Self { line: line.clone(), reads: false }
+    }
+
+    /// Its answer is what is in a topic.
+    pub(in crate::http) fn reads(&mut self) {
+        self.reads = true;
+        self.line.pulse.begin_reading();
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.app.counters.open_requests.fetch_sub(1, Ordering::Relaxed);
-        self.0.pulse.end();
+        self.line.app.counters.open_requests.fetch_sub(1, Ordering::Relaxed);
+        if self.reads {
+            self.line.pulse.end_reading();
+        }
+        self.line.pulse.end();
     }
 }
 
@@ -113,7 +128,7 @@ impl Connection {
         let service = service_fn(move |request| {
             let open = Open::begin(&line);
             async move {
-                let line = &open.0;
+                let line = &open.line;
                 let (mut answer, unread) = line.app.serve(request, &line.peer).await;
                 if unread {
                     line.pulse.leave_unread();
@@ -191,7 +206,8 @@ impl Connection {
         let mut clock = pin!(sleep(tick));
         let mut stage = self.stage.clone();
         let mut draining = pin!(stage.wait_for(|stage| *stage >= Stage::Draining));
-        let mut finishing = false;
+        let (mut finishing, mut last_reads) = (false, None);
+        let mut limits = self.app.limits.clone();
         loop {
             tokio::select! {
                 biased;
@@ -201,12 +217,14 @@ impl Connection {
                     }
                     break;
                 }
-                _ = draining.as_mut(), if !finishing => {
+                _ = draining.as_mut(), if last_reads.is_none() => {
                     connection.as_mut().finish();
                     finishing = true;
+                    last_reads = Some(Instant::now() + LAST_READS);
+                    limits.write_timeout = limits.write_timeout.min(LAST_READS);
                 }
                 () = clock.as_mut() => {
-                    let overdue = pulse.overdue(&self.app.limits);
+                    let overdue = pulse.overdue(&limits);
                     overdue.iter().for_each(|overdue| self.count(*overdue));
                     match overdue {
                         // A client of HTTP/2 is told that it goes.
@@ -216,6 +234,8 @@ impl Connection {
                         }
                         Some(_) => break,
                         None if *self.stage.borrow() == Stage::Ended => break,
+                        None if last_reads.is_some_and(|end| Instant::now() >= end)
+                            && pulse.just_reads() => break,
                         None => {}
                     }
                     clock.as_mut().reset(Instant::now() + tick);

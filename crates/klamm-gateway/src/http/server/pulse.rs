@@ -39,6 +39,10 @@ pub(super) struct Pulse {
     mark: AtomicU64,
     /// Requests that are being answered; HTTP/2 has many at a time.
     open: AtomicU32,
+    /// Those of them that are told what is in a topic.
+    readers: AtomicU32,
+    /// There was one of these.
+    was_read: AtomicBool,
     /// Milliseconds since it was opened, plus one, when the client first took no more; 0 when it does.
     stalled: AtomicU64,
     /// Whether bytes between requests are the head of one: in HTTP/2 they need not be.
@@ -55,6 +59,8 @@ impl Pulse {
             opened: Instant::now(),
             mark: zero(),
             open: AtomicU32::new(0),
+            readers: AtomicU32::new(0),
+            was_read: AtomicBool::new(false),
             stalled: zero(),
             heads,
             unread: AtomicBool::new(false),
@@ -91,6 +97,23 @@ impl Pulse {
         if self.open.fetch_sub(1, Ordering::Relaxed) == 1 && self.phase() == Phase::Busy {
             self.set(Phase::Idle);
         }
+    }
+
+    /// An open request is told what is in a topic.
+    pub(super) fn begin_reading(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        self.was_read.store(true, Ordering::Relaxed);
+    }
+
+    /// One of these is answered.
+    pub(super) fn end_reading(&self) {
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether the client reads topics and waits for nothing else. Its last answer may not have left yet.
+    pub(super) fn just_reads(&self) -> bool {
+        let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        self.was_read.load(Ordering::Relaxed) && of(&self.open) == of(&self.readers)
     }
 
     /// What the client still sends is not wanted.
@@ -225,6 +248,21 @@ mod tests {
         pulse.read();
         later(&mut pulse);
         assert_eq!(pulse.overdue(&none()), Some(Overdue::Idle));
+    }
+
+    #[test]
+    fn who_reads_and_sends_does_not_just_read() {
+        let pulse = old(false);
+        pulse.begin();
+        assert!(!pulse.just_reads());
+        pulse.begin_reading();
+        assert!(pulse.just_reads());
+        pulse.begin();
+        assert!(!pulse.just_reads(), "something is sent as well");
+        pulse.end();
+        pulse.end_reading();
+        pulse.end();
+        assert!(pulse.just_reads(), "the answer may be on its way");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub const KAFKA_RETRIABLE: i32 = 50003;
 pub const UNPROCESSABLE: i32 = 422;
 
 /// What a record may say; a field that nobody knows is a slip that would lose what it was to say.
-const FIELDS: &str = "key, value, partition, timestamp or headers before this";
+const FIELDS: &str = "key, value, partition, timestamp and headers";
 
 /// How many headers a record may have.
 pub(super) const HEADERS_MAX: usize = 1000;
@@ -118,7 +118,7 @@ fn record(
                 record.headers.extend(headers);
             }
             _ => {
-                return Err(Fault::Value { expected: FIELDS, at: scanner.position() });
+                return Err(Fault::Field { known: FIELDS, at: scanner.position() });
             }
         }
         Ok(())
@@ -189,7 +189,7 @@ pub fn error(error_code: i32, message: &str) -> Vec<u8> {
 /// The status and the code with which a request is answered that was not understood.
 pub fn code(rejected: &Rejected) -> (u16, i32) {
     match rejected {
-        Rejected::Empty | Rejected::Value { expected: FIELDS, .. } => (422, UNPROCESSABLE),
+        Rejected::Empty => (422, UNPROCESSABLE),
         rejected => (rejected.status(), i32::from(rejected.status())),
     }
 }
@@ -257,7 +257,7 @@ mod tests {
             (
                 r#"{"records":[{"foo":1}]}"#,
                 422,
-                "expected key, value, partition, timestamp or headers before this at line 1, column 20",
+                "unknown field, of which the value is at line 1, column 20; there are key, value, partition, timestamp and headers",
             ),
             (
                 r#"{"records":[{"value":"@"}]}"#,

@@ -22,6 +22,8 @@ pub(super) enum Fault {
     Json(JsonError),
     /// Not what belongs there.
     Value { expected: &'static str, at: usize },
+    /// A field that nobody knows, before this.
+    Field { known: &'static str, at: usize },
     /// Wrong as a whole.
     Whole(Rejected),
 }
@@ -44,6 +46,9 @@ impl Fault {
             Fault::Json(error) => Rejected::json(error, text),
             Fault::Value { expected, at } => {
                 Rejected::Value { expected, position: Position::of(text, at) }
+            }
+            Fault::Field { known, at } => {
+                Rejected::Field { known, position: Position::of(text, at) }
             }
             Fault::Whole(rejected) => rejected,
         }

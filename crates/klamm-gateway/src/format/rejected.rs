@@ -53,6 +53,14 @@ pub enum Rejected {
         /// Where.
         position: Position,
     },
+    /// A field that nobody knows, where that is a slip which would lose what it was to say.
+    #[error("unknown field, of which the value is at {position}; there are {known}")]
+    Field {
+        /// Those that there are.
+        known: &'static str,
+        /// Where its value is.
+        position: Position,
+    },
     /// A text that is not UTF-8.
     #[error("not UTF-8 at {position}")]
     Utf8 {
@@ -116,7 +124,7 @@ impl Rejected {
         match self {
             Rejected::MediaType { .. } => 415,
             Rejected::TooMany { .. } => 413,
-            Rejected::Schema { .. } => 422,
+            Rejected::Schema { .. } | Rejected::Field { .. } => 422,
             _ => 400,
         }
     }
@@ -126,6 +134,7 @@ impl Rejected {
         match self {
             Rejected::Json { position, .. }
             | Rejected::Value { position, .. }
+            | Rejected::Field { position, .. }
             | Rejected::Utf8 { position } => Some(*position),
             _ => None,
         }
@@ -135,6 +144,7 @@ impl Rejected {
     pub(super) fn in_line(mut self, number: usize, start: usize) -> Self {
         if let Rejected::Json { position, .. }
         | Rejected::Value { position, .. }
+        | Rejected::Field { position, .. }
         | Rejected::Utf8 { position } = &mut self
         {
             position.line = number;

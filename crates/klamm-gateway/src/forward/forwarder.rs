@@ -2,6 +2,7 @@
 
 use super::config::{ForwardConfig, ForwardState, UnloggedRefused};
 use super::outcomes::Outcomes;
+use super::partitions::Partitions;
 use super::shared::Shared;
 use super::task::Task;
 use crate::accepted::Accepted;
@@ -40,6 +41,7 @@ impl UnloggedSender {
 pub struct Forwarder {
     wal: Wal,
     shared: Arc<Shared>,
+    partitions: Partitions,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     began: Instant,
@@ -51,8 +53,9 @@ impl Forwarder {
         let (shared, began) = (Arc::new(Shared::new(config.unlogged_bytes)), Instant::now());
         let (stop, stopped) = watch::channel(false);
         let task = Task::new(wal.clone(), reader, config, shared.clone(), began);
+        let partitions = Partitions::new(task.lent(), shared.clone());
         let task = tokio::spawn(task.run(stopped));
-        Self { wal, shared, stop, task, began }
+        Self { wal, shared, partitions, stop, task, began }
     }
 
     /// Where to learn what became of records.
@@ -63,6 +66,11 @@ impl Forwarder {
     /// How forwarding is.
     pub fn state(&self) -> ForwardState {
         self.shared.state.lock().clone()
+    }
+
+    /// Where to learn whether there is a partition.
+    pub fn partitions(&self) -> Partitions {
+        self.partitions.clone()
     }
 
     /// Where to send records that are in no log.

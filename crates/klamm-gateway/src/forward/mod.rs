@@ -8,6 +8,7 @@ mod connect;
 mod forwarder;
 mod judging;
 mod outcomes;
+mod partitions;
 mod reach;
 mod sending;
 mod shared;
@@ -23,6 +24,7 @@ mod window;
 pub use self::config::{DeadLetterConfig, ForwardConfig, ForwardState, UnloggedRefused};
 pub use self::forwarder::{Forwarder, UnloggedSender};
 pub use self::outcomes::{NoOutcome, Outcome, Outcomes, Ticket};
+pub use self::partitions::{NoPartition, Partitions};
 
 /// The header that names a record of the log for good: its instance and its sequence, `<instance>/<sequence>`. A record that
 /// is sent twice has the same.

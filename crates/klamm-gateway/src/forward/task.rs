@@ -159,6 +159,11 @@ impl Task {
         }
     }
 
+    /// What is connected, as long as it is.
+    pub(super) fn lent(&self) -> watch::Receiver<Option<Connected>> {
+        self.lent.subscribe()
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

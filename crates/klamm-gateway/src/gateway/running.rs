@@ -76,6 +76,7 @@ impl Gateway {
         (service.asking, service.limits) = (config.asking, config.limits);
         service.readers = readers;
         service.unlogged = Some(forwarder.unlogged());
+        service.partitions = Some(forwarder.partitions());
         let http = Server::start(listener, service)
             .map_err(|error| GatewayError::listen(config.listen, error))?;
         let address = http.address();

@@ -7,7 +7,7 @@ use super::server::Counters;
 use super::{Admission, Limits, batch, events, openapi, stream, topic};
 use crate::Peer;
 use crate::events::Readers;
-use crate::forward::{Outcomes, UnloggedSender};
+use crate::forward::{Outcomes, Partitions, UnloggedSender};
 use crate::guard::{Guard, Principal};
 use crate::route::{Matched, Missed, Routes, Target};
 use crate::tls::Acceptor;
@@ -36,6 +36,8 @@ pub struct Service {
     pub guard: Guard,
     /// Where records of routes with [`Ack::Memory`](crate::Ack::Memory) go; `None`: into the log, like all others.
     pub unlogged: Option<UnloggedSender>,
+    /// Which partitions there are; `None`: nobody asks, and records for one that is not there are dead letters in the end.
+    pub partitions: Option<Partitions>,
     /// Where requests go.
     pub routes: Routes,
     /// Which pages of other origins, and which senders of events, may ask before they send.
@@ -58,6 +60,7 @@ impl Service {
             outcomes,
             guard,
             unlogged: None,
+            partitions: None,
             routes,
             asking,
             readers: None,
@@ -73,6 +76,7 @@ pub(super) struct App {
     pub(super) wal: Wal,
     pub(super) outcomes: Outcomes,
     pub(super) unlogged: Option<UnloggedSender>,
+    pub(super) partitions: Option<Partitions>,
     pub(super) guard: Guard,
     pub(super) routes: Routes,
     pub(super) asking: Asking,
@@ -107,8 +111,8 @@ pub(super) struct Left {
 
 impl App {
     pub(super) fn new(service: Service) -> Self {
-        let Service { wal, outcomes, guard, unlogged, routes, asking, readers, tls, limits } =
-            service;
+        let Service { wal, outcomes, guard, unlogged, partitions, .. } = service;
+        let Service { routes, asking, readers, tls, limits, .. } = service;
         let routes = if readers.is_some() { routes.with_events() } else { routes };
         let admission = Admission::new(limits.budget_bytes);
         let counters = Counters::new(routes.rules().map(|rules| rules.name.clone()));
@@ -118,6 +122,7 @@ impl App {
             wal,
             outcomes,
             unlogged,
+            partitions,
             guard,
             routes,
             asking,

@@ -6,6 +6,7 @@ use super::refused::Refused;
 use crate::Accepted;
 use crate::forward::{Outcome, Ticket, UnloggedSender};
 use crate::wal::{AppendRefused, Receipt, Seen};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -37,6 +38,7 @@ impl App {
         wait: Option<Duration>,
     ) -> Result<Written, Refused> {
         self.check_sizes(&records)?;
+        self.check_partitions(&records).await?;
         let all = records.len();
         let known = if named_apart(&records) { self.leave_out_known(&mut records) } else { None };
         let replayed = all - records.len();
@@ -68,6 +70,38 @@ impl App {
         unlogged.send(records)?;
         self.counters.unlogged.fetch_add(count as u64, Ordering::Relaxed);
         Ok(answer::answer(202, answer::JSON, format!("{{\"count\":{count},\"durable\":false}}")))
+    }
+
+    /// Kafka has the partitions that records name, as far as it says so: else they would be dead letters in the end.
+    async fn check_partitions(&self, records: &[Accepted]) -> Result<(), Refused> {
+        let mut highest: Option<(&Arc<str>, i32)> = None;
+        for record in records {
+            let Some(partition) = record.partition else { continue };
+            highest = match highest {
+                Some((topic, most)) if *topic == record.topic => Some((topic, most.max(partition))),
+                Some((topic, most)) => {
+                    self.check_partition(topic, most).await?;
+                    Some((&record.topic, partition))
+                }
+                None => Some((&record.topic, partition)),
+            };
+        }
+        match highest {
+            Some((topic, partition)) => self.check_partition(topic, partition).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for one that a single record names.
+    pub(super) async fn check_partition(
+        &self,
+        topic: &Arc<str>,
+        partition: i32,
+    ) -> Result<(), Refused> {
+        match &self.partitions {
+            Some(partitions) => Ok(partitions.check(topic, partition).await?),
+            None => Ok(()),
+        }
     }
 
     fn check_sizes(&self, records: &[Accepted]) -> Result<(), Refused> {

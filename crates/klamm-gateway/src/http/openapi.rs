@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 pub(super) const PATH: &str = "/openapi.json";
 
 /// What a request to a topic can be answered with.
-const TOPIC: [(u16, &str); 14] = [
+const TOPIC: [(u16, &str); 15] = [
     (
         200,
         "Kafka has the records: the client asked to wait for it, or speaks Confluent's version 2",
@@ -22,6 +22,7 @@ const TOPIC: [(u16, &str); 14] = [
     (400, "The request cannot be read; the answer says where"),
     (401, "Who asks is not known, or the signature over the body is wrong"),
     (403, "Who asks may not write to this topic"),
+    (404, "The topic does not have the partition that a record names, as Kafka says"),
     (408, "The body came too slowly"),
     (409, "The request with this name is being taken"),
     (413, "The body, what it decompresses to, or a record is too large"),

@@ -47,7 +47,7 @@ impl From<&Rejected> for Problem {
         let title = match rejected {
             Rejected::MediaType { .. } => "Unsupported Media Type",
             Rejected::TooMany { .. } => "Content Too Large",
-            Rejected::Schema { .. } => "Unprocessable Content",
+            Rejected::Schema { .. } | Rejected::Field { .. } => "Unprocessable Content",
             _ => "Bad Request",
         };
         let mut problem = Self::new(rejected.status(), title, rejected.to_string());

@@ -4,7 +4,7 @@ use super::{Crowded, Problem, WrongPath};
 use crate::events::NotRead;
 use crate::format::confluent_v3::BatchRejected;
 use crate::format::{Rejected, confluent_v2};
-use crate::forward::UnloggedRefused;
+use crate::forward::{NoPartition, UnloggedRefused};
 use crate::guard::Denied;
 use crate::route::Missed;
 use crate::wal::{AppendRefused, Seen};
@@ -276,6 +276,14 @@ impl From<NotRead> for Refused {
         let problem = Box::new(Problem::from(&not));
         let retry_after = (problem.status == 503).then_some(READ_RETRY);
         Self { reason, problem, retry_after, header: None, code: None }
+    }
+}
+
+impl From<NoPartition> for Refused {
+    fn from(missing: NoPartition) -> Self {
+        let detail = format!("{missing}; nothing was taken");
+        let refused = Self::new(Reason::NoTopic, 404, "Not Found", detail);
+        Self { code: Some(confluent_v2::PARTITION_NOT_FOUND), ..refused }
     }
 }
 

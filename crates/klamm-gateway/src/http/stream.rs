@@ -13,8 +13,8 @@ use super::delivery;
 use super::intake::Intake;
 use super::refused::Refused;
 use crate::Accepted;
-use crate::format::Envelope;
 use crate::format::confluent_v3::{Framer, Produce, failure, produce as read, report};
+use crate::format::{Envelope, Rejected};
 use crate::guard::Principal;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
@@ -37,9 +37,9 @@ struct Group {
 }
 
 /// What is said of something that is no record.
-struct Wrong {
-    code: i32,
-    message: String,
+pub(super) struct Wrong {
+    pub(super) code: i32,
+    pub(super) message: String,
 }
 
 /// What reads a stream.
@@ -114,10 +114,7 @@ impl Reader {
                 self.object.extend_from_slice(&object);
                 object = self.object.split().freeze();
             }
-            group.push(read(&object, &self.envelope).map_err(|rejected| Wrong {
-                code: i32::from(rejected.status()),
-                message: rejected.to_string(),
-            }));
+            group.push(read(&object, &self.envelope).map_err(|rejected| Wrong::from(&rejected)));
             if group.len() == GROUP_RECORDS && !self.write(std::mem::take(&mut group)).await {
                 return None;
             }
@@ -141,7 +138,15 @@ impl Reader {
     }
 
     /// Writes the records of a group down; whether anybody waits for the reports on them.
-    async fn write(&self, read: Vec<Result<Produce, Wrong>>) -> bool {
+    async fn write(&self, mut read: Vec<Result<Produce, Wrong>>) -> bool {
+        for one in &mut read {
+            let Ok(Produce { record, .. }) = one else { continue };
+            let Some(partition) = record.partition else { continue };
+            if let Err(refused) = self.app.check_partition(&record.topic, partition).await {
+                self.app.counters.refused(refused.reason);
+                *one = Err(Wrong::from(&refused));
+            }
+        }
         let records = read.iter().flatten().map(|produce| produce.record.clone());
         let records: Vec<Accepted> = records.collect();
         let bytes = records.iter().map(Accepted::bytes).sum();
@@ -153,9 +158,16 @@ impl Reader {
     }
 }
 
+impl From<&Rejected> for Wrong {
+    fn from(rejected: &Rejected) -> Self {
+        Wrong { code: i32::from(rejected.status()), message: rejected.to_string() }
+    }
+}
+
 impl From<&Refused> for Wrong {
     fn from(refused: &Refused) -> Self {
-        Wrong { code: i32::from(refused.problem.status), message: refused.problem.detail.clone() }
+        let status = i32::from(refused.problem.status);
+        Wrong { code: refused.code.unwrap_or(status), message: refused.problem.detail.clone() }
     }
 }
 

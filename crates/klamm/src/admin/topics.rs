@@ -207,7 +207,7 @@ impl Admin {
         .await
     }
 
-    /// Describes topics.
+    /// Describes topics; those that are not there are not made, whatever `allow.auto.create.topics` says.
     ///
     /// # Errors
     /// [`AdminError`] when no broker could be asked; unknown topics are in the results.
@@ -220,7 +220,7 @@ impl Admin {
     ) -> Result<Vec<Named<TopicDescription>>, AdminError> {
         self.run(|client| async move {
             let names: BTreeSet<Arc<str>> = names.into_iter().map(Arc::from).collect();
-            let answer = client.fetch_metadata(Some(names)).await?;
+            let answer = client.fetch_metadata_of_existing(names).await?;
             let result = |t: &MetadataResponseTopic| {
                 let description = describe(t);
                 let name = description.summary.name.clone();

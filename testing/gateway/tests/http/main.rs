@@ -7,6 +7,7 @@ mod events;
 #[path = "../shared/impatient.rs"]
 mod impatient;
 mod memory;
+mod partitions;
 mod polls;
 mod slow_readers;
 mod stage;

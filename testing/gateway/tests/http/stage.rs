@@ -41,6 +41,7 @@ impl Stage {
         let mut service = Service::new(wal.clone(), forwarder.outcomes());
         let mut events = EventsConfig::default();
         service.unlogged = Some(forwarder.unlogged());
+        service.partitions = Some(forwarder.partitions());
         change(&mut service, &mut events);
         service.readers = Some(Readers::new(client, events));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

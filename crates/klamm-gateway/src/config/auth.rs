@@ -3,6 +3,7 @@
 use super::error::Wrong;
 use super::given::{Given, Value};
 use super::key::{self, Key, Takes};
+use super::quota::{self, HOUR, RATE_MAX, TIB, quota};
 use super::settings::GatewayConfig;
 use crate::guard::{AccountConfig, Allowance, Quota, Topics};
 use std::num::NonZeroU64;
@@ -12,10 +13,7 @@ use std::time::Duration;
 /// The list of accounts.
 pub(super) const ACCOUNT: &str = "account";
 
-const HOUR: Duration = Duration::from_secs(3600);
-const TIB: u64 = 1 << 40;
 const TOPICS: &str = "a list of topics; a star at the end of one means all that begin so";
-const RATE_MAX: u64 = 1_000_000_000;
 
 /// Keys of `[auth]`.
 pub(super) const AUTH: &[Key<GatewayConfig>] = &[
@@ -72,6 +70,34 @@ pub(super) const AUTH: &[Key<GatewayConfig>] = &[
             Ok(())
         }),
         doc: "Topics that they may read. Without it: the same.",
+    },
+    Key {
+        name: "quota",
+        default: "-",
+        takes: Takes::Nested(quota::QUOTA, |config, given| {
+            config.guard.quota = quota("quota", given)?;
+            Ok(())
+        }),
+        doc: "What each may send who has no quota of their own: every account, every other name, every route that is signed \
+              or open to everyone, and all together who do not say who they are.",
+    },
+    Key {
+        name: "others_quota",
+        default: "-",
+        takes: Takes::Nested(quota::QUOTA, |config, given| {
+            config.guard.others.quota = quota("others_quota", given)?;
+            Ok(())
+        }),
+        doc: "What each may send who has proven a name that no `[[account]]` has. Without it: `quota`.",
+    },
+    Key {
+        name: "anonymous_quota",
+        default: "-",
+        takes: Takes::Nested(quota::QUOTA, |config, given| {
+            config.guard.anonymous_quota = quota("anonymous_quota", given)?;
+            Ok(())
+        }),
+        doc: "What all those together may send who do not say who they are. Without it: `quota`.",
     },
 ];
 

@@ -12,6 +12,7 @@ mod forward;
 mod given;
 mod kafka;
 mod key;
+mod quota;
 mod reference;
 mod routes;
 mod secret;

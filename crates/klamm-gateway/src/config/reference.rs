@@ -3,7 +3,7 @@
 use super::auth::{self, ACCOUNT};
 use super::key::Key;
 use super::table::{KAFKA, SECTIONS, TLS};
-use super::{asking, routes, signature, tls};
+use super::{asking, quota, routes, signature, tls};
 use std::fmt::Write;
 
 const HEAD: &str = "# The gateway's configuration
@@ -45,6 +45,13 @@ What a route's `signature` has, as `{ scheme = "github", secret = { env = "GITHU
 says what the senders sign. Secrets are in no message and in no log.
 "#;
 
+const QUOTA: &str = r#"
+### `quota`
+
+What somebody may send in a second, as `{ requests = 100, bytes = "1 MiB" }`: of a route, and in `[auth]` as `quota`,
+`others_quota` and `anonymous_quota`. An `[[account]]` has the same keys among its own.
+"#;
+
 const HANDSHAKE: &str = r#"
 ### `handshake`
 
@@ -75,6 +82,8 @@ pub fn reference() -> String {
     rows(&mut page, asking::CORS);
     page.push_str(HANDSHAKE);
     rows(&mut page, asking::HANDSHAKE);
+    page.push_str(QUOTA);
+    rows(&mut page, quota::KEYS);
     let _ = write!(
         page,
         "\n## `[[{ACCOUNT}]]`\n\nWhat one principal may do, each under a heading of its own.\n"

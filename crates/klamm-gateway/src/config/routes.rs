@@ -4,11 +4,12 @@ use super::asking;
 use super::error::Wrong;
 use super::given::{Given, Value};
 use super::key::{self, Key, Takes};
+use super::quota;
 use super::settings::GatewayConfig;
 use super::signature;
 use crate::ack::Ack;
 use crate::cors::{Cors, Handshake};
-use crate::guard::{Access, RouteConfig};
+use crate::guard::{Access, Quota, RouteConfig};
 use crate::route::{HeaderRule, Pattern, Pointer, Route, Routes, Rules, Source};
 use crate::schema::Schema;
 use ::http::{HeaderName, Method};
@@ -24,6 +25,9 @@ const SOURCE: &str = "one of { header = name }, { query = name }, { path = name 
 { client = \"address\" }, { text = text }";
 const TIME: &str = "one of { header = name }, { query = name }, { json = pointer }";
 
+const NO_QUOTA: &str = "route: a quota is for a route that is signed or open to everyone; on others accounts have theirs: \
+give it to an [[account]], or to each of them by the quota in [auth]";
+
 /// No schema has more bytes.
 const SCHEMA_MAX: u64 = 4 << 20;
 
@@ -36,6 +40,7 @@ pub(super) struct Draft {
     methods: Vec<Method>,
     rules: Rules,
     access: Option<Access>,
+    quota: Option<Quota>,
     cors: Option<Cors>,
     handshake: Option<Handshake>,
 }
@@ -178,6 +183,16 @@ pub(super) const KEYS: &[Key<Draft>] = &[
         doc: "How bodies are signed. Who signs need not say otherwise who they are.",
     },
     Key {
+        name: "quota",
+        default: "-",
+        takes: Takes::Nested(quota::QUOTA, |draft, given| {
+            draft.quota = Some(quota::quota("quota", given)?);
+            Ok(())
+        }),
+        doc: "What all may send together on a route that is signed or open to everyone; elsewhere accounts have quotas. \
+              Without it: that of `[auth]`.",
+    },
+    Key {
         name: "cors",
         default: "-",
         takes: Takes::Nested(asking::TABLE, |draft, given| {
@@ -233,6 +248,7 @@ fn route(config: &mut GatewayConfig, given: &Given) -> Result<(), Wrong> {
         methods: Vec::new(),
         rules: Rules::new(""),
         access: None,
+        quota: None,
         cors: None,
         handshake: None,
     };
@@ -240,7 +256,12 @@ fn route(config: &mut GatewayConfig, given: &Given) -> Result<(), Wrong> {
     let pattern = draft.pattern.ok_or_else(|| wrong("a route has a path".to_owned()))?;
     let topic = draft.topic.ok_or_else(|| wrong("a route has a topic".to_owned()))?;
     let name = draft.name.unwrap_or_else(|| pattern.text().to_string());
-    let access = draft.access.map(|access| RouteConfig { route: name.clone(), access });
+    let mut access = draft.access;
+    if let Some(quota) = draft.quota {
+        let own = access.as_mut().and_then(Access::allowance_mut);
+        own.ok_or_else(|| wrong(NO_QUOTA.to_owned()))?.quota = quota;
+    }
+    let access = access.map(|access| RouteConfig { route: name.clone(), access });
     let name: Arc<str> = name.into();
     let asking = &mut config.asking;
     asking.cors.extend(draft.cors.map(|cors| (name.clone(), cors)));

@@ -256,6 +256,51 @@ fn who_may_send_what_is_read() {
 }
 
 #[test]
+fn quotas_have_names_for_everybody() {
+    let text = r#"
+        [auth]
+        quota = { requests = 10, burst = "2 s" }
+        others_quota = { records = 20 }
+        anonymous_quota = { bytes = "1 KiB" }
+        [[route]]
+        path = "/hooks"
+        topic = "hooks"
+        signature = { scheme = "github", secret = "whisper" }
+        quota = { requests = 30 }
+    "#;
+    let mut guard = GatewayConfig::from_toml(text).unwrap().guard;
+    let of = |quota: crate::guard::Quota| {
+        [quota.requests, quota.records, quota.bytes].map(|rate| rate.map_or(0, u64::from))
+    };
+    assert_eq!((of(guard.quota), guard.quota.burst), ([10, 0, 0], Duration::from_secs(2)));
+    assert_eq!(of(guard.others.quota), [0, 20, 0]);
+    assert_eq!(of(guard.anonymous_quota), [0, 0, 1024]);
+    // Topics of those who say nothing are not what a quota is about.
+    assert!(guard.anonymous.is_none());
+    let route = guard.routes[0].access.allowance_mut().unwrap();
+    assert_eq!(of(route.quota), [30, 0, 0]);
+}
+
+#[test]
+fn quotas_that_limit_nothing_or_nobody_are_wrong() {
+    let route = |more: &str| format!("[[route]]\npath = \"/a\"\ntopic = \"a\"\n{more}\n");
+    for (text, reason) in [
+        ("[auth]\nquota = {}".to_owned(), "quota: it limits nothing"),
+        (
+            "[auth]\nothers_quota = { burst = \"1 s\" }".to_owned(),
+            "others_quota: it limits nothing",
+        ),
+        ("[auth]\nanonymous_quota = 5".to_owned(), "anonymous_quota: expected a table"),
+        ("[auth]\nquota = { request = 5 }".to_owned(), "request"),
+        (route("quota = { requests = 5 }"), "a quota is for a route that is signed or open"),
+        (route("access = \"known\"\nquota = { requests = 5 }"), "a quota is for a route"),
+    ] {
+        let wrong = GatewayConfig::from_toml(&text).unwrap_err().to_string();
+        assert!(wrong.contains(reason), "{text}: {wrong}");
+    }
+}
+
+#[test]
 fn what_is_wrong_about_who_may_send_is_told_without_secrets() {
     for (text, reason) in [
         ("[auth]\ncredential = \"x\"", "unknown key \"credential\"; did you mean credentials?"),

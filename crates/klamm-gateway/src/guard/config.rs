@@ -2,6 +2,7 @@
 
 use super::jwt::{TokenConfig, WrongSource};
 use super::principal::Allowance;
+use super::quota::Quota;
 use super::signature::{SignatureConfig, WrongSecret};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -22,6 +23,10 @@ pub struct GuardConfig {
     pub accounts: Vec<AccountConfig>,
     /// What everybody else may do who has proven a name.
     pub others: Allowance,
+    /// What those may send together who show nothing, unless their allowance says it.
+    pub anonymous_quota: Quota,
+    /// What each may send whose own quota has no limit.
+    pub quota: Quota,
     /// Routes that differ; on all other paths clients say who they are.
     pub routes: Vec<RouteConfig>,
 }
@@ -68,6 +73,16 @@ pub enum Access {
         /// What they may do.
         allowance: Allowance,
     },
+}
+
+impl Access {
+    /// What all may do together who use the route, where it has that of its own.
+    pub fn allowance_mut(&mut self) -> Option<&mut Allowance> {
+        match self {
+            Access::Known => None,
+            Access::Everyone(allowance) | Access::Signed { allowance, .. } => Some(allowance),
+        }
+    }
 }
 
 /// Why a guard cannot start.

@@ -6,6 +6,7 @@ use super::credentials_file::CredentialsFile;
 use super::denied::Denied;
 use super::jwt::{Keys, NotProven};
 use super::principal::{Accounts, Allowance, Principal, ProvenBy};
+use super::quota::Quota;
 use super::shown::{Login, login};
 use super::signature::Verifier;
 use crate::Peer;
@@ -58,17 +59,19 @@ struct OwnRules {
 }
 
 impl OwnRules {
-    fn new(route: &RouteConfig) -> Result<Option<Self>, GuardError> {
+    /// Those of a route; `quota` is for one that has none of its own.
+    fn new(route: &RouteConfig, quota: Quota) -> Result<Option<Self>, GuardError> {
         let rules = match &route.access {
             Access::Known => return Ok(None),
             Access::Everyone(allowance) => {
-                Self { principal: nobody(allowance.clone()), signed: None }
+                Self { principal: nobody(allowance.clone().or_quota(quota)), signed: None }
             }
             Access::Signed { signature, allowance } => {
                 let name = format!("webhook:{}", route.route);
                 let wrong = |wrong| GuardError::Secret { route: route.route.clone(), wrong };
                 let verifier = Verifier::new(signature).map_err(wrong)?;
-                let principal = Principal::alone(&name, allowance.clone(), ProvenBy::Signature);
+                let allowance = allowance.clone().or_quota(quota);
+                let principal = Principal::alone(&name, allowance, ProvenBy::Signature);
                 Self { principal, signed: Some(verifier) }
             }
         };
@@ -103,7 +106,7 @@ impl Inner {
         let random = file.is_some().then(random).transpose().map_err(GuardError::Random)?;
         let mut routes = BTreeMap::new();
         for route in &config.routes {
-            if let Some(rules) = OwnRules::new(route)? {
+            if let Some(rules) = OwnRules::new(route, config.quota)? {
                 routes.insert(route.route.clone(), rules);
             }
         }
@@ -121,9 +124,12 @@ impl Inner {
         let asks = config.asks();
         let certified = |a: &AccountConfig| Some((a.certificate.clone()?, a.name.clone()));
         let certified = config.accounts.iter().filter_map(certified).collect();
-        let known = config.accounts.into_iter().map(|a| (a.name.into(), a.allowance));
-        let accounts = Accounts::new(known, config.others);
+        let limited = |allowance: Allowance| allowance.or_quota(config.quota);
+        let known = config.accounts.into_iter().map(|a| (a.name.into(), limited(a.allowance)));
+        let accounts = Accounts::new(known, limited(config.others));
         let anonymous = config.anonymous.or_else(|| (!asks).then(Default::default));
+        let anonymous =
+            anonymous.map(|anonymous| limited(anonymous.or_quota(config.anonymous_quota)));
         let credentials = file.map(|(file, random)| Credentials::new(file, &accounts, 0, random));
         let challenge = match (&credentials, &keys) {
             (Some(_), _) => CHALLENGE,

@@ -29,6 +29,16 @@ impl Default for Allowance {
     }
 }
 
+impl Allowance {
+    /// The same with this quota, unless it has one.
+    pub(super) fn or_quota(mut self, quota: Quota) -> Self {
+        if self.quota.is_unlimited() {
+            self.quota = quota;
+        }
+        self
+    }
+}
+
 /// How it is known who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProvenBy {

@@ -1,6 +1,7 @@
 //! Guards as a server asks them.
 
 mod credentials;
+mod quotas;
 mod tokens;
 mod webhooks;
 

@@ -9,6 +9,7 @@ mod impatient;
 mod memory;
 mod partitions;
 mod polls;
+mod secure_kafka;
 mod slow_readers;
 mod stage;
 mod streams;

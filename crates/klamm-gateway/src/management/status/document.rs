@@ -39,6 +39,7 @@ pub(in crate::management) fn document(summary: &Summary<'_>) -> String {
         panels::kafka(summary),
         panels::syncs(summary),
         panels::latencies(summary),
+        panels::readers(summary),
         panels::answers(summary),
         panels::refusals(summary),
         panels::errors(summary),

@@ -20,6 +20,7 @@ pub(super) struct Sample {
     pub(super) refused: u64,
     pub(super) records: u64,
     pub(super) delivered: u64,
+    pub(super) read: u64,
     pub(super) wal_bytes: u64,
     sync_us: Histogram,
     latency_us: Histogram,
@@ -44,6 +45,7 @@ impl History {
             refused: http.refusals.iter().map(|(_, count)| count).sum(),
             records: http.records,
             delivered: observed.forward.delivered,
+            read: http.readers.records,
             wal_bytes: observed.wal.bytes,
             sync_us: observed.wal.sync_us.clone(),
             latency_us: http.latency_us.iter().fold(Histogram::default(), |sum, (_, latency)| {

@@ -21,6 +21,7 @@ pub(in crate::management) fn json(summary: &Summary<'_>) -> String {
         "per_second": {
             "accepted_records": rates.records,
             "delivered_records": rates.delivered,
+            "read_records": rates.read,
             "requests": rates.requests,
             "refused": rates.refused,
         },
@@ -29,6 +30,7 @@ pub(in crate::management) fn json(summary: &Summary<'_>) -> String {
         "request_us": spread(&summary.latencies),
         "http": http(summary),
         "kafka": kafka(summary),
+        "readers": readers(summary),
     })
     .to_string()
 }
@@ -86,6 +88,16 @@ fn kafka(summary: &Summary<'_>) -> Value {
         "stuck_partitions": forward.stuck,
         "dead_letters": forward.dead_letters,
         "errors": errors.collect::<Vec<_>>(),
+    })
+}
+
+fn readers(summary: &Summary<'_>) -> Value {
+    let readers = &summary.observed.http.readers;
+    json!({
+        "now": readers.readers,
+        "at_most": readers.readers_max,
+        "records": readers.records,
+        "bytes": readers.bytes,
     })
 }
 

@@ -185,6 +185,29 @@ fn spread(id: &str, title: &str, what: &str, spread: &Spread, class: &str) -> St
     )
 }
 
+/// Those who read topics.
+pub(super) fn readers(summary: &Summary<'_>) -> String {
+    let readers = &summary.observed.http.readers;
+    let now = match readers.readers_max {
+        0 => "nobody may".to_owned(),
+        most => {
+            format!("{} <small>of {}</small>", count(readers.readers as u64), count(most as u64))
+        }
+    };
+    let facts = [
+        ("Reading now", now),
+        ("Take", format!("{}<small>/s</small>", rate(summary.rates.read))),
+        ("Read since the start", format!("{} <small>records</small>", count(readers.records))),
+        ("In bytes", bytes(readers.bytes)),
+    ];
+    let values = summary.history.rates(|s| s.read);
+    let drawing = lines("Records read a second", &[Line { class: "ask", values: &values }], 0.0);
+    format!(
+        "<section id=\"readers\" data-live class=\"wide\"><h2>Readers of topics</h2>{}{drawing}</section>",
+        list(&facts)
+    )
+}
+
 /// Answers by route and status.
 pub(super) fn answers(summary: &Summary<'_>) -> String {
     let mut rows = String::new();

@@ -36,6 +36,7 @@ pub(in crate::management) struct Summary<'a> {
 pub(super) struct Rates {
     pub(super) records: f64,
     pub(super) delivered: f64,
+    pub(super) read: f64,
     pub(super) requests: f64,
     pub(super) refused: f64,
 }
@@ -70,6 +71,7 @@ impl<'a> Summary<'a> {
         let rates = Rates {
             records: history.rate(RATE_WINDOW, |s| s.records),
             delivered: history.rate(RATE_WINDOW, |s| s.delivered),
+            read: history.rate(RATE_WINDOW, |s| s.read),
             requests: history.rate(RATE_WINDOW, |s| s.requests),
             refused: history.rate(RATE_WINDOW, |s| s.refused),
         };

@@ -1,6 +1,7 @@
 //! A gateway with something in every field.
 
 use super::super::{Observed, Phase};
+use crate::events::ReadersState;
 use crate::forward::ForwardState;
 use crate::http::{Answers, HttpState};
 use crate::wal::{Histogram, WalState};
@@ -64,9 +65,17 @@ fn http() -> HttpState {
             .map(|(route, status, count)| Answers { route: route.into(), status, count })
             .to_vec(),
         latency_us: vec![("topics".into(), histogram(9)), (hooks.into(), histogram(11))],
+        readers: readers(),
         refusals: vec![("log_full", 7), ("invalid", 12), ("unauthenticated", 3)],
         ..HttpState::default()
     }
+}
+
+fn readers() -> ReadersState {
+    let mut readers = ReadersState::default();
+    (readers.readers, readers.readers_max) = (3, 256);
+    (readers.records, readers.bytes) = (1_234_567, 5 << 20);
+    readers
 }
 
 fn forward() -> ForwardState {

@@ -1,6 +1,7 @@
-//! `cargo xtask chaos slow-sockets`: thousands of clients that send a byte now and then, beside some that behave.
+//! `cargo xtask chaos slow-sockets`: thousands of clients that send a byte now and then, and many more that send nothing,
+//! beside some that behave.
 //!
-//! Each of them has to be closed in time, and those who behave must not notice.
+//! Each slow one has to be closed in time, the others be kept, and those who behave must not notice.
 
 use std::fmt::{self, Display, Formatter};
 use std::io::{ErrorKind, Read, Write};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::bench::usage;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop;
@@ -20,15 +22,26 @@ use crate::place::Place;
 use crate::test::Counts;
 
 const HELP: &str = "\
-cargo xtask chaos slow-sockets [--headers 2000] [--bodies 200] [--within 20] [--rate 1000] [--klamm PROGRAM] [--short]
-     klamm gateway, clients that never come to the end of their headers or bodies, and a load beside them, which has been
-     measured alone before. All of them have to be closed within so many seconds, and the 99th percentile of the load
-     may double. --short is the form of the test run: fewer, with shorter clocks, and nobody asks how fast
+cargo xtask chaos slow-sockets [--idle 10000] [--headers 2000] [--bodies 200] [--within 20] [--rate 1000]
+     [--klamm PROGRAM] [--short]
+     klamm gateway, clients that were answered once and then say nothing, clients that never come to the end of their headers
+     or bodies, and a load beside them, which has been measured alone before: as much as there can be, then at a rate. Slow
+     ones have to be closed within so many seconds, idle ones are kept; nine tenths of the throughput are left, and the 99th
+     percentile at the rate may double. --short is the form of the test run: fewer, with shorter clocks, and nobody asks
+     how fast
 ";
 /// Between two bytes of a slow client.
 const BYTE_EVERY: Duration = Duration::from_secs(1);
+/// As much load as there can be is given for so long: shorter than slow headers are borne with.
+const FLAT_OUT: Duration = Duration::from_secs(8);
+/// What an idle connection may take of the gateway's memory.
+const IDLE_KIB: f64 = 32.0;
+/// What is left of the throughput.
+const LEFT: f64 = 0.9;
 /// Clients that are opened before the server gets a moment to take them.
 const AT_ONCE: usize = 100;
+/// What a client waits for its answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 /// That moment.
 const MOMENT: Duration = Duration::from_millis(5);
 /// Differences below this are the machine's.
@@ -39,6 +52,7 @@ const SHORT_CLOCKS: &str = "[http]\nheader_timeout = \"2 s\"\nbody_timeout = \"2
 
 /// How many, and how long.
 struct Plan {
+    idle: usize,
     headers: usize,
     bodies: usize,
     within: Duration,
@@ -49,8 +63,11 @@ struct Plan {
 
 /// Runs `cargo xtask chaos slow-sockets` with `args`.
 pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let flags =
-        Flags::parse(args, &["headers", "bodies", "within", "rate", "klamm"], &["short", "help"])?;
+    let flags = Flags::parse(
+        args,
+        &["idle", "headers", "bodies", "within", "rate", "klamm"],
+        &["short", "help"],
+    )?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
@@ -63,6 +80,7 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
         };
     }
     let plan = Plan {
+        idle: flags.number("idle", 10_000)?,
         headers: flags.number("headers", 2_000)?,
         bodies: flags.number("bodies", 200)?,
         within: Duration::from_secs(flags.number("within", 20)?),
@@ -82,10 +100,10 @@ pub(crate) fn short(place: &Place) -> Result<Counts> {
 
 fn short_of(place: &Place, klamm: &Path) -> Result<Counts> {
     let (within, config) = (Duration::from_secs(6), SHORT_CLOCKS);
-    let plan = Plan { headers: 200, bodies: 20, within, rate: 200, config };
+    let plan = Plan { idle: 500, headers: 200, bodies: 20, within, rate: 200, config };
     let verdict = against_gateway(place, &plan, klamm)?;
     println!("{verdict}");
-    Ok(Counts::of(verdict.are_closed()))
+    Ok(Counts::of(verdict.are_closed() && verdict.are_kept()))
 }
 
 fn against_gateway(place: &Place, plan: &Plan, klamm: &Path) -> Result<Verdict> {
@@ -97,48 +115,88 @@ fn against_gateway(place: &Place, plan: &Plan, klamm: &Path) -> Result<Verdict> 
     command.arg(&data).arg("--config").arg(&config);
     let gateway = Listening::start(command.env_remove("KLAMM_BOOTSTRAP_SERVERS"))?;
     let address = gateway.authority().to_owned();
-    let verdict = hurt(plan, klamm, &address);
+    let target = Target { klamm, address: &address, pid: gateway.pid() };
+    let verdict = hurt(plan, &target);
     drop(gateway);
     std::fs::remove_dir_all(&data).doing(data.display())?;
     verdict
 }
 
-/// Measures the load alone, then beside the slow clients.
-fn hurt(plan: &Plan, klamm: &Path, address: &str) -> Result<Verdict> {
-    let load = |seconds: Duration| p99_of(klamm, address, plan.rate, seconds);
-    let calm_ms = load(plan.within)?;
-    let (within, headers, bodies) = (plan.within, plan.headers, plan.bodies);
-    thread::scope(|scope| {
-        let loaded = scope.spawn(|| load(within));
-        let mut slow = open(address, headers, "x-slow: ")?;
-        slow.extend(open(address, bodies, "content-length: 1000000\r\n\r\n")?);
-        let closed = trickle(&mut slow, within)?;
-        let beside = loaded.join().map_err(|_| Failure::new("the load has ended"))??;
-        Ok(Verdict { slow: headers + bodies, closed, calm_ms, beside_ms: beside, within })
+/// The gateway, and what loads it.
+struct Target<'a> {
+    klamm: &'a Path,
+    address: &'a str,
+    pid: u32,
+}
+
+/// What the well-behaved got.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    per_second: f64,
+    p99_ms: f64,
+}
+
+/// Measures the load alone, then beside the slow clients and the idle ones.
+fn hurt(plan: &Plan, target: &Target<'_>) -> Result<Verdict> {
+    let (most, at_rate) = ((None, FLAT_OUT), (Some(plan.rate), plan.within));
+    let calm = [target.load(most)?, target.load(at_rate)?];
+    let before = usage::memory(target.pid)?.resident;
+    let mut idle = idle(target.address, plan.idle)?;
+    let taken = usage::memory(target.pid)?.resident.saturating_sub(before);
+    let mut closed = Vec::new();
+    let mut beside = |load: (Option<u32>, Duration)| {
+        thread::scope(|scope| {
+            let loaded = scope.spawn(|| target.load(load));
+            let mut slow = open(target.address, plan.headers, "x-slow: ")?;
+            slow.extend(open(target.address, plan.bodies, "content-length: 1000000\r\n\r\n")?);
+            closed.extend(trickle(&mut slow, plan.within)?);
+            loaded.join().map_err(|_| Failure::new("the load has ended"))?
+        })
+    };
+    let beside = [beside(most)?, beside(at_rate)?];
+    idle.iter_mut().for_each(Slow::look);
+    Ok(Verdict {
+        slow: 2 * (plan.headers + plan.bodies),
+        closed,
+        idle: plan.idle,
+        kept: idle.iter().filter(|one| one.closed.is_none()).count(),
+        idle_kib: taken as f64 / plan.idle.max(1) as f64,
+        peak_mib: usage::memory(target.pid)?.peak as f64 / 1024.0,
+        calm,
+        beside,
+        within: plan.within,
     })
 }
 
-/// The 99th percentile of a load of the well-behaved, in milliseconds; none of them may be refused.
-fn p99_of(klamm: &Path, address: &str, rate: u32, seconds: Duration) -> Result<f64> {
-    let url = format!("http://{address}/topics/healthy");
-    let (rate, seconds) = (rate.to_string(), seconds.as_secs().to_string());
-    let mut perf = Command::new(klamm);
-    perf.args(["perf", "http", &url, "-O", "json", "-c", "32", "--throughput", &rate]);
-    perf.args(["--seconds", &seconds]).stdin(Stdio::null()).stderr(Stdio::null());
-    // That a rate is not held shows in the latency.
-    let printed = perf.output().doing("the load")?.stdout;
-    p99_in(&serde_json::from_slice(&printed).doing("the load")?)
+impl Target<'_> {
+    /// A load of the well-behaved, at a rate or as much as there can be; none of them may be refused.
+    fn load(&self, (rate, time): (Option<u32>, Duration)) -> Result<Served> {
+        let url = format!("http://{}/topics/healthy", self.address);
+        let mut perf = Command::new(self.klamm);
+        perf.args(["perf", "http", &url, "-O", "json", "-c", "32"]);
+        perf.args(["--seconds", &time.as_secs().to_string()]);
+        if let Some(rate) = rate {
+            perf.args(["--throughput", &rate.to_string()]);
+        }
+        // That a rate is not held shows in the latency.
+        let printed = perf.stdin(Stdio::null()).stderr(Stdio::null()).output().doing("the load")?;
+        served(&serde_json::from_slice(&printed.stdout).doing("the load")?)
+    }
 }
 
 /// What the load says, unless somebody was refused.
-fn p99_in(said: &Value) -> Result<f64> {
+fn served(said: &Value) -> Result<Served> {
     if said["unanswered"] != 0 || said["answered_otherwise"] != 0 {
         return Err(Failure::new("some of the well-behaved were not accepted"));
     }
-    said["latency_ms"]["p99"].as_f64().ok_or_else(|| Failure::new("the load tells no latency"))
+    let figures = (said["requests_per_second"].as_f64(), said["latency_ms"]["p99"].as_f64());
+    let (Some(per_second), Some(p99_ms)) = figures else {
+        return Err(Failure::new("the load tells no throughput or no latency"));
+    };
+    Ok(Served { per_second, p99_ms })
 }
 
-/// A client that never comes to an end.
+/// A client that never comes to an end, or has come to one and stays.
 struct Slow {
     stream: TcpStream,
     /// Set once the server has closed it.
@@ -148,7 +206,10 @@ struct Slow {
 
 /// Opens so many that begin a request like this.
 fn open(address: &str, count: usize, rest: &str) -> Result<Vec<Slow>> {
-    let begun = format!("POST /topics/slow HTTP/1.1\r\nhost: {address}\r\n{rest}");
+    open_with(address, count, &format!("POST /topics/slow HTTP/1.1\r\nhost: {address}\r\n{rest}"))
+}
+
+fn open_with(address: &str, count: usize, begun: &str) -> Result<Vec<Slow>> {
     let one = |number: usize| {
         if number % AT_ONCE == AT_ONCE - 1 {
             thread::sleep(MOMENT);
@@ -163,21 +224,51 @@ fn open(address: &str, count: usize, rest: &str) -> Result<Vec<Slow>> {
     (0..count).map(one).collect()
 }
 
+/// Opens so many, each of which is answered once.
+fn idle(address: &str, count: usize) -> Result<Vec<Slow>> {
+    let request = "POST /topics/idle HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n1";
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        let some = AT_ONCE.min(count - all.len());
+        let mut opened = open_with(address, some, request)?;
+        for one in &mut opened {
+            one.stream.set_nonblocking(false).doing("an idle client")?;
+            one.stream.set_read_timeout(Some(ANSWERED_WITHIN)).doing("an idle client")?;
+            let mut answer = [0; 1024];
+            let read = one.stream.read(&mut answer).doing("an idle client is not answered")?;
+            if !answer[..read].starts_with(b"HTTP/1.1 202") {
+                return Err(Failure::new("an idle client was not accepted"));
+            }
+            one.stream.set_nonblocking(true).doing("an idle client")?;
+        }
+        all.extend(opened);
+    }
+    Ok(all)
+}
+
 impl Slow {
     /// Sends one more byte, and looks whether anybody is there.
     fn step(&mut self) {
+        self.look();
+        if self.closed.is_some() {
+            return;
+        }
+        match self.stream.write(b"x") {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => self.ended(),
+            _ => {}
+        }
+    }
+
+    /// Looks whether anybody is there.
+    fn look(&mut self) {
         let mut answer = [0; 1024];
         loop {
             match self.stream.read(&mut answer) {
                 Ok(0) => return self.ended(),
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => return self.ended(),
             }
-        }
-        match self.stream.write(b"x") {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => self.ended(),
-            _ => {}
         }
     }
 
@@ -201,8 +292,16 @@ struct Verdict {
     slow: usize,
     /// After how long each was closed that was.
     closed: Vec<Duration>,
-    calm_ms: f64,
-    beside_ms: f64,
+    idle: usize,
+    /// Idle ones that are still open.
+    kept: usize,
+    /// What each of them takes of the gateway's memory.
+    idle_kib: f64,
+    /// The most memory that the gateway had.
+    peak_mib: f64,
+    /// Flat out, and at the rate.
+    calm: [Served; 2],
+    beside: [Served; 2],
     within: Duration,
 }
 
@@ -211,8 +310,18 @@ impl Verdict {
         self.closed.len() == self.slow
     }
 
+    fn are_kept(&self) -> bool {
+        self.kept == self.idle
+    }
+
+    fn left(&self) -> f64 {
+        self.beside[0].per_second / self.calm[0].per_second.max(1.0)
+    }
+
     fn holds(&self) -> bool {
-        self.are_closed() && self.beside_ms <= (2.0 * self.calm_ms).max(FLOOR_MS)
+        let [calm, beside] = [self.calm, self.beside].map(|[_, at_rate]| at_rate.p99_ms);
+        let undisturbed = self.left() >= LEFT && beside <= (2.0 * calm).max(FLOOR_MS);
+        self.are_closed() && self.are_kept() && self.idle_kib <= IDLE_KIB && undisturbed
     }
 }
 
@@ -227,40 +336,104 @@ impl Display for Verdict {
             last.as_secs_f64(),
             self.within.as_secs()
         )?;
-        let (calm, beside) = (self.calm_ms, self.beside_ms);
+        let (kept, idle, kib, mib) = (self.kept, self.idle, self.idle_kib, self.peak_mib);
+        writeln!(
+            f,
+            "{kept} of {idle} idle clients kept at {kib:.1} KiB each; {mib:.0} MiB at most in all"
+        )?;
+        let ([calm, calm_rate], [beside, beside_rate]) = (self.calm, self.beside);
+        let (before, after, left) = (calm.per_second, beside.per_second, self.left());
+        writeln!(
+            f,
+            "requests of the others: {before:.0} /s alone, {after:.0} /s beside them: {left:.2}"
+        )?;
+        let (calm, beside) = (calm_rate.p99_ms, beside_rate.p99_ms);
         write!(f, "p99 of the others: {calm:.2} ms alone, {beside:.2} ms beside them")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Instant, Slow, Verdict, open, p99_in};
+    use super::{Duration, Instant, Served, Slow, Verdict, idle, open, served};
     use serde_json::json;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
 
-    fn verdict(closed: usize, beside_ms: f64) -> Verdict {
-        let closed = vec![Duration::from_secs(9); closed];
-        Verdict { slow: 5, closed, calm_ms: 3.0, beside_ms, within: Duration::from_secs(20) }
+    fn good() -> Verdict {
+        let served = |per_second, p99_ms| Served { per_second, p99_ms };
+        Verdict {
+            slow: 5,
+            closed: vec![Duration::from_secs(9); 5],
+            idle: 7,
+            kept: 7,
+            idle_kib: 12.0,
+            peak_mib: 100.0,
+            calm: [served(1000.0, 9.0), served(100.0, 3.0)],
+            beside: [served(900.0, 99.0), served(100.0, 6.0)],
+            within: Duration::from_secs(20),
+        }
     }
 
     #[test]
     fn nobody_who_behaves_may_be_refused() {
-        let said = |refused: u64| json!({"unanswered": 0, "answered_otherwise": refused, "latency_ms": {"p99": 1.5}});
-        assert_eq!(p99_in(&said(0)).unwrap(), 1.5);
-        assert!(p99_in(&said(1)).is_err() && p99_in(&json!({})).is_err());
+        let said = |refused: u64| {
+            json!({
+                "unanswered": 0,
+                "answered_otherwise": refused,
+                "requests_per_second": 7.5,
+                "latency_ms": {"p99": 1.5},
+            })
+        };
+        let well = served(&said(0)).unwrap();
+        assert_eq!((well.per_second, well.p99_ms), (7.5, 1.5));
+        assert!(served(&said(1)).is_err() && served(&json!({})).is_err());
     }
 
     #[test]
-    fn all_must_be_closed_and_nobody_else_disturbed() {
-        assert!(verdict(5, 6.0).holds());
-        assert!(!verdict(4, 6.0).holds());
-        assert!(!verdict(5, 6.1).holds());
-        assert!(
-            verdict(4, 6.0)
-                .to_string()
-                .contains("4 of 5 slow clients closed, the last after 9.0 s")
-        );
+    fn all_must_be_closed_or_kept_and_nobody_else_disturbed() {
+        assert!(good().holds());
+        let changes: [fn(&mut Verdict); 5] = [
+            |verdict| verdict.closed.truncate(4),
+            |verdict| verdict.kept = 6,
+            |verdict| verdict.idle_kib = 33.0,
+            |verdict| verdict.beside[0].per_second = 899.0,
+            |verdict| verdict.beside[1].p99_ms = 6.1,
+        ];
+        for change in changes {
+            let mut verdict = good();
+            change(&mut verdict);
+            assert!(!verdict.holds(), "{verdict}");
+        }
+        let said = good().to_string();
+        for line in [
+            "5 of 5 slow clients closed, the last after 9.0 s",
+            "7 of 7 idle clients kept at 12.0 KiB each; 100 MiB at most",
+            "1000 /s alone, 900 /s beside them: 0.90",
+            "3.00 ms alone, 6.00 ms beside them",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn idle_clients_are_answered_once_and_looked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serving = std::thread::spawn(move || {
+            let mut served: Vec<TcpStream> = (0..2).map(|_| listener.accept().unwrap().0).collect();
+            served.iter_mut().for_each(|one| one.write_all(b"HTTP/1.1 202 Accepted\r\n").unwrap());
+            served
+        });
+        let mut clients = idle(&address, 2).unwrap();
+        let mut served = serving.join().unwrap();
+        clients.iter_mut().for_each(Slow::look);
+        assert!(clients.iter().all(|one| one.closed.is_none()));
+        drop(served.pop());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while clients.iter().all(|one| one.closed.is_none()) && Instant::now() < deadline {
+            clients.iter_mut().for_each(Slow::look);
+        }
+        assert_eq!(clients.iter().filter(|one| one.closed.is_some()).count(), 1);
     }
 
     #[test]

@@ -77,6 +77,15 @@ impl Kafka {
         }
     }
 
+    /// How long [`Kafka::stop`] may take.
+    pub(super) fn grace(&self) -> Duration {
+        match self {
+            Self::Real(_) => GRACE,
+            // It has nothing to tell anybody before it goes.
+            Self::Klamm(_) => Duration::ZERO,
+        }
+    }
+
     /// Takes it away.
     pub(super) fn stop(&mut self) -> Result<()> {
         match self {

@@ -4,6 +4,9 @@ use super::observed::{Observed, Phase};
 
 /// Tenths of the log's room that are used when it refuses records.
 const FULL_TENTHS: u64 = 9;
+/// The share of its room that is left when the log counts as full: what does not fit is refused whole, so that the limit itself
+/// is next to never reached.
+const LEFT_WHEN_FULL: u64 = 100;
 
 /// Partitions that are named when they take nothing.
 const MAX_NAMED: usize = 3;
@@ -52,7 +55,8 @@ fn failures(observed: &Observed) -> Vec<String> {
     if let Some(why) = &wal.failed {
         failures.push(format!("the log takes nothing until the gateway is started again: {why}"));
     }
-    if observed.phase != Phase::Starting && wal.bytes >= full_bytes(wal.max_bytes) {
+    let full = full_bytes(wal.max_bytes).saturating_sub(wal.max_bytes / LEFT_WHEN_FULL);
+    if observed.phase != Phase::Starting && wal.bytes >= full {
         failures.push(format!("the log is full: {} of {} bytes", wal.bytes, wal.max_bytes));
     }
     failures
@@ -146,7 +150,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     fn serving() -> Observed {
-        let wal = WalState { max_bytes: 1000, bytes: 899, ..WalState::default() };
+        let wal = WalState { max_bytes: 1000, bytes: 889, ..WalState::default() };
         let mut observed = Observed { phase: Phase::Serving, wal, ..Observed::default() };
         observed.forward.connected = true;
         observed
@@ -166,6 +170,12 @@ mod tests {
         assert!(!of(|o| o.wal.failed = Some("no space".to_owned())).0);
         assert!(!of(|o| o.phase = Phase::Draining).0);
         assert!(!of(|o| o.phase = Phase::Starting).0);
+    }
+
+    #[test]
+    fn a_log_that_refuses_is_never_quite_at_its_limit() {
+        // The next record would go over it, and so do all others of its size.
+        assert!(!of(|o| o.wal.bytes = 893).0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A program that serves: found by its first lines, `listening on HOST:PORT`, and stopped with its value.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use crate::process;
 const FIRST_LINE: u64 = 4096;
 /// What it gets to close its files before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// What one that does not say where it listens gets until it does.
+const START: Duration = Duration::from_secs(10);
 /// Between two looks at whether it has ended.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -53,6 +56,26 @@ impl Listening {
         }
         // What it says later goes nowhere, but a closed pipe would hurt it.
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        Ok(server)
+    }
+
+    /// The same for a program that says nothing: it is there once it accepts connections at `address`.
+    ///
+    /// # Errors
+    /// It cannot be run, ends, or accepts none in time.
+    pub(crate) fn start_at(command: &mut Command, address: &str) -> Result<Self> {
+        let shown = process::shown(command);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().doing(format_args!("cannot run {shown}"))?;
+        let mut server = Self { child, addresses: vec![address.to_owned()] };
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(address).is_err() {
+            server.check()?;
+            if Instant::now() > deadline {
+                return Err(Failure::new(format!("{shown} does not listen at {address}")));
+            }
+            std::thread::sleep(PAUSE);
+        }
         Ok(server)
     }
 
@@ -159,6 +182,17 @@ mod tests {
         assert_eq!((server.address(), server.address_of(1)), ("x:7", "x:8"));
         assert!(shell("echo no").unwrap_err().to_string().contains("does not listen"));
         assert!(shell("exit 0").is_err());
+    }
+
+    #[test]
+    fn one_that_says_nothing_is_there_once_it_accepts() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let start =
+            |script: &str| Listening::start_at(Command::new("sh").args(["-c", script]), &address);
+        assert_eq!(start("exec sleep 60").unwrap().address(), address);
+        drop(socket);
+        assert!(start("exit 3").unwrap_err().to_string().contains('3'));
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn one(place: &Place, plan: &Plan, mode: &str, klamm: &Path, program: &Path) -> 
 }
 
 /// A port that was free a moment ago; a broker keeps it over all its restarts.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let socket = TcpListener::bind("127.0.0.1:0").doing("no free port")?;
     Ok(socket.local_addr().doing("no free port")?.port())
 }

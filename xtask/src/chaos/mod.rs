@@ -24,7 +24,7 @@ mod stage;
 mod transactions;
 mod verdict;
 
-pub(crate) use self::broker::short as short_of_broker;
+pub(crate) use self::broker::{free_port, short as short_of_broker};
 pub(crate) use self::gateway::short as short_of_gateway;
 pub(crate) use self::groups::short as short_of_groups;
 pub(crate) use self::outage::short as short_of_outage;

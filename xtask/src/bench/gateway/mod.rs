@@ -5,8 +5,10 @@
 //! `lone` counts syncs, and `overload` asks for more than there is room for.
 
 mod cases;
+mod guard;
 mod load;
 mod lone;
+mod nginx;
 mod overload;
 mod peers;
 mod table;

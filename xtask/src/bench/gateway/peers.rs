@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::guard::{Guard, Guarded};
+use super::nginx;
 use crate::bench::brokers::programs;
 use crate::bench::clients;
 use crate::bench::scratch::Scratch;
@@ -15,12 +17,14 @@ use crate::process;
 /// Where a program comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Build {
-    /// `klamm gateway`.
-    Klamm,
+    /// `klamm gateway`, and what it asks of a request.
+    Klamm(Guard),
     /// A Go program under `bench/`, in one of its ways.
     Go(&'static str, &'static str),
-    /// A Rust program under `bench/`, and its name.
-    Cargo(&'static str, &'static str),
+    /// A Rust program under `bench/`, its name, and in which of its ways.
+    Cargo(&'static str, &'static str, &'static str),
+    /// nginx as it is installed.
+    Nginx,
 }
 
 /// What an answer of 202 promises.
@@ -46,7 +50,12 @@ pub(crate) struct Peer {
 impl Peer {
     /// Whether it takes a line of a body for a record.
     pub(crate) fn splits(&self) -> bool {
-        self.build == Build::Klamm || self.name == BARE
+        self.is_ours() || self.name == BARE
+    }
+
+    /// Whether it is `klamm gateway`, however it is set up.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.build, Build::Klamm(_))
     }
 }
 
@@ -59,13 +68,20 @@ pub(crate) const GIN: &str = "gin-noop";
 /// The fast one that keeps nothing.
 pub(crate) const UNSAFE: &str = "gin-franz-go-async";
 
-const PEERS: [Peer; 8] = [
-    Peer { name: OURS, promise: Promise::Kept, build: Build::Klamm },
+/// The one with librdkafka that keeps its word.
+pub(crate) const LIBRDKAFKA: &str = "gin-confluent-wait";
+
+/// Those that run unless others are named.
+const USUAL: usize = 10;
+
+const PEERS: [Peer; 12] = [
+    Peer { name: OURS, promise: Promise::Kept, build: Build::Klamm(Guard::None) },
     Peer {
         name: BARE,
         promise: Promise::Nothing,
-        build: Build::Cargo("hyper-noop", "bench-hyper-noop"),
+        build: Build::Cargo("hyper-noop", "bench-hyper-noop", "noop"),
     },
+    Peer { name: "nginx-noop", promise: Promise::Nothing, build: Build::Nginx },
     Peer { name: GIN, promise: Promise::Nothing, build: Build::Go("gin-franz-go", "noop") },
     Peer { name: UNSAFE, promise: Promise::Memory, build: Build::Go("gin-franz-go", "async") },
     Peer {
@@ -78,21 +94,24 @@ const PEERS: [Peer; 8] = [
         promise: Promise::Memory,
         build: Build::Go("gin-confluent-go", "async"),
     },
+    Peer { name: LIBRDKAFKA, promise: Promise::Kept, build: Build::Go("gin-confluent-go", "wait") },
     Peer {
-        name: "gin-confluent-wait",
-        promise: Promise::Kept,
-        build: Build::Go("gin-confluent-go", "wait"),
+        name: "axum-rdkafka-async",
+        promise: Promise::Memory,
+        build: Build::Cargo("axum-rdkafka", "bench-axum-rdkafka", "async"),
     },
     Peer {
-        name: "hyper-rdkafka",
+        name: "axum-rdkafka-wait",
         promise: Promise::Kept,
-        build: Build::Cargo("hyper-rdkafka", "bench-hyper-rdkafka"),
+        build: Build::Cargo("axum-rdkafka", "bench-axum-rdkafka", "wait"),
     },
+    Peer { name: "klamm-keys", promise: Promise::Kept, build: Build::Klamm(Guard::Keys) },
+    Peer { name: "klamm-schema", promise: Promise::Kept, build: Build::Klamm(Guard::Schema) },
 ];
 
-/// The peers named in `list`, or all.
+/// The peers named in `list`, or the usual ones.
 pub(crate) fn chosen(list: Option<&str>) -> Result<Vec<&'static Peer>> {
-    let Some(list) = list else { return Ok(PEERS.iter().collect()) };
+    let Some(list) = list else { return Ok(PEERS.iter().take(USUAL).collect()) };
     list.split(',')
         .map(|name| {
             PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| {
@@ -118,12 +137,13 @@ pub(crate) fn build(place: &Place, peers: &[&'static Peer], klamm: &Path) -> Res
     let mut built = Vec::new();
     for peer in peers {
         let program = match peer.build {
-            Build::Klamm => Ok(klamm.to_owned()),
+            Build::Klamm(_) => Ok(klamm.to_owned()),
             Build::Go(name, _) => programs::go(place, name),
-            Build::Cargo(name, binary) => {
+            Build::Cargo(name, binary, _) => {
                 eprintln!("building {name}");
                 clients::cargo(place, name, binary)
             }
+            Build::Nginx => process::need("nginx", "nginx-light"),
         };
         match program {
             Ok(program) => built.push(Built { peer, program, scratch: scratch.clone() }),
@@ -139,54 +159,72 @@ pub(crate) struct Gateway {
     pub(crate) listening: Listening,
     /// Where to post.
     pub(crate) url: String,
+    /// What every request has to have.
+    pub(crate) header: Option<String>,
     _data: Scratch,
 }
 
 impl Built {
     /// Starts it before the Kafka at `bootstrap`, with a log of its own if it has one; `more` is for our own.
     pub(crate) fn start(&self, bootstrap: &str, topic: &str, more: &[&str]) -> Result<Gateway> {
-        let Self { peer, program, scratch } = self;
-        let data = Scratch(scratch.join(format!("data-{}", std::process::id())));
-        let mut command = Command::new(program);
-        match peer.build {
-            Build::Klamm => {
-                let management = ["--management", "127.0.0.1:0"];
-                command.arg("gateway").args(management).arg("--data").arg(&data.0).args(more);
-            }
-            Build::Go(_, way) => {
-                command.args(["--topic", topic, "--way", way]);
-            }
-            Build::Cargo(..) => {
-                command.args(["--topic", topic]);
-            }
-        }
-        command.args(["--listen", "127.0.0.1:0", "--bootstrap-server", bootstrap]);
-        let log = scratch.join(format!("{}.log", peer.name));
-        command.stderr(File::create(&log).doing(log.display())?);
-        let listening = Listening::start(&mut command).map_err(|failure| {
+        let data = Scratch(self.scratch.join(format!("data-{}", std::process::id())));
+        let log = self.scratch.join(format!("{}.log", self.peer.name));
+        let guarded = match self.peer.build {
+            Build::Klamm(guard) => guard.set(&self.program, topic, &data.0)?,
+            _ => Guarded::default(),
+        };
+        let more: Vec<&str> = guarded.args.iter().map(|arg| &**arg).chain(more.to_vec()).collect();
+        let listening = self.listen(bootstrap, topic, &data.0, &log, &more).map_err(|failure| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             Failure::new(format!("{failure}\n{}", process::last_lines(said.trim(), 5)))
         })?;
         let url = format!("http://{}/topics/{topic}", listening.authority());
-        Ok(Gateway { listening, url, _data: data })
+        Ok(Gateway { listening, url, header: guarded.header, _data: data })
+    }
+
+    fn listen(
+        &self,
+        bootstrap: &str,
+        topic: &str,
+        data: &Path,
+        log: &Path,
+        more: &[&str],
+    ) -> Result<Listening> {
+        let mut command = Command::new(&self.program);
+        command.stderr(File::create(log).doing(log.display())?);
+        match self.peer.build {
+            Build::Klamm(_) => {
+                let management = ["--management", "127.0.0.1:0"];
+                let log = data.join("log");
+                command.arg("gateway").args(management).arg("--data").arg(log).args(more);
+            }
+            Build::Go(_, way) | Build::Cargo(_, _, way) => {
+                command.args(["--topic", topic, "--way", way]);
+            }
+            Build::Nginx => return nginx::start(command, data),
+        }
+        command.args(["--listen", "127.0.0.1:0", "--bootstrap-server", bootstrap]);
+        Listening::start(&mut command)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BARE, GIN, OURS, PEERS, Promise, UNSAFE, chosen};
+    use super::{BARE, GIN, LIBRDKAFKA, OURS, PEERS, Promise, UNSAFE, USUAL, chosen};
 
     #[test]
     fn peers_are_chosen_by_name() {
-        assert_eq!(chosen(None).unwrap().len(), PEERS.len());
+        assert_eq!(chosen(None).unwrap().len(), USUAL);
+        assert!(PEERS[USUAL..].iter().all(|peer| peer.is_ours()));
         assert_eq!(chosen(Some("hyper-noop,klamm")).unwrap(), [&PEERS[1], &PEERS[0]]);
-        assert!(chosen(Some("nginx")).unwrap_err().to_string().contains("gin-noop"));
+        assert!(chosen(Some("caddy")).unwrap_err().to_string().contains("gin-noop"));
     }
 
     #[test]
     fn those_that_are_compared_with_exist() {
         let promise = |name| chosen(Some(name)).unwrap()[0].promise;
-        assert_eq!([promise(OURS), promise(UNSAFE)], [Promise::Kept, Promise::Memory]);
+        assert_eq!([promise(OURS), promise(LIBRDKAFKA)], [Promise::Kept; 2]);
+        assert_eq!(promise(UNSAFE), Promise::Memory);
         assert_eq!([promise(BARE), promise(GIN)], [Promise::Nothing; 2]);
     }
 }

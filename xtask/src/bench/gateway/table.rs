@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::cases::Kind;
 use super::load::Outcome;
-use super::peers::{BARE, GIN, OURS, Peer, Promise, UNSAFE};
+use super::peers::{BARE, GIN, LIBRDKAFKA, OURS, Peer, Promise, UNSAFE};
 use crate::bench::table::cell;
 
 /// All runs of one case.
@@ -104,7 +104,7 @@ impl Table {
                 let safe = self
                     .rows
                     .iter()
-                    .filter(|row| row.peer.promise == Promise::Kept && row.peer.name != OURS);
+                    .filter(|row| row.peer.promise == Promise::Kept && !row.peer.is_ours());
                 let best = safe.filter_map(|row| row.median(rate)).reduce(f64::max);
                 let share = if connections <= 64 { 1.5 } else { 1.3 };
                 least(
@@ -115,6 +115,9 @@ impl Table {
                 );
                 let what = format!("requests/s against {share} x the best that keeps its word");
                 least(&what, ours, best.map(|best| best * share), 0);
+                let times = if connections <= 64 { 3.0 } else { 1.2 };
+                let what = format!("requests/s against {times} x librdkafka that keeps its word");
+                least(&what, ours, self.median(LIBRDKAFKA, rate).map(|rate| rate * times), 0);
                 let bare = self.median(BARE, rate).map(|rate| rate * 0.5);
                 least("requests/s against 0.5 x HTTP alone", ours, bare, 0);
             }
@@ -218,12 +221,14 @@ mod tests {
             ("klamm", 40_000.0),
             ("gin-franz-go-async", 39_000.0),
             ("gin-franz-go-sync", 30_000.0),
-            ("hyper-rdkafka", 10_000.0),
+            ("axum-rdkafka-wait", 10_000.0),
+            ("gin-confluent-wait", 14_000.0),
             ("hyper-noop", 80_000.0),
         ];
         let text = table(Kind::Single(64), &rates);
         assert!(text.contains("keeps nothing: 40000, at least 39000: holds"), "{text}");
         assert!(text.contains("keeps its word: 40000, at least 45000: MISSED"), "{text}");
+        assert!(text.contains("3 x librdkafka that keeps its word: 40000, at least 42000: MISSED"));
         assert!(text.contains("HTTP alone: 40000, at least 40000: holds"), "{text}");
         assert!(text.contains("p50 ms: 1.25, at most 1.50: holds"), "{text}");
         assert!(!text.contains("gin that sends nothing"), "{text}");
@@ -239,7 +244,7 @@ mod tests {
         table.add(chosen(Some("klamm")).unwrap()[0], outcome(5.0, 3));
         table.fail(chosen(Some("klamm")).unwrap()[0]);
         table.add(chosen(Some("gin-noop")).unwrap()[0], outcome(5.0, 0));
-        table.fail(chosen(Some("hyper-rdkafka")).unwrap()[0]);
+        table.fail(chosen(Some("axum-rdkafka-wait")).unwrap()[0]);
         let text = table.to_string();
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
         let bars = |row: &&str| row.matches('|').count();

@@ -120,7 +120,8 @@ impl Course<'_> {
             let mut gateway = built.start(bootstrap, topic, &[])?;
             let (connections, records) = kind.shape();
             let (connections, records) = (connections.to_string(), records.to_string());
-            let shape = ["-c", &connections, "--records-per-request", &records, "--seconds"];
+            let mut shape: Vec<&str> = gateway.header.iter().flat_map(|it| ["-H", it]).collect();
+            shape.extend(["-c", &connections, "--records-per-request", &records, "--seconds"]);
             course.load.run(&gateway.url, &[&shape[..], &[WARM_UP]].concat())?;
             let pid = gateway.listening.pid();
             usage::forget_peak(pid)?;

@@ -90,6 +90,8 @@ pub struct LogConfig {
     pub preallocate: bool,
     /// How batches tell what was on the disk before them, if they do. Default: they do not.
     pub promise: Promise,
+    /// Extensions of files that the owner keeps beside segments; they go when the segment goes, or changes. Default: none.
+    pub companions: &'static [&'static str],
 }
 
 /// Reads from a batch the offset before which everything was on the disk when it was written.
@@ -131,6 +133,7 @@ impl Default for LogConfig {
             sync_names: false,
             preallocate: false,
             promise: Promise::default(),
+            companions: &[],
         }
     }
 }

@@ -13,12 +13,13 @@ mod producers;
 mod segment;
 mod snapshot;
 pub mod storage;
+mod summary;
 
 pub use self::cap::{DiskCap, Usage};
 pub use self::config::{Durability, LogConfig, Promise, UnknownDurability};
 pub use self::error::{AppendError, LogError, ReadError};
 pub use self::log::{
-    AppendInfo, Appended, Compacted, Compaction, Flush, Log, Origin, Quarantined, Recovery,
+    AppendInfo, Appended, Compacted, Compaction, Flush, Full, Log, Origin, Quarantined, Recovery,
     Replacement, Retained, Slices, Spare,
 };
 pub use self::marker::end_transaction_marker;

@@ -1,13 +1,16 @@
 //! A part of a log in one file: batches one after the other, with a sparse index of where they are.
 
-use crate::storage::{Open, Storage, StorageFile};
+use crate::storage::{Open, Storage, StorageFile, read_small};
+use crate::summary::{self, Ends, HEAD_BYTES, Summary};
 use bytes::Bytes;
 use klamm_protocol::record_batch::{BATCH_HEADER_LEN, BatchHeader};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes read at a time to walk over headers: two steps of the index.
 const WINDOW_BYTES: usize = 8 * 1024;
+/// The largest file of marks.
+const MAX_SUMMARY_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A batch of the file: its header, and where it is.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,12 @@ pub(crate) struct Mark {
     pub(crate) offset: i64,
     pub(crate) position: u64,
     pub(crate) max_timestamp: i64,
+}
+
+/// What Kafka's indexes say of the batch of a mark.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    position: u64,
     /// Its last offset.
     last_offset: i64,
     /// The newest record up to and with this batch.
@@ -63,8 +72,20 @@ pub(crate) struct Segment {
     pub(crate) dirty: bool,
     /// Whether the file goes on with zeros behind `len`.
     pub(crate) reserved: bool,
-    marks: Vec<Mark>,
+    /// Of a segment with a summary they are read when they are needed first.
+    marks: OnceLock<Vec<Mark>>,
+    /// Of the same batches; of a segment with a summary there are none.
+    entries: Vec<Entry>,
+    ends: Option<Ends>,
+    beside: Option<Beside>,
     index_interval_bytes: u64,
+}
+
+/// Where the summary of a segment is.
+#[derive(Debug, Clone)]
+struct Beside {
+    storage: Arc<dyn Storage>,
+    path: String,
 }
 
 /// `00000000000000000042.log`
@@ -106,7 +127,10 @@ impl Segment {
             began_ms: None,
             dirty: false,
             reserved: false,
-            marks: Vec::new(),
+            marks: OnceLock::from(Vec::new()),
+            entries: Vec::new(),
+            ends: None,
+            beside: None,
             index_interval_bytes,
         }
     }
@@ -132,7 +156,7 @@ impl Segment {
 
     /// Takes a batch that is in the file into the index.
     pub(crate) fn note(&mut self, batch: &Located) {
-        let due = self.marks.last().map_or(0, |mark| mark.position + self.index_interval_bytes);
+        let due = self.entries.last().map_or(0, |entry| entry.position + self.index_interval_bytes);
         let (timestamp, last_offset) = (batch.header.max_timestamp, batch.next_offset() - 1);
         if timestamp > self.newest.timestamp {
             self.newest = Newest { timestamp, last_offset };
@@ -140,30 +164,114 @@ impl Segment {
         if batch.position >= due {
             let (offset, position) = (batch.header.base_offset, batch.position);
             let (max_timestamp, newest) = (self.max_timestamp, self.newest);
-            self.marks.push(Mark { offset, position, max_timestamp, last_offset, newest });
+            let marks = self.marks.get_mut();
+            marks.into_iter().for_each(|m| m.push(Mark { offset, position, max_timestamp }));
+            self.entries.push(Entry { position, last_offset, newest });
         }
+        let ends = self.ends.get_or_insert(Ends {
+            first_crc: batch.header.crc,
+            last_crc: batch.header.crc,
+            last_position: batch.position,
+        });
+        (ends.last_crc, ends.last_position) = (batch.header.crc, batch.position);
         self.began_ms.get_or_insert(batch.header.max_timestamp);
         self.max_timestamp = self.max_timestamp.max(batch.header.max_timestamp);
-        self.len = batch.end();
         self.next_offset = batch.next_offset();
+        self.len = batch.end();
+    }
+
+    /// Checksums of the first and the last batch; none while it is empty.
+    pub(crate) fn ends(&self) -> Option<(u32, u32)> {
+        self.ends.map(|ends| (ends.first_crc, ends.last_crc))
+    }
+
+    /// The content of its summary; none while it is empty.
+    pub(crate) fn summary(&self) -> Option<Bytes> {
+        let summary = Summary {
+            len: self.len,
+            next_offset: self.next_offset,
+            max_timestamp: self.max_timestamp,
+            began_ms: self.began_ms?,
+            ends: self.ends?,
+        };
+        Some(summary::encode(&summary, self.marks()).into())
+    }
+
+    /// A segment as its summary has it; none when there is none, or when it is that of other bytes.
+    ///
+    /// # Errors
+    /// Those of the storage for the segment; a summary that cannot be read is none.
+    pub(crate) fn from_summary(
+        storage: &Arc<dyn Storage>,
+        path: String,
+        file: &Arc<dyn StorageFile>,
+        base_offset: i64,
+        index_interval_bytes: u64,
+    ) -> io::Result<Option<Self>> {
+        let Some(summary) = read_head(&**storage, &path) else { return Ok(None) };
+        let sound = summary.next_offset > base_offset && is_of(&summary, &**file, base_offset)?;
+        if !sound {
+            return Ok(None);
+        }
+        let mut segment = Self::new(file.clone(), base_offset, index_interval_bytes);
+        segment.marks = OnceLock::new();
+        segment.beside = Some(Beside { storage: storage.clone(), path });
+        segment.ends = Some(summary.ends);
+        segment.began_ms = Some(summary.began_ms);
+        (segment.len, segment.next_offset) = (summary.len, summary.next_offset);
+        segment.max_timestamp = summary.max_timestamp;
+        Ok(Some(segment))
+    }
+
+    /// Whether it was made from its summary.
+    pub(crate) fn has_summary(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    fn marks(&self) -> &[Mark] {
+        self.marks.get_or_init(|| self.read_marks().unwrap_or_else(|| self.walked_marks()))
+    }
+
+    fn read_marks(&self) -> Option<Vec<Mark>> {
+        let beside = self.beside.as_ref()?;
+        let file = read_small(&*beside.storage, &beside.path, MAX_SUMMARY_BYTES).ok()??;
+        summary::decode_marks(&file, self.base_offset..self.next_offset)
+    }
+
+    /// The marks by the batches themselves. What cannot be read ends them: whoever comes there learns why.
+    fn walked_marks(&self) -> Vec<Mark> {
+        let mut known = Self::new(self.file.clone(), self.base_offset, self.index_interval_bytes);
+        self.batches(0).map_while(Result::ok).for_each(|batch| known.note(&batch));
+        known.marks.into_inner().unwrap_or_default()
+    }
+
+    /// The position of the mark before the one that is `after`.
+    fn floor(&self, after: usize) -> u64 {
+        let mark = after.checked_sub(1).and_then(|floor| self.marks().get(floor));
+        let mark = mark.filter(|mark| self.beside.is_none() || self.is_at(mark));
+        mark.map_or(0, |mark| mark.position)
+    }
+
+    /// Whether a batch begins where a mark says so. One that somebody else wrote could lead past records.
+    fn is_at(&self, mark: &Mark) -> bool {
+        let head = self.file.read_at(mark.position, BATCH_HEADER_LEN).map(joined);
+        let batch = head.ok().and_then(|head| located(&head, mark.position));
+        batch.is_some_and(|batch| batch.header.base_offset == mark.offset)
     }
 
     /// Where to begin looking for `offset`: a batch at or before it.
     pub(crate) fn floor_of_offset(&self, offset: i64) -> u64 {
-        let after = self.marks.partition_point(|mark| mark.offset <= offset);
-        after.checked_sub(1).map_or(0, |floor| self.marks[floor].position)
+        self.floor(self.marks().partition_point(|mark| mark.offset <= offset))
     }
 
     /// Where to begin looking for a batch that ends at `position` or before it.
     pub(crate) fn floor_of_position(&self, position: u64) -> u64 {
-        let after = self.marks.partition_point(|mark| mark.position <= position);
-        after.checked_sub(1).map_or(0, |floor| self.marks[floor].position)
+        self.floor(self.marks().partition_point(|mark| mark.position <= position))
     }
 
     /// Where to begin looking for the first record that is not older than `timestamp`.
     pub(crate) fn floor_of_timestamp(&self, timestamp: i64) -> u64 {
-        let after = self.marks.partition_point(|mark| mark.max_timestamp < timestamp);
-        after.checked_sub(1).map_or(0, |floor| self.marks[floor].position)
+        self.floor(self.marks().partition_point(|mark| mark.max_timestamp < timestamp))
     }
 
     /// The batches from a position on.
@@ -179,9 +287,9 @@ impl Segment {
 
     /// Kafka's `.index`: the last offset of a batch, relative to the base offset, and its position, 32 bits each.
     pub(crate) fn offset_index(&self) -> Bytes {
-        let entries = self.marks.iter().filter_map(|mark| {
-            let offset = self.relative(mark.last_offset)?;
-            Some([offset.to_be_bytes(), u32::try_from(mark.position).ok()?.to_be_bytes()])
+        let entries = self.entries.iter().filter_map(|entry| {
+            let offset = self.relative(entry.last_offset)?;
+            Some([offset.to_be_bytes(), u32::try_from(entry.position).ok()?.to_be_bytes()])
         });
         entries.flatten().flatten().collect::<Vec<u8>>().into()
     }
@@ -189,7 +297,7 @@ impl Segment {
     /// Kafka's `.timeindex`: growing timestamps of 64 bits, each with the relative last offset of the batch that has it.
     pub(crate) fn time_index(&self) -> Bytes {
         let (mut bytes, mut last) = (Vec::new(), -1);
-        for newest in self.marks.iter().map(|mark| mark.newest).chain([self.newest]) {
+        for newest in self.entries.iter().map(|entry| entry.newest).chain([self.newest]) {
             if newest.timestamp > last
                 && let Some(offset) = self.relative(newest.last_offset)
             {
@@ -204,6 +312,33 @@ impl Segment {
     fn relative(&self, offset: i64) -> Option<u32> {
         u32::try_from(offset.checked_sub(self.base_offset)?).ok()
     }
+}
+
+/// The head of a summary, if it can be read.
+fn read_head(storage: &dyn Storage, path: &str) -> Option<Summary> {
+    let file = storage.open(path, Open::Existing).ok()?;
+    let bytes = file.size().ok()?;
+    let head = file.read_at(0, HEAD_BYTES).ok()?.concat();
+    summary::decode(&head, bytes)
+}
+
+/// Whether a summary is that of a file: by its length, its first batch and its last.
+fn is_of(summary: &Summary, file: &dyn StorageFile, base_offset: i64) -> io::Result<bool> {
+    let Summary { len, next_offset, ends, .. } = *summary;
+    let room = len.checked_sub(BATCH_HEADER_LEN as u64);
+    if file.size()? != len || room.is_none_or(|room| ends.last_position > room) {
+        return Ok(false);
+    }
+    let first = located(&joined(file.read_at(0, BATCH_HEADER_LEN)?), 0);
+    let last = file.read_at(ends.last_position, BATCH_HEADER_LEN)?;
+    let last = located(&joined(last), ends.last_position);
+    let first_is = first.is_some_and(|first| {
+        first.header.crc == ends.first_crc && first.header.base_offset >= base_offset
+    });
+    let last_is = last.is_some_and(|last| {
+        last.header.crc == ends.last_crc && last.end() == len && last.next_offset() == next_offset
+    });
+    Ok(first_is && last_is)
 }
 
 /// Reads what a batch's header says of it; none when it cannot be one.

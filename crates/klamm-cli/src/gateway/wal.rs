@@ -74,7 +74,7 @@ fn verify(global: &Global, report: WalReport) -> Result<(), Failure> {
         if report.opened.cursor_lost {
             println!("the cursor is missing: everything would go to Kafka once more");
         }
-        for file in &report.opened.quarantined {
+        for file in &report.would_set_aside {
             println!("would set aside {file}");
         }
     }
@@ -188,7 +188,7 @@ fn json(report: &WalReport) -> Value {
         "lost": opened.lost + report.unreadable,
         "cut_bytes": opened.cut_bytes,
         "cursor_lost": opened.cursor_lost,
-        "would_set_aside": opened.quarantined,
+        "would_set_aside": report.would_set_aside,
         "topics": topics.collect::<Vec<_>>(),
         "segments": report.segments.iter().map(file).collect::<Vec<_>>(),
         "damaged": report.damaged.iter().map(file).collect::<Vec<_>>(),

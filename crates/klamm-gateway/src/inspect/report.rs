@@ -70,11 +70,13 @@ pub struct WalReport {
     pub topics: BTreeMap<Arc<str>, Waiting>,
     /// Records that waited and were read: all of them, unless some cannot be read.
     pub read: u64,
-    /// What could not be read.
+    /// What could not be read, beside what opening it found.
     pub unreadable: u64,
+    /// Files that a gateway would make for what is damaged.
+    pub would_set_aside: Vec<String>,
     /// Its segments, the oldest first.
     pub segments: Vec<SegmentFile>,
-    /// Files with what was damaged and set aside at an earlier start; what this look found is in `opened`.
+    /// Files with what was damaged and set aside before; what this look found is in `would_set_aside`.
     pub damaged: Vec<SegmentFile>,
 }
 
@@ -125,7 +127,9 @@ pub async fn inspect(dir: &Path) -> Result<WalReport, InspectError> {
             waiting.earliest_ms = waiting.earliest_ms.min(record.timestamp);
         }
     }
-    let unreadable = wal.state().lost.saturating_sub(opened.lost);
+    let read_through = wal.state();
+    let unreadable = read_through.lost.saturating_sub(opened.lost);
+    let would_set_aside = [opened.quarantined.clone(), read_through.set_aside].concat();
     let (damaged, files): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| file.name.ends_with(".damaged"));
     let segments = files.into_iter().filter(|file| file.name.ends_with(".log")).collect();
@@ -138,6 +142,7 @@ pub async fn inspect(dir: &Path) -> Result<WalReport, InspectError> {
         topics,
         read,
         unreadable,
+        would_set_aside,
         segments,
         damaged,
     })

@@ -21,7 +21,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 pub(super) struct Need {
     pub(super) bytes: u64,
     pub(super) records: u32,
-    topics: Vec<(Arc<str>, u64)>,
+    pub(super) topics: Vec<(Arc<str>, u64)>,
 }
 
 impl Need {
@@ -38,6 +38,12 @@ impl Need {
         self.book(&record.topic, bytes);
     }
 
+    /// The same for what other records need.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.records += other.records;
+        other.topics.iter().for_each(|(topic, bytes)| self.book(topic, *bytes));
+    }
+
     fn book(&mut self, topic: &Arc<str>, bytes: u64) {
         self.bytes += bytes;
         match self.topics.iter_mut().find(|(name, _)| name == topic) {
@@ -48,21 +54,52 @@ impl Need {
 }
 
 /// Appends that were booked together.
-#[derive(Debug)]
-struct Span {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
     /// The sequence behind the last record.
-    next: u64,
+    pub(super) next: u64,
     /// When the oldest was taken, in ms since 1970.
-    taken_ms: i64,
-    need: Need,
-    records: u64,
+    pub(super) taken_ms: i64,
+    /// Bytes, by topic too; records are counted beside it.
+    pub(super) need: Need,
+    pub(super) records: u64,
+}
+
+/// Appends in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Spans(VecDeque<Span>);
+
+impl Spans {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.0.iter()
+    }
+
+    pub(super) fn push(&mut self, span: Span) {
+        self.0.push_back(span);
+    }
+
+    /// Books what reaches up to the sequence `next`.
+    pub(super) fn book(&mut self, need: &Need, next: u64, taken_ms: i64) {
+        let records = u64::from(need.records);
+        match self.0.back_mut().filter(|span| span.need.bytes < SPAN_BYTES) {
+            Some(span) => {
+                span.next = next;
+                span.records += records;
+                need.topics.iter().for_each(|(topic, bytes)| span.need.book(topic, *bytes));
+            }
+            None => {
+                let need = Need { records: 0, ..need.clone() };
+                self.push(Span { next, taken_ms, need, records });
+            }
+        }
+    }
 }
 
 /// Everything that was let in and is not in Kafka yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Books {
     /// What is in the log, in order.
-    spans: VecDeque<Span>,
+    spans: Spans,
     /// Bytes let in, those that still wait to be written included.
     bytes: u64,
     records: u64,
@@ -85,7 +122,7 @@ impl Books {
 
     /// When the oldest record was taken.
     pub(super) fn oldest_ms(&self) -> Option<i64> {
-        self.spans.front().map(|span| span.taken_ms)
+        self.spans.0.front().map(|span| span.taken_ms)
     }
 
     /// Bytes that Kafka takes in a second, of late.
@@ -155,30 +192,22 @@ impl Books {
     /// What was let in is in the log now, up to the sequence `next`.
     pub(super) fn written(&mut self, need: &Need, next: u64, taken_ms: i64) {
         self.records += u64::from(need.records);
-        let last = self.spans.back_mut().filter(|span| span.need.bytes < SPAN_BYTES);
-        match last {
-            Some(span) => {
-                span.next = next;
-                span.records += u64::from(need.records);
-                need.topics.iter().for_each(|(topic, bytes)| span.need.book(topic, *bytes));
-            }
-            None => {
-                let records = u64::from(need.records);
-                self.spans.push_back(Span { next, taken_ms, need: need.clone(), records });
-            }
-        }
+        self.spans.book(need, next, taken_ms);
     }
 
     /// Books what was found in the log when it was opened.
-    pub(super) fn found(&mut self, need: &Need, next: u64, taken_ms: i64) {
-        self.enter(need);
-        self.written(need, next, taken_ms);
+    pub(super) fn found(&mut self, found: Spans) {
+        for span in found.0 {
+            self.enter(&span.need);
+            self.records += span.records;
+            self.spans.push(span);
+        }
     }
 
     /// Everything below this sequence is in Kafka.
     pub(super) fn release(&mut self, upto: u64) {
-        while self.spans.front().is_some_and(|span| span.next <= upto) {
-            let Some(span) = self.spans.pop_front() else { return };
+        while self.spans.0.front().is_some_and(|span| span.next <= upto) {
+            let Some(span) = self.spans.0.pop_front() else { return };
             self.gone += span.need.bytes;
             self.records -= span.records.min(self.records);
             self.leave(&span.need);
@@ -209,6 +238,12 @@ mod tests {
 
     fn config() -> WalConfig {
         WalConfig { max_bytes: 1_000_000, ..WalConfig::default() }
+    }
+
+    fn found(need: &Need, next: u64, taken_ms: i64) -> Spans {
+        let mut spans = Spans::default();
+        spans.book(need, next, taken_ms);
+        spans
     }
 
     #[test]
@@ -252,7 +287,7 @@ mod tests {
     fn old_records_close_the_door_when_asked_to() {
         let mut config = config();
         let mut books = Books::default();
-        books.found(&need("a", 10), 5, 1_000);
+        books.found(found(&need("a", 10), 5, 1_000));
         books.admit(&need("b", 10), &config, i64::MAX).unwrap();
         config.max_age = Some(Duration::from_secs(2));
         books.admit(&need("b", 10), &config, 3_000).unwrap();
@@ -263,8 +298,10 @@ mod tests {
     #[test]
     fn small_appends_are_booked_together() {
         let mut books = Books::default();
-        (0..100_000).for_each(|n| books.found(&need("a", 100), n + 1, 0));
-        assert!(books.spans.len() < 200, "{}", books.spans.len());
+        let mut spans = Spans::default();
+        (0..100_000).for_each(|n| spans.book(&need("a", 100), n + 1, 0));
+        books.found(spans);
+        assert!(books.spans.0.len() < 200, "{}", books.spans.0.len());
         books.release(50_000);
         assert!((50_000..51_000).contains(&books.records()), "{}", books.records());
         books.release(100_000);

@@ -1,5 +1,8 @@
 //! The log itself: one group is written, synced and answered at a time; a cursor follows behind.
 
+use super::books::Need;
+use super::chapter::{Chapter, Written};
+use super::chapter_file::{self, EXTENSION};
 use super::config::{AppendRefused, WalConfig};
 use super::cursor::Cursor;
 use super::desk::Desk;
@@ -8,10 +11,11 @@ use super::group::{Answered, Group};
 use super::state::WalState;
 use crate::accepted::Accepted;
 use bytes::Bytes;
-use klamm_log::storage::StorageFile;
+use klamm_log::storage::{Storage, StorageFile, put};
 use klamm_log::{AppendError, AppendInfo, Log, Origin, ReadError};
 use parking_lot::{Condvar, Mutex};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -24,6 +28,11 @@ pub(super) const CURSOR_FILE: &str = "cursor";
 const SEAL_AFTER: Duration = Duration::from_secs(1);
 /// When a full disk is looked at again.
 const DISK_RETRY: Duration = Duration::from_secs(5);
+/// Chapters of full segments that wait to be written down. What does not fit is read back from its segment when the log is
+/// opened.
+const MAX_FINISHED: usize = 4;
+/// Files with damage that a log's state names.
+const MAX_NAMED: usize = 16;
 /// A log has one writer and no leader that changes.
 const WRITER: AppendInfo = AppendInfo { leader_epoch: 0, origin: Origin::Client };
 
@@ -40,6 +49,7 @@ pub(super) struct Progress {
 #[derive(Debug)]
 pub(super) enum Work {
     Group(Group),
+    UseSpare,
     Seal,
     Stop,
 }
@@ -56,6 +66,21 @@ pub(super) struct Core {
     pub(super) progress: watch::Sender<Progress>,
     /// Held by who saves the cursor.
     pub(super) cursor: Mutex<CursorFile>,
+    pub(super) storage: Arc<dyn Storage>,
+    /// What the active segment has.
+    pub(super) chapter: Mutex<Chapter>,
+    pub(super) finished: Mutex<Vec<Chapter>>,
+    /// Sequences that were not looked at when the log was opened: what of them is missing is counted when it is read.
+    pub(super) unread: Arc<[Range<u64>]>,
+}
+
+/// A batch that is on the disk.
+#[derive(Debug)]
+struct Synced {
+    first: u64,
+    batch: Bytes,
+    mark: u64,
+    taken_ms: i64,
 }
 
 /// The cursor as it is on the disk.
@@ -110,6 +135,9 @@ impl Core {
             if desk.closed {
                 return Work::Stop;
             }
+            if std::mem::take(&mut desk.spare_ready) {
+                return Work::UseSpare;
+            }
             if sealed {
                 self.work.wait(&mut desk);
             } else if self.work.wait_for(&mut desk, SEAL_AFTER).timed_out() && desk.is_idle() {
@@ -123,8 +151,9 @@ impl Core {
         let segment = self.log.lock().active_offset();
         let began = Instant::now();
         match self.write(&group) {
-            Ok((first, batch)) => {
+            Ok(Synced { first, batch, mark, taken_ms }) => {
                 let next = first + group.records;
+                self.enter(first..next, mark, taken_ms, &group);
                 let mut desk = self.desk.lock();
                 desk.sync_us.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 desk.sync_records.add(group.records);
@@ -142,10 +171,51 @@ impl Core {
         self.log.lock().active_offset() > segment
     }
 
-    fn write(&self, group: &Group) -> Result<(u64, Bytes), AppendError> {
+    /// Takes a batch into the chapter of its segment.
+    fn enter(&self, sequences: Range<u64>, mark: u64, taken_ms: i64, group: &Group) {
+        let segment = sequence(self.log.lock().active_offset());
+        let mut chapter = self.chapter.lock();
+        if chapter.sequences.start != segment {
+            let finished = std::mem::replace(&mut *chapter, Chapter::new(segment));
+            let mut waiting = self.finished.lock();
+            if waiting.len() < MAX_FINISHED {
+                waiting.push(finished);
+            }
+        }
+        let mut need = Need::default();
+        group.requests.iter().for_each(|request| need.join(&request.need));
         let records = group.requests.iter().flat_map(|request| &request.records);
-        let mark = self.desk.lock().mark;
-        let batch = encode(records, mark, now_ms(), group.bytes);
+        for (sequence, record) in (sequences.start..).zip(records) {
+            if let Some(hash) = record.idempotency {
+                chapter.key(hash, sequence, taken_ms, self.config.seen_max);
+            }
+        }
+        chapter.batch(&Written { sequences, mark, taken_ms, need: &need });
+    }
+
+    /// Writes down the chapters of segments that are full.
+    pub(super) fn save_chapters(&self) {
+        for chapter in std::mem::take(&mut *self.finished.lock()) {
+            self.save_chapter(&chapter);
+        }
+    }
+
+    fn save_chapter(&self, chapter: &Chapter) {
+        let first = offset(chapter.sequences.start);
+        let full = self.log.lock().full_segments().find(|full| full.offsets.start == first);
+        let Some(content) = full.and_then(|full| chapter_file::encode(chapter, &full)) else {
+            return;
+        };
+        // Without it, or with what is left of it, the segment is read when the log is opened.
+        if let Err(error) = put(&*self.storage, DIR, &file_name(first), content.into()) {
+            tracing::debug!(%error, first, "what is in a segment cannot be written down");
+        }
+    }
+
+    fn write(&self, group: &Group) -> Result<Synced, AppendError> {
+        let records = group.requests.iter().flat_map(|request| &request.records);
+        let (mark, taken_ms) = (self.desk.lock().mark, now_ms());
+        let batch = encode(records, mark, taken_ms, group.bytes);
         let batch = batch.map_err(|error| AppendError::Malformed(error.to_string()))?;
         let mut log = self.log.lock();
         let appended = log.append(batch.clone(), WRITER)?;
@@ -156,7 +226,7 @@ impl Core {
             let result = flush.sync();
             self.log.lock().end_flush(&flush, result).map_err(AppendError::Storage)?;
         }
-        Ok((sequence(appended.base_offset), batch))
+        Ok(Synced { first: sequence(appended.base_offset), batch, mark, taken_ms })
     }
 
     /// A full disk may have room again, and nothing of the group is there. After every other failure it is open what the
@@ -179,12 +249,16 @@ impl Core {
     /// Writes a batch with nothing but the durable mark, so that damage in the last records is not taken for an append that
     /// was interrupted. It is not synced: without it nothing is lost.
     pub(super) fn seal(&self) {
-        let mark = self.desk.lock().mark;
-        let Ok(seal) = encode_seal(mark, now_ms()) else { return };
+        let (mark, taken_ms) = (self.desk.lock().mark, now_ms());
+        let Ok(seal) = encode_seal(mark, taken_ms) else { return };
         let sealed = self.log.lock().append(seal, WRITER);
-        if let Err(error) = sealed {
+        match sealed {
+            Ok(sealed) => {
+                let first = sequence(sealed.base_offset);
+                self.enter(first..first + 1, mark, taken_ms, &Group::default());
+            }
             // Nobody waits for it, but what it says of the disk counts.
-            self.refuse(&Group::default(), &error);
+            Err(error) => self.refuse(&Group::default(), &error),
         }
     }
 
@@ -237,7 +311,12 @@ impl Core {
     pub(super) fn make_spare(&self) {
         let Some(spare) = self.log.lock().begin_spare() else { return };
         let made = spare.make(|| !self.desk.lock().closed);
-        match self.log.lock().end_spare(spare, made) {
+        let ended = self.log.lock().end_spare(spare, made);
+        match ended {
+            Ok(()) => {
+                self.desk.lock().spare_ready = true;
+                self.work.notify_one();
+            }
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 tracing::warn!(%error, "the next segment of the log cannot be made ahead");
             }
@@ -245,9 +324,47 @@ impl Core {
         }
     }
 
+    /// Goes on in the segment that was made ahead while nobody waits; whether it did.
+    pub(super) fn use_spare(&self) -> bool {
+        let used = self.log.lock().use_spare();
+        used.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the segment that was made ahead cannot be used yet");
+            false
+        })
+    }
+
     /// Whole batches from the one with `from` on and before `end`, each with its first sequence; none when nothing is left
-    /// there.
+    /// there. What is damaged so that nothing behind it can be found is set aside.
     pub(super) fn read(
+        &self,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<(u64, Bytes)>, ReadError> {
+        match self.read_once(from, end, max_bytes) {
+            Err(ReadError::Storage(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                self.mend(from)?;
+                self.read_once(from, end, max_bytes)
+            }
+            read => read,
+        }
+    }
+
+    /// Sets aside what is damaged in the segment of a sequence.
+    pub(super) fn mend(&self, sequence: u64) -> io::Result<()> {
+        let quarantined = self.log.lock().mend(offset(sequence))?;
+        for aside in quarantined {
+            let (file, bytes, from) = (aside.file, aside.bytes, aside.from_offset);
+            tracing::error!(file, bytes, from, "a part of the log is damaged and was set aside");
+            let named = &mut self.desk.lock().set_aside;
+            named.push(file);
+            let surplus = named.len().saturating_sub(MAX_NAMED);
+            named.drain(..surplus);
+        }
+        Ok(())
+    }
+
+    fn read_once(
         &self,
         from: u64,
         end: u64,
@@ -281,9 +398,15 @@ impl Core {
             cursor_error: desk.cursor_error.clone(),
             read_error: desk.read_error.clone(),
             lost: desk.lost,
+            set_aside: desk.set_aside.clone(),
             seen: desk.seen.len(),
         }
     }
+}
+
+/// The name of a chapter's file.
+pub(super) fn file_name(first: i64) -> String {
+    format!("{first:020}.{EXTENSION}")
 }
 
 impl Drop for Core {

@@ -83,6 +83,9 @@ pub(super) struct Desk {
     pub(super) cursor_error: Option<String>,
     pub(super) read_error: Option<String>,
     pub(super) lost: u64,
+    pub(super) set_aside: Vec<String>,
+    /// The next segment was made ahead.
+    pub(super) spare_ready: bool,
     pub(super) closed: bool,
 }
 

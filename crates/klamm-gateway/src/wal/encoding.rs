@@ -11,6 +11,7 @@
 //! The flags say what is there: the mark is in the first record only, and the topic is left out where it is that of the
 //! record before. The sequence of a record is its offset.
 
+use super::varint::{Input, put_uvarint, unzigzag, zigzag};
 use crate::accepted::{Accepted, AcceptedHeader};
 use bytes::Bytes;
 use klamm_protocol::record_batch::{
@@ -204,7 +205,7 @@ fn put_envelope(
 pub(super) fn promised_offset(batch: &RecordBatch) -> i64 {
     let first = batch.records().next().and_then(Result::ok);
     let mark = first.and_then(|record| {
-        let mut envelope = Envelope { left: record.key? };
+        let mut envelope = Input::new(record.key?);
         let flags = envelope.byte()?;
         if flags & MARK == 0 { None } else { envelope.uvarint() }
     });
@@ -232,13 +233,13 @@ fn read(batch: &RecordBatch, first: u64) -> Result<Decoded, EncodingError> {
         let sequence = first.saturating_add(delta);
         let wrong = |what| EncodingError::Envelope { sequence, what };
         let key = record.key.ok_or_else(|| wrong("no envelope"))?;
-        let mut envelope = Envelope { left: key };
-        let flags = envelope.byte().ok_or_else(|| wrong("no flags"))?;
+        let mut envelope = Envelope(Input::new(key));
+        let flags = envelope.0.byte().ok_or_else(|| wrong("no flags"))?;
         if flags & UNKNOWN != 0 {
             return Err(wrong("flags of a later version"));
         }
         if flags & MARK != 0 {
-            mark = envelope.uvarint().ok_or_else(|| wrong("no durable mark"))?;
+            mark = envelope.0.uvarint().ok_or_else(|| wrong("no durable mark"))?;
         }
         if flags & SEAL == 0 {
             let accepted = envelope.open(flags, &record, &records, batch.raw_records());
@@ -251,11 +252,9 @@ fn read(batch: &RecordBatch, first: u64) -> Result<Decoded, EncodingError> {
 }
 
 /// What is left to read of an envelope.
-struct Envelope<'a> {
-    left: &'a [u8],
-}
+struct Envelope<'a>(Input<'a>);
 
-impl<'a> Envelope<'a> {
+impl Envelope<'_> {
     /// The rest of the envelope, behind the flags and the mark. Names that records before it have are theirs.
     fn open(
         &mut self,
@@ -267,23 +266,23 @@ impl<'a> Envelope<'a> {
         let topic = match flags & TOPIC {
             0 => before.last().map(|(_, last)| last.topic.clone()).ok_or("no topic before it")?,
             _ => {
-                let len = self.uvarint().and_then(|len| usize::try_from(len).ok());
-                let name = len.and_then(|len| self.take(len)).ok_or("no topic")?;
+                let len = self.0.uvarint().and_then(|len| usize::try_from(len).ok());
+                let name = len.and_then(|len| self.0.take(len)).ok_or("no topic")?;
                 let known = before.iter().rev().take(TOPICS_KEPT).map(|(_, last)| &last.topic);
                 shared(known, name).ok_or("a topic that is no text")?
             }
         };
-        let since = self.uvarint().map(unzigzag).ok_or("no timestamp")?;
+        let since = self.0.uvarint().map(unzigzag).ok_or("no timestamp")?;
         let timestamp = record.timestamp.wrapping_add(since);
         let partition = match flags & PARTITION {
             0 => None,
-            _ => Some(i32::from_be_bytes(self.array().ok_or("no partition")?)),
+            _ => Some(i32::from_be_bytes(self.0.array().ok_or("no partition")?)),
         };
         let idempotency = match flags & IDEMPOTENCY {
             0 => None,
-            _ => Some(self.array().ok_or("no idempotency hash")?),
+            _ => Some(self.0.array().ok_or("no idempotency hash")?),
         };
-        let key = match (flags & KEY, self.left) {
+        let key = match (flags & KEY, self.0.rest()) {
             (0, []) => None,
             (0, _) => return Err("a key where there is none"),
             (_, key) => Some(slice(source, key)),
@@ -304,36 +303,6 @@ impl<'a> Envelope<'a> {
             idempotency,
         })
     }
-
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, left) = self.left.split_at_checked(len)?;
-        self.left = left;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.first_chunk().copied()
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn uvarint(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return None;
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
 }
 
 /// A name as one of those that are known, if it is among them; none when it is no text.
@@ -347,22 +316,6 @@ fn shared<'a>(mut known: impl Iterator<Item = &'a Arc<str>>, name: &[u8]) -> Opt
 /// A part of a batch without a copy; an empty one keeps nothing alive.
 fn slice(source: &Bytes, part: &[u8]) -> Bytes {
     if part.is_empty() { Bytes::new() } else { source.slice_ref(part) }
-}
-
-fn put_uvarint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// The sequence behind a batch whose first record has the sequence `first`; also for one whose records are damaged.

@@ -129,9 +129,7 @@ mod tests {
     }
 
     fn need(records: u32) -> Need {
-        let mut need = Need::default();
-        need.records = records;
-        need
+        Need { records, ..Need::default() }
     }
 
     #[test]

@@ -179,7 +179,10 @@ impl Maker {
 fn make_spares(core: &Core, woken: &Receiver<()>) {
     loop {
         match woken.recv_timeout(SPARE_RETRY) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => core.make_spare(),
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {
+                core.save_chapters();
+                core.make_spare();
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
@@ -197,6 +200,11 @@ fn write(core: &Core, maker: &Maker) {
                 }
                 sealed = false;
             }
+            Work::UseSpare => {
+                if core.use_spare() {
+                    maker.wake();
+                }
+            }
             Work::Seal => {
                 core.seal();
                 sealed = true;
@@ -207,6 +215,7 @@ fn write(core: &Core, maker: &Maker) {
     if !sealed {
         core.seal();
     }
+    core.save_chapters();
     core.keep();
 }
 

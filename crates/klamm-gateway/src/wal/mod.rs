@@ -5,6 +5,8 @@
 
 mod again;
 mod books;
+mod chapter;
+mod chapter_file;
 mod config;
 mod core;
 mod cursor;
@@ -13,11 +15,13 @@ mod encoding;
 mod group;
 mod handle;
 mod open;
+mod read_back;
 mod reader;
 mod seen;
 mod state;
 #[cfg(test)]
 mod tests;
+mod varint;
 
 pub use self::again::{Again, WalAgain};
 pub use self::config::{AppendRefused, Opened, Receipt, WalConfig, WalOpenError};

@@ -7,6 +7,7 @@ use crate::accepted::Accepted;
 use bytes::Bytes;
 use klamm_log::ReadError;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,11 +29,30 @@ pub struct WalReader {
     progress: watch::Receiver<Progress>,
     /// The sequence behind everything in `ahead`.
     next: u64,
-    /// What was before this when the log was opened was looked at then.
-    found: u64,
+    looked: Looked,
     ahead: VecDeque<(u64, Accepted)>,
     /// What stands at `next` on the disk, on its way.
     reading: Option<JoinHandle<Result<Part, ReadError>>>,
+}
+
+/// What of the log was looked at when it was opened: what is missing there was counted then.
+#[derive(Debug, Clone)]
+struct Looked {
+    /// Behind this nothing was there.
+    end: u64,
+    /// Before it, this was left out.
+    unread: Arc<[Range<u64>]>,
+}
+
+impl Looked {
+    /// How many sequences of a range were not looked at.
+    fn without(&self, range: Range<u64>) -> u64 {
+        let new = self.end..u64::MAX;
+        let parts = self.unread.iter().chain(std::iter::once(&new));
+        let common =
+            |part: &Range<u64>| range.end.min(part.end).saturating_sub(range.start.max(part.start));
+        parts.map(common).sum()
+    }
 }
 
 /// A part of the log.
@@ -41,16 +61,18 @@ struct Part {
     /// The sequence behind it.
     next: u64,
     records: VecDeque<(u64, Accepted)>,
-    /// Sequences that cannot be read, less those before `found`, which were looked at when the log was opened.
+    /// Sequences that are not there or cannot be read, less those that were counted when the log was opened.
     lost: u64,
-    found: u64,
+    /// A batch that is not as it was written.
+    damaged: Option<u64>,
+    looked: Looked,
 }
 
 impl WalReader {
     pub(super) fn new(core: Arc<Core>) -> Self {
         let (next, progress) = (core.desk.lock().released, core.progress.subscribe());
-        let found = progress.borrow().end;
-        Self { core, progress, next, found, ahead: VecDeque::new(), reading: None }
+        let looked = Looked { end: progress.borrow().end, unread: core.unread.clone() };
+        Self { core, progress, next, looked, ahead: VecDeque::new(), reading: None }
     }
 
     /// Every record below this sequence was handed out, or cannot be.
@@ -95,12 +117,12 @@ impl WalReader {
         let recent = self.core.desk.lock().recent.from(self.next, READ_BYTES);
         if !recent.is_empty() {
             self.reading = None;
-            let mut part = Part::at(self.next, self.found);
+            let mut part = Part::at(self.next, &self.looked);
             recent.into_iter().for_each(|(first, batch)| part.add(first, batch, decode_own));
             return self.accept(part);
         }
-        let (core, from, found) = (&self.core, self.next, self.found);
-        let reading = self.reading.get_or_insert_with(|| begin(core.clone(), from, found, end));
+        let (core, from, looked) = (&self.core, self.next, &self.looked);
+        let reading = self.reading.get_or_insert_with(|| begin(core.clone(), from, looked, end));
         let read = reading.await;
         self.reading = None;
         let error = match read {
@@ -110,7 +132,7 @@ impl WalReader {
                 desk.read_error = None;
                 if self.next < end && !desk.recent.has(self.next) {
                     drop(desk);
-                    self.reading = Some(begin(self.core.clone(), self.next, self.found, end));
+                    self.reading = Some(begin(self.core.clone(), self.next, &self.looked, end));
                 }
                 return;
             }
@@ -131,22 +153,45 @@ impl WalReader {
 }
 
 /// Reads a part from the disk and decodes it, beside whatever else is to be done.
-fn begin(core: Arc<Core>, from: u64, found: u64, end: u64) -> JoinHandle<Result<Part, ReadError>> {
+fn begin(
+    core: Arc<Core>,
+    from: u64,
+    looked: &Looked,
+    end: u64,
+) -> JoinHandle<Result<Part, ReadError>> {
+    let looked = looked.clone();
     spawn_blocking(move || {
-        let batches = core.read(from, end, READ_BYTES)?;
-        let mut part = Part::at(from, found);
-        if batches.is_empty() {
-            // Nothing was found there when the log was opened, either.
-            part.next = end;
-        }
-        batches.into_iter().for_each(|(first, batch)| part.add(first, batch, decode));
-        Ok(part)
+        let part = read_part(&core, from, &looked, end)?;
+        let Some(damaged) = part.damaged else { return Ok(part) };
+        // Whatever it finds, what is sound of it is handed on, and what is not is counted.
+        core.mend(damaged)?;
+        read_part(&core, from, &looked, end)
     })
 }
 
+fn read_part(core: &Core, from: u64, looked: &Looked, end: u64) -> Result<Part, ReadError> {
+    let batches = core.read(from, end, READ_BYTES)?;
+    let mut part = Part::at(from, looked);
+    if batches.is_empty() {
+        part.pass(end);
+    }
+    batches.into_iter().for_each(|(first, batch)| part.add(first, batch, decode));
+    Ok(part)
+}
+
 impl Part {
-    fn at(next: u64, found: u64) -> Self {
-        Self { next, records: VecDeque::new(), lost: 0, found }
+    fn at(next: u64, looked: &Looked) -> Self {
+        Self { next, records: VecDeque::new(), lost: 0, damaged: None, looked: looked.clone() }
+    }
+
+    /// Nothing is there before a sequence.
+    fn pass(&mut self, sequence: u64) {
+        let lost = self.looked.without(self.next..sequence);
+        if lost > 0 {
+            tracing::error!(from = self.next, lost, "records of the log are not there");
+        }
+        self.lost += lost;
+        self.next = self.next.max(sequence);
     }
 
     fn add(
@@ -156,6 +201,7 @@ impl Part {
         decode: fn(Bytes, u64) -> Result<Decoded, EncodingError>,
     ) {
         let next = next_sequence(&batch, first);
+        self.pass(first);
         match decode(batch, first) {
             Ok(decoded) => {
                 // The first batch may begin before the cursor.
@@ -163,12 +209,11 @@ impl Part {
                 self.records.extend(decoded.records.into_iter().filter(|(n, _)| *n >= from));
             }
             Err(error) => {
-                let lost = next.saturating_sub(first.max(self.next));
-                tracing::error!(first, lost, %error, "records of the log cannot be read");
-                // What was damaged before is counted already.
-                if first >= self.found {
-                    self.lost += lost;
+                if matches!(error, EncodingError::Batch(_)) {
+                    self.damaged.get_or_insert(first);
                 }
+                tracing::error!(first, %error, "records of the log cannot be read");
+                self.lost += self.looked.without(self.next..next);
             }
         }
         self.next = self.next.max(next);

@@ -29,7 +29,7 @@ fn split(hash: &[u8; 16]) -> (Name, Content) {
 }
 
 /// The hashes of the last requests: so many at most, and for so long.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SeenSet {
     known: HashMap<Name, (Content, Seen), foldhash::fast::RandomState>,
     /// Those that are done, the oldest first, and when.

@@ -83,6 +83,8 @@ pub struct WalState {
     pub read_error: Option<String>,
     /// Promised sequences that can not be read any more.
     pub lost: u64,
+    /// The last files with what was found damaged since the log was opened.
+    pub set_aside: Vec<String>,
     /// Idempotency hashes that are remembered.
     pub seen: usize,
 }

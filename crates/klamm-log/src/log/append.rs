@@ -154,10 +154,12 @@ impl Log {
         if self.config.sync_names {
             // Whole segments before this one: a hole in the last segment is then all that a power loss can leave. A
             // sync of the same bytes may be under way elsewhere; this one waits for it.
-            let synced = if cut { Ok(()) } else { self.active().file.sync_data() };
+            let whole = cut || self.flushed_offset >= self.end_offset();
+            let synced = if whole { Ok(()) } else { self.active().file.sync_data() };
             let synced = synced.and_then(|()| self.storage.sync_dir(&self.dir));
             synced.map_err(|error| self.poison_after_sync(error))?;
         }
+        self.save_summary_of(self.active());
         self.segments.push(next);
         Ok(())
     }

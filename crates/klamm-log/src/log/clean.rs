@@ -1,6 +1,6 @@
 //! Removing what is old: by age, by size, and by request.
 
-use super::{EPOCHS_FILE, Log, START_FILE};
+use super::{BESIDE, EPOCHS_FILE, Log, START_FILE};
 use crate::cap::Usage;
 use crate::segment::file_name;
 use std::io;
@@ -144,13 +144,18 @@ impl Log {
             self.storage.remove(&self.path(&file_name(base, "log")))?;
         }
         let oldest = self.segments.remove(0);
-        for extension in ["index", "timeindex", "txnindex"] {
-            match self.storage.remove(&self.path(&file_name(base, extension))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        for extension in BESIDE.iter().chain(self.config.companions) {
+            self.remove_beside(base, extension)?;
         }
         Ok(oldest.len)
+    }
+
+    /// Removes a file beside a segment, if it is there.
+    pub(super) fn remove_beside(&self, base: i64, extension: &str) -> io::Result<()> {
+        match self.storage.remove(&self.path(&file_name(base, extension))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes everything in the log's directory; nothing can be appended any more.

@@ -1,8 +1,8 @@
 //! From the operating system's memory to the disk.
 
-use super::{CLEAN_FILE, Log, RECOVERY_FILE};
+use super::{CLEAN_FILE, Log, RECOVERY_FILE, SUMMARY};
 use crate::segment::{Segment, file_name};
-use crate::storage::{StorageFile, replace};
+use crate::storage::{StorageFile, put, replace};
 use std::io;
 use std::sync::Arc;
 
@@ -57,12 +57,12 @@ impl Log {
         result.map_err(|error| self.poison_after_sync(error))?;
         // Another sync of the same file may have failed in the meantime and have taken the blame for both.
         self.refuse_if_poisoned()?;
-        let before = self.flushed_offset;
         self.flushed_offset = self.flushed_offset.max(flush.upto);
         let finished = self.active().base_offset;
-        if before < finished && finished <= self.flushed_offset {
+        if self.recovery_offset < finished && finished <= self.flushed_offset {
             // Segments before the active one need no second look when the log is opened after a crash.
             self.save(RECOVERY_FILE, finished.to_string())?;
+            self.recovery_offset = finished;
         }
         Ok(())
     }
@@ -127,6 +127,15 @@ impl Log {
         match self.producers.transaction_index(segment.base_offset..segment.next_offset) {
             index if index.is_empty() => Ok(()),
             index => save("txnindex", index.into()),
+        }
+    }
+
+    /// Writes down what opening the log has to know of a segment that is full. Without it the segment is read then.
+    pub(super) fn save_summary_of(&self, segment: &Segment) {
+        if let Some(summary) = segment.summary() {
+            let name = file_name(segment.base_offset, SUMMARY);
+            // What is left of it when this fails is no summary.
+            let _ = put(&*self.storage, &self.dir, &name, summary);
         }
     }
 }

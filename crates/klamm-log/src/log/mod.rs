@@ -4,10 +4,12 @@ mod append;
 mod clean;
 mod compact;
 mod flush;
+mod mend;
 mod open;
 mod read;
 mod scan;
 mod spare;
+mod window;
 
 pub use self::append::{AppendInfo, Appended, Origin};
 pub use self::clean::Retained;
@@ -25,6 +27,7 @@ use crate::snapshot;
 use crate::storage::{Storage, replace};
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Names of files beside the segments.
@@ -32,6 +35,21 @@ const CLEAN_FILE: &str = "clean-shutdown";
 const RECOVERY_FILE: &str = "recovery-point";
 const START_FILE: &str = "log-start-offset";
 const EPOCHS_FILE: &str = "leader-epoch-checkpoint";
+/// The extension of a segment's summary.
+const SUMMARY: &str = "summary";
+/// The extensions of all files that the log itself keeps beside a segment.
+const BESIDE: [&str; 4] = ["index", "timeindex", "txnindex", SUMMARY];
+
+/// A segment that is full: it does not change any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Full {
+    /// From the offset in its name to the one behind its last record.
+    pub offsets: Range<i64>,
+    /// Bytes of its batches.
+    pub bytes: u64,
+    /// Checksums of its first and its last batch: with the rest they tell it from others.
+    pub ends: (u32, u32),
+}
 
 /// The log of one partition.
 ///
@@ -47,6 +65,8 @@ pub struct Log {
     start_offset: i64,
     /// Everything before this is on the disk.
     flushed_offset: i64,
+    /// The same as it was written down last: what opening the log after a crash need not look at.
+    recovery_offset: i64,
     /// Everything before this was compacted since the log was opened.
     compacted_offset: i64,
     producers: Producers,
@@ -89,6 +109,15 @@ impl Log {
     /// Base offset of the segment that is written to.
     pub fn active_offset(&self) -> i64 {
         self.active().base_offset
+    }
+
+    /// The segments before the active one, in order.
+    pub fn full_segments(&self) -> impl Iterator<Item = Full> {
+        let full = &self.segments[..self.segments.len() - 1];
+        full.iter().filter_map(|segment| {
+            let offsets = segment.base_offset..segment.next_offset;
+            Some(Full { offsets, bytes: segment.len, ends: segment.ends()? })
+        })
     }
 
     /// Base offset and bytes of the oldest segment, and its largest timestamp.

@@ -4,7 +4,7 @@ use super::append::marker;
 use super::compact::finish_swaps;
 use super::scan::{Scanned, scan};
 use super::spare;
-use super::{CLEAN_FILE, EPOCHS_FILE, Log, RECOVERY_FILE, START_FILE, snapshot_offset};
+use super::{CLEAN_FILE, EPOCHS_FILE, Log, RECOVERY_FILE, START_FILE, SUMMARY, snapshot_offset};
 use crate::config::LogConfig;
 use crate::epochs::Epochs;
 use crate::error::LogError;
@@ -70,11 +70,11 @@ impl Log {
     }
 }
 
-struct Opening {
-    storage: Arc<dyn Storage>,
-    dir: String,
-    config: LogConfig,
-    recovery: Recovery,
+pub(super) struct Opening {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) dir: String,
+    pub(super) config: LogConfig,
+    pub(super) recovery: Recovery,
 }
 
 impl Opening {
@@ -90,6 +90,7 @@ impl Opening {
         self.recovery.clean = clean_end.is_some();
         let trusted = clean_end.or(self.number(RECOVERY_FILE)?).unwrap_or(0);
         let segments = self.segments(&names, trusted)?;
+        self.remove_strays(&names, &segments)?;
         let start = self.number(START_FILE)?.unwrap_or(0).max(segments[0].base_offset);
         let mut log = Log {
             storage: self.storage.clone(),
@@ -97,6 +98,7 @@ impl Opening {
             config: self.config.clone(),
             start_offset: start,
             flushed_offset: trusted,
+            recovery_offset: self.number(RECOVERY_FILE)?.unwrap_or(0),
             compacted_offset: 0,
             segments,
             producers: Producers::default(),
@@ -120,6 +122,7 @@ impl Opening {
             log.flush()?;
         }
         log.remove_segments_before_start()?;
+        log.save_missing_summaries();
         Ok((log, self.recovery))
     }
 
@@ -152,7 +155,7 @@ impl Opening {
             let next = bases.get(n + 1).copied();
             let whole = next.is_some_and(|next| next <= trusted) || self.recovery.clean;
             let last = next.is_none();
-            let loaded = if whole { self.load(base).map(Some) } else { Ok(None) };
+            let loaded = if whole { self.load(base, next).map(Some) } else { Ok(None) };
             let segment = match loaded {
                 Ok(Some(segment)) => segment,
                 Ok(None) => self.recover(base, last)?,
@@ -181,9 +184,18 @@ impl Opening {
         self.storage.open(&self.path(name), Open::Existing)
     }
 
-    /// A segment that is known to be whole: its headers are read, for the index.
-    fn load(&self, base: i64) -> io::Result<Segment> {
+    /// A segment that is known to be whole: as its summary has it, else its headers are read.
+    fn load(&self, base: i64, next: Option<i64>) -> io::Result<Segment> {
         let file = self.open_file(&file_name(base, "log"))?;
+        // What is appended to the last one has to be in Kafka's indexes with what is there.
+        if let Some(next) = next {
+            let path = self.path(&file_name(base, SUMMARY));
+            let interval = self.config.index_interval_bytes;
+            let found = Segment::from_summary(&self.storage, path, &file, base, interval)?;
+            if let Some(segment) = found.filter(|segment| segment.next_offset <= next) {
+                return Ok(segment);
+            }
+        }
         let mut whole = Segment::new(file.clone(), base, self.config.index_interval_bytes);
         whole.len = file.size()?;
         let mut segment = Segment::new(file, base, self.config.index_interval_bytes);
@@ -193,8 +205,21 @@ impl Opening {
         Ok(segment)
     }
 
+    /// Removes what is beside segments that are gone.
+    fn remove_strays(&self, names: &[String], segments: &[Segment]) -> io::Result<()> {
+        for name in names {
+            let Some((base, extension)) = name.split_once('.') else { continue };
+            let ours = extension == SUMMARY || self.config.companions.contains(&extension);
+            let Some(base) = base.parse::<i64>().ok().filter(|_| ours) else { continue };
+            if segments.binary_search_by_key(&base, |segment| segment.base_offset).is_err() {
+                self.storage.remove(&self.path(name))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A segment that a crash may have left in any state.
-    fn recover(&mut self, base: i64, last: bool) -> io::Result<Segment> {
+    pub(super) fn recover(&mut self, base: i64, last: bool) -> io::Result<Segment> {
         let name = file_name(base, "log");
         let file = self.open_file(&name)?;
         let scanned = scan(&*file, base, last && self.config.sync_names, self.config.promise)?;
@@ -269,6 +294,12 @@ impl Opening {
             copy(file, batch.position, batch.len, &*sound)?;
         }
         sound.sync_data()?;
+        for extension in [SUMMARY].iter().chain(self.config.companions) {
+            match self.storage.remove(&self.path(&file_name(base, extension))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
         self.storage.rename(&temporary, &self.path(name))?;
         self.storage.sync_dir(&self.dir)?;
         Ok(sound)

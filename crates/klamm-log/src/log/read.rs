@@ -82,7 +82,7 @@ impl Log {
     }
 
     /// Index of the last segment that begins at or before an offset.
-    fn segment_of(&self, offset: i64) -> usize {
+    pub(super) fn segment_of(&self, offset: i64) -> usize {
         let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
         after.saturating_sub(1)
     }

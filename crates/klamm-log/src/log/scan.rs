@@ -1,9 +1,9 @@
 //! Reading a file that a crash may have left in any state: which bytes are batches, and which are damaged.
 
+use super::window::Window;
 use crate::config::Promise;
 use crate::segment::{Located, located};
 use crate::storage::StorageFile;
-use bytes::Bytes;
 use klamm_protocol::record_batch::{BATCH_HEADER_LEN, RecordBatch};
 use std::io;
 use std::ops::Range;
@@ -54,8 +54,9 @@ pub(super) fn scan(
     let size = file.size()?;
     let mut scanned = Scanned::default();
     let (mut position, mut budget) = (0, MAX_SEARCH_BYTES);
+    let mut window = Window::new(file, size);
     while position < size {
-        if let Some(batch) = sound_batch(file, position, size, next_offset)? {
+        if let Some(batch) = sound_batch(&mut window, position, size, next_offset)? {
             next_offset = batch.next_offset();
             position = batch.end();
             scanned.end = position;
@@ -161,9 +162,10 @@ fn is_promised(
     if promise.0.is_none() {
         return Ok(false);
     }
-    while let Some(located) = sound_batch(file, position, size, offset)? {
+    let mut window = Window::new(file, size);
+    while let Some(located) = sound_batch(&mut window, position, size, offset)? {
         let len = usize::try_from(located.len).unwrap_or(usize::MAX);
-        let batch = RecordBatch::parse(file.read_at(position, len)?.concat().into());
+        let batch = RecordBatch::parse(window.get(position, len)?);
         if batch.is_ok_and(|batch| promise.covers(&batch, offset)) {
             return Ok(true);
         }
@@ -174,7 +176,7 @@ fn is_promised(
 
 /// The batch at a position, if everything about it is as it should be.
 fn sound_batch(
-    file: &dyn StorageFile,
+    window: &mut Window<'_>,
     position: u64,
     size: u64,
     next_offset: i64,
@@ -182,15 +184,14 @@ fn sound_batch(
     if size - position < BATCH_HEADER_LEN as u64 {
         return Ok(None);
     }
-    let head = file.read_at(position, BATCH_HEADER_LEN)?.concat();
+    let head = window.get(position, BATCH_HEADER_LEN)?;
     let plausible = |batch: &Located| {
         batch.len <= MAX_BATCH_BYTES
             && batch.end() <= size
             && batch.header.base_offset >= next_offset
     };
     let Some(batch) = located(&head, position).filter(plausible) else { return Ok(None) };
-    let len = usize::try_from(batch.len).unwrap_or(usize::MAX);
-    let bytes = Bytes::from(file.read_at(position, len)?.concat());
+    let bytes = window.get(position, usize::try_from(batch.len).unwrap_or(usize::MAX))?;
     Ok(RecordBatch::parse(bytes).is_ok().then_some(batch))
 }
 
@@ -203,12 +204,20 @@ fn find_batch(
     budget: &mut u64,
 ) -> io::Result<Option<u64>> {
     let mut start = from;
+    // What begins here may be long: it is read apart from what is looked through.
+    let mut batches = Window::new(file, size);
+    let zeros = vec![0; SEARCH_BYTES + BATCH_HEADER_LEN];
     while start < size {
         // Windows overlap by a header, so that none is cut in two.
         let len = usize::try_from(size - start)
             .unwrap_or(usize::MAX)
             .min(SEARCH_BYTES + BATCH_HEADER_LEN);
         let window = file.read_at(start, len)?.concat();
+        if window == zeros[..len] {
+            // As most of a file is that is not full yet.
+            start += SEARCH_BYTES as u64;
+            continue;
+        }
         for at in 0..window.len().saturating_sub(BATCH_HEADER_LEN - 1).min(SEARCH_BYTES) {
             // The format byte and the high bytes of the offset rule out nearly every position without a read.
             if window[at + 16] != 2 || window[at] & 0x80 != 0 {
@@ -222,7 +231,7 @@ fn find_batch(
             if *budget == 0 {
                 return Ok(None);
             }
-            if sound_batch(file, position, size, next_offset)?.is_some() {
+            if sound_batch(&mut batches, position, size, next_offset)?.is_some() {
                 return Ok(Some(position));
             }
         }

@@ -113,6 +113,29 @@ impl Log {
         }
     }
 
+    /// Goes on in the spare, if there is one and the active segment was begun without; whether it did. The next append would do
+    /// it at the cost of whoever waits for that.
+    ///
+    /// # Errors
+    /// Those of the storage; the segment that was active still is.
+    pub fn use_spare(&mut self) -> io::Result<bool> {
+        if !self.spare_is_waiting() {
+            return Ok(false);
+        }
+        if self.active().len > 0 {
+            self.roll()?;
+            return Ok(true);
+        }
+        // Nothing is in it: the zeros take its name.
+        let next = self.next_segment()?;
+        *self.active_mut() = next;
+        if self.config.sync_names {
+            let synced = self.storage.sync_dir(&self.dir);
+            synced.map_err(|error| self.poison_after_sync(error))?;
+        }
+        Ok(true)
+    }
+
     /// Whether the active segment was begun without a spare, and there is one now.
     pub(super) fn spare_is_waiting(&self) -> bool {
         matches!(self.spare, State::Ready(_)) && !self.active().reserved

@@ -115,6 +115,14 @@ pub fn replace(storage: &dyn Storage, dir: &str, name: &str, content: Bytes) -> 
     storage.sync_dir(dir)
 }
 
+/// Writes a file that can be made again and that its reader checks: after a crash any part of it may be there.
+///
+/// # Errors
+/// Those of the storage.
+pub fn put(storage: &dyn Storage, dir: &str, name: &str, content: Bytes) -> io::Result<()> {
+    storage.open(&format!("{dir}/{name}"), Open::Empty)?.write_at(0, &[content])
+}
+
 /// The whole content of a small file; none when it does not exist or is larger than `limit`.
 ///
 /// # Errors

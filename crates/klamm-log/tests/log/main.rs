@@ -11,4 +11,5 @@ mod indexes;
 mod model;
 mod power_loss;
 mod preallocated;
+mod summaries;
 mod torn;

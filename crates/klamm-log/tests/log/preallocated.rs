@@ -71,6 +71,34 @@ fn a_segment_that_is_written_to_keeps_its_size_until_it_ends() {
 }
 
 #[test]
+fn a_log_goes_on_in_a_spare_when_it_is_told_to() {
+    for empty in [true, false] {
+        let storage = FaultyStorage::new();
+        let mut log = open(&storage);
+        assert!(!log.use_spare().unwrap(), "there is none");
+        if !empty {
+            append(&mut log, b"before");
+            log.flush().unwrap();
+        }
+        make_spare(&mut log);
+        assert!(log.use_spare().unwrap());
+        assert!(!log.use_spare().unwrap() && log.wants_spare());
+        assert_eq!(log.segment_count(), if empty { 1 } else { 2 });
+        let active = format!("t-0/{:020}.log", log.active_offset());
+        assert_eq!(content(&storage, &active), vec![0; 4096]);
+        append(&mut log, b"after");
+        log.flush().unwrap();
+        assert_eq!(content(&storage, &active).len(), 4096);
+        let all = records(&log);
+        for seed in 0..20 {
+            let (log, recovery) =
+                Log::open(Arc::new(storage.crash(seed)), "t-0", settings()).unwrap();
+            assert_eq!((records(&log), recovery.quarantined.len()), (all.clone(), 0));
+        }
+    }
+}
+
+#[test]
 fn zeros_behind_the_end_are_no_torn_append() {
     let storage = FaultyStorage::new();
     let mut log = open(&storage);

@@ -25,6 +25,10 @@ fn day(storage: &FaultyStorage, clients: &Arc<Mutex<Clients>>) -> Option<Life> {
         if n % 2 == 0 {
             life.core.make_spare();
         }
+        if n == 2 {
+            life.core.use_spare();
+        }
+        life.core.save_chapters();
     }
     Some(life)
 }

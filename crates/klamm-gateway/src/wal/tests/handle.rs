@@ -1,5 +1,6 @@
 //! The log as its users have it: threads, waiting, closing, opening again.
 
+use super::counting::Counting;
 use super::life::{hash, request, small};
 use crate::wal::{AppendRefused, Receipt, Seen, Wal, WalConfig};
 use klamm_log::storage::{
@@ -7,6 +8,7 @@ use klamm_log::storage::{
 };
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -93,6 +95,39 @@ fn many_at_a_time_share_syncs_and_a_lone_one_has_its_own() {
     });
 }
 
+/// Whatever else the log does meanwhile: making segments ahead, going on in one, sealing.
+#[test]
+fn a_lone_request_has_one_sync_of_the_log_and_no_more() {
+    run(async {
+        let storage = Counting::default();
+        let (wal, _reader, _) = Wal::open(Arc::new(storage.clone()), WalConfig::default()).unwrap();
+        wal.append(request(0, 1, 10)).await.unwrap();
+        // Until the first segment made ahead is in use, and there is one more.
+        let bytes = WalConfig::default().segment_bytes;
+        let made = |storage: &Counting| {
+            let names = storage.list("wal").unwrap().into_iter();
+            let size = |name: String| {
+                storage.open(&format!("wal/{name}"), Open::Existing).unwrap().size().unwrap()
+            };
+            names.map(size).filter(|size| *size == bytes).count() == 2
+        };
+        while !made(&storage) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let (syncs, counted) = (storage.syncs(), wal.state().sync_us.count());
+        for id in 1..=50 {
+            wal.append(request(id, 1, 10)).await.unwrap();
+        }
+        // A seal is no request's, and is not synced.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        for id in 51..=60 {
+            wal.append(request(id, 1, 10)).await.unwrap();
+        }
+        assert_eq!((storage.syncs() - syncs, wal.state().sync_us.count() - counted), (60, 60));
+    });
+}
+
 #[test]
 fn a_log_that_is_full_says_so_and_has_room_again() {
     run(async {
@@ -128,29 +163,45 @@ fn segment_with(storage: &FaultyStorage, position: u64) -> String {
     paths.find(written).unwrap()
 }
 
+/// In a segment that was whole long ago, so that nobody looks at it when the log is opened.
 #[test]
 fn damage_on_the_disk_is_set_aside_counted_and_left_behind() {
-    run(async {
-        let storage = FaultyStorage::new();
-        let (wal, reader, _) = Wal::open(Arc::new(storage.clone()), small()).unwrap();
-        for id in 0..30 {
-            wal.append(request(id, 1, 300)).await.unwrap();
-        }
-        wal.close().await;
-        drop((wal, reader));
-        // In a segment that was whole long ago, and in the last one.
-        storage.damage(&segment_with(&storage, 1500), 700, 0x10).unwrap();
-        let (wal, mut reader, opened) = Wal::open(Arc::new(storage), small()).unwrap();
-        assert_eq!(opened.lost, 1, "{opened:?}");
-        wal.append(request(31, 1, 300)).await.unwrap();
-        let mut read = Vec::new();
-        while read.last() != Some(&wal.state().next.saturating_sub(1)) {
-            let some = reader.next(usize::MAX).await.unwrap();
-            read.extend(some.into_iter().map(|(n, _)| n));
-        }
-        assert_eq!(read.len(), 30, "30 less the damaged one, and one more: {read:?}");
-        assert_eq!(wal.state().lost, 1);
-    });
+    // In the length of a batch, in its format, in its checksum, in its records.
+    for at in [8, 11, 16, 18, 200] {
+        run(async {
+            let storage = FaultyStorage::new();
+            let (wal, reader, _) = Wal::open(Arc::new(storage.clone()), small()).unwrap();
+            for id in 0..30 {
+                wal.append(request(id, 1, 300)).await.unwrap();
+            }
+            wal.close().await;
+            drop((wal, reader));
+            let segment = segment_with(&storage, 1500);
+            let first = storage.open(&segment, Open::Existing).unwrap().read_at(8, 4).unwrap();
+            let length: [u8; 4] = first.concat().try_into().unwrap();
+            let second = u64::from(u32::from_be_bytes(length)) + 12;
+            storage.damage(&segment, second + at, 0x55).unwrap();
+            let (wal, mut reader, opened) = Wal::open(Arc::new(storage.clone()), small()).unwrap();
+            assert_eq!((opened.lost, opened.records), (0, 30), "{opened:?}");
+            let last = wal.append(request(31, 1, 300)).await.unwrap().first;
+            let mut read = Vec::new();
+            while read.last() != Some(&last) {
+                let some = reader.next(usize::MAX).await.unwrap();
+                read.extend(some.into_iter().map(|(n, _)| n));
+            }
+            assert_eq!(read.len(), 30, "30 less the damaged one, and one more: {read:?}");
+            assert_eq!((wal.state().lost, wal.state().read_error), (1, None), "byte {at}");
+            let aside = storage.list("wal").unwrap().into_iter();
+            assert_eq!(aside.filter(|name| name.ends_with(".damaged")).count(), 1);
+            // The next start finds it gone, and says so again for as long as it matters.
+            wal.close().await;
+            drop((wal, reader));
+            let (wal, _reader, opened) = Wal::open(Arc::new(storage), small()).unwrap();
+            assert_eq!((opened.lost, opened.records), (1, 30), "{opened:?}");
+            wal.release(opened.next);
+            wal.close().await;
+        });
+    }
 }
 
 /// A sector that reads as zeros looks like one that was never written; what stands behind it says that it was.

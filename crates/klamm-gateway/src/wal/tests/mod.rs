@@ -1,5 +1,7 @@
 //! The log against a disk that fails and a power that goes.
 
+mod chapters;
+mod counting;
 mod faults;
 mod handle;
 mod life;

@@ -17,7 +17,7 @@ const KNOWN: [u64; 1] = [1759];
 
 fn work(life: &Life, dice: &mut Dice, next_id: &mut u64) {
     for _ in 0..1 + dice.roll(12) {
-        match dice.roll(9) {
+        match dice.roll(10) {
             0..5 => {
                 let requests: Vec<_> = (0..1 + dice.roll(4))
                     .map(|_| {
@@ -34,8 +34,10 @@ fn work(life: &Life, dice: &mut Dice, next_id: &mut u64) {
             }
             6 => life.core.keep(),
             7 => life.core.make_spare(),
+            8 => drop(life.core.use_spare()),
             _ => life.core.seal(),
         }
+        life.core.save_chapters();
     }
 }
 

@@ -3,7 +3,7 @@
 //! `BASE.cleaned` is being written. Renamed to `BASE-UPTO.swap` it counts: the segments from BASE up to UPTO go, and it takes
 //! the name of the first. Whoever opens the log goes on wherever that was interrupted.
 
-use super::super::Log;
+use super::super::{BESIDE, Log, SUMMARY};
 use crate::segment::{Segment, file_name};
 use crate::storage::Storage;
 use std::io;
@@ -77,10 +77,11 @@ fn finish_swap(
     // and only then may the name go that says so.
     storage.sync_dir(dir)?;
     let stale = others.iter().flat_map(|&other| {
-        ["log", "index", "timeindex", "txnindex"].map(|extension| file_name(other, extension))
+        let extensions = ["log"].into_iter().chain(BESIDE);
+        extensions.map(move |extension| file_name(other, extension))
     });
-    // Every segment has the other two and they are overwritten; this one it may not need any more.
-    let stale = stale.chain([file_name(base, "txnindex")]);
+    // Every segment has the other two and they are overwritten; these it may not need any more, or not have yet.
+    let stale = stale.chain([file_name(base, "txnindex"), file_name(base, SUMMARY)]);
     for name in stale {
         match storage.remove(&format!("{dir}/{name}")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,0 +1,94 @@
+//! A storage in memory that counts what is read, and how often segments are synced.
+
+use bytes::Bytes;
+use klamm_log::storage::{MemoryStorage, Open, Storage, StorageFile};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counting {
+    inner: Arc<MemoryStorage>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    read: AtomicU64,
+    syncs: AtomicU64,
+}
+
+impl Counting {
+    /// Bytes that were read since the last call.
+    pub(super) fn read(&self) -> u64 {
+        self.counts.read.swap(0, Ordering::Relaxed)
+    }
+
+    /// Syncs of files that were opened as segments, and of spares that became such.
+    pub(super) fn syncs(&self) -> u64 {
+        self.counts.syncs.load(Ordering::Relaxed)
+    }
+}
+
+impl Storage for Counting {
+    fn create_dir(&self, path: &str) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &str) -> io::Result<()> {
+        self.inner.remove_dir(path)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        self.inner.list(path)
+    }
+
+    fn open(&self, path: &str, how: Open) -> io::Result<Arc<dyn StorageFile>> {
+        let (file, counts) = (self.inner.open(path, how)?, self.counts.clone());
+        Ok(Arc::new(CountingFile { file, counts, path: path.to_owned() }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        self.inner.sync_dir(path)
+    }
+}
+
+#[derive(Debug)]
+struct CountingFile {
+    file: Arc<dyn StorageFile>,
+    counts: Arc<Counts>,
+    path: String,
+}
+
+impl StorageFile for CountingFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn read_at(&self, position: u64, len: usize) -> io::Result<Vec<Bytes>> {
+        self.counts.read.fetch_add(len as u64, Ordering::Relaxed);
+        self.file.read_at(position, len)
+    }
+
+    fn write_at(&self, position: u64, parts: &[Bytes]) -> io::Result<()> {
+        self.file.write_at(position, parts)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.file.truncate(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let segment = self.path.ends_with(".log") || self.path.ends_with("spare");
+        self.counts.syncs.fetch_add(u64::from(segment), Ordering::Relaxed);
+        self.file.sync_data()
+    }
+}

@@ -150,13 +150,18 @@ fn endure(
     let mut load = Load::start(klamm, &gateway, &bootstrap, (asked, time), output)?;
     let mut verdict = Verdict { bare, asked, away: away.as_secs_f64(), ..Verdict::default() };
     watched(&mut load, &gateway, plan.calm, &mut verdict.calm_mib)?;
+    // The load has its own beginning, and something is always on its way.
+    let started = load.started;
+    let scheduled = |at: Instant| before + ((at - started).as_secs_f64() * asked) as u64;
+    let now = Instant::now();
+    let behind = scheduled(now).saturating_sub(topics.count(TOPIC, PARTITIONS)?);
     println!("Kafka goes");
     kafka.stop()?;
     watched(&mut load, &gateway, away, &mut verdict.peak_mib)?;
     kafka.start()?;
     println!("Kafka is back");
-    let due = |at: Instant| before + ((at - load.started).as_secs_f64() * asked) as u64;
-    verdict.catch_up = catch_up(&topics, load.started + time, due)?;
+    let due = |at: Instant| scheduled(at).saturating_sub(behind);
+    verdict.catch_up = catch_up(&topics, started + time, due)?;
     let said = load.end(time + FIND)?;
     gateway.down()?;
     Ok(judged(verdict, &said))

@@ -7,7 +7,7 @@ use super::{Admitted, refused::Refused};
 use crate::route::Rules;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, EXPECT};
 use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,9 @@ pub(super) async fn whole(
 ) -> Result<Whole, Refused> {
     let encoding = encoding(&held.parts.headers)?;
     let (limits, limit) = (&app.limits, held.rules.body_limit.min(app.limits.body_bytes));
-    let taken = intake::take(body, limit, limits, &app.admission).await?;
+    let waits = held.parts.headers.contains_key(EXPECT);
+    let discarded = (!waits).then_some(&mut left.whole);
+    let taken = intake::take(body, limit, limits, &app.admission, discarded).await?;
     let Taken { mut bytes, mut admitted } = taken;
     left.whole = true;
     app.counters.body_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);

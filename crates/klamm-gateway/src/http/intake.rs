@@ -12,6 +12,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Room that a body gets to begin with which does not say how long it is.
 const UNTOLD_BYTES: usize = 16 << 10;
+/// A body of no more bytes is read and thrown away when there is no room for it.
+const DISCARDED_BYTES: usize = 64 << 10;
 
 /// A request's body while it comes.
 pub(super) struct Intake {
@@ -42,19 +44,32 @@ pub(super) struct Taken {
 /// Takes room for `body` and reads it.
 ///
 /// What says that it is longer than `limit`, or what there is no room for, is refused before a byte of it is read: a client
-/// that waits to be asked for it never sends it.
+/// that waits to be asked for it never sends it. But when there is no room for a small one that is on its way, it is read, none
+/// of it is kept, and `discarded` is told: the connection goes on then. Many clients that have to come back on new connections
+/// would add to what there is too much of. Without `discarded` the client waits to be asked.
 pub(super) async fn take(
     body: Incoming,
     limit: usize,
     limits: &Limits,
     admission: &Admission,
+    discarded: Option<&mut bool>,
 ) -> Result<Taken, Refused> {
     let told = body.size_hint().exact();
     let told = told.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     if told.is_some_and(|bytes| bytes > limit) {
         return Err(Refused::too_large("the body", limit));
     }
-    let mut admitted = admission.admit(told.unwrap_or(UNTOLD_BYTES.min(limit)))?;
+    let mut admitted = match admission.admit(told.unwrap_or(UNTOLD_BYTES.min(limit))) {
+        Ok(admitted) => admitted,
+        Err(crowded) => {
+            if let Some(discarded) = discarded
+                && told.is_some_and(|bytes| bytes <= DISCARDED_BYTES)
+            {
+                *discarded = Intake::new(body, limits).discard().await;
+            }
+            return Err(crowded.into());
+        }
+    };
     let mut intake = Intake::new(body, limits);
     let Some(first) = intake.next().await? else {
         return Ok(Taken { bytes: Bytes::new(), admitted });
@@ -90,6 +105,17 @@ impl Intake {
     pub(super) fn endless(body: Incoming, time: Duration) -> Self {
         let pace = Pace::Endless { time };
         Self { body, pace, began: Instant::now(), received: 0, timer: None }
+    }
+
+    /// Reads it and keeps nothing; whether it came to its end in time.
+    async fn discard(mut self) -> bool {
+        loop {
+            match self.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
     }
 
     /// The next piece; none at the end.

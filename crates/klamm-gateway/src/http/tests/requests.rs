@@ -129,6 +129,32 @@ async fn without_room_a_client_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn who_finds_no_room_for_little_keeps_the_connection() {
+    let stage = Stage::limited(Limits { budget_bytes: 5, ..Limits::default() }).await;
+    let mut wire = stage.connect().await;
+    for body in ["123456".to_owned(), "1".repeat(64 << 10)] {
+        wire.send(post("/topics/a", JSON, body)).await;
+        let reply = wire.reply().await;
+        assert_eq!((reply.status, reply.header("connection")), (503, None));
+    }
+    wire.send(post("/topics/a", JSON, "12345")).await;
+    assert_eq!(wire.reply().await.status, 202);
+    // What is not on its way yet, and what is much, is not waited for.
+    let mut asks = stage.connect().await;
+    asks.send(
+        "POST /topics/a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 6\r\n\r\n",
+    )
+    .await;
+    let mut much = stage.connect().await;
+    much.send("POST /topics/a HTTP/1.1\r\nhost: x\r\ncontent-length: 65537\r\n\r\n").await;
+    for mut wire in [asks, much] {
+        let reply = wire.reply().await;
+        assert_eq!((reply.status, reply.header("connection")), (503, Some("close")));
+    }
+    assert_eq!(stage.server.state().admitted_bytes, 0);
+}
+
+#[tokio::test]
 async fn compressed_bodies_are_read() {
     let mut stage = Stage::new().await;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());

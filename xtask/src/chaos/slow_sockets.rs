@@ -34,6 +34,8 @@ cargo xtask chaos slow-sockets [--idle 10000] [--headers 2000] [--bodies 200] [-
 const BYTE_EVERY: Duration = Duration::from_secs(1);
 /// As much load as there can be is given for so long: shorter than slow headers are borne with.
 const FLAT_OUT: Duration = Duration::from_secs(8);
+/// A load before all that is measured.
+const WARM_UP: Duration = Duration::from_secs(4);
 /// What an idle connection may take of the gateway's memory.
 const IDLE_KIB: f64 = 32.0;
 /// What is left of the throughput.
@@ -139,6 +141,8 @@ struct Served {
 /// Measures the load alone, then beside the slow clients and the idle ones.
 fn hurt(plan: &Plan, target: &Target<'_>) -> Result<Verdict> {
     let (most, at_rate) = ((None, FLAT_OUT), (Some(plan.rate), plan.within));
+    // The first load of all makes the log's segments and the topic, and says nothing.
+    target.load((None, WARM_UP))?;
     let calm = [target.load(most)?, target.load(at_rate)?];
     let before = usage::memory(target.pid)?.resident;
     let mut idle = idle(target.address, plan.idle)?;

@@ -38,8 +38,19 @@ async fn follow(admin: Option<Admin>, shared: &Shared) -> Infallible {
     loop {
         sleep(if there { HOLDS } else { ASK_AGAIN }).await;
         let before = std::mem::replace(&mut delivered, shared.state.lock().delivered);
-        there = delivered > before
-            || timeout(PATIENCE, admin.describe_cluster()).await.is_ok_and(|answer| answer.is_ok());
+        let asked = if delivered > before { Ok(()) } else { ask(&admin).await };
+        there = asked.is_ok();
+        if let Err(why) = asked {
+            shared.failed(format!("Kafka is not reached: {why}"));
+        }
         shared.state.lock().connected = there;
+    }
+}
+
+async fn ask(admin: &Admin) -> Result<(), String> {
+    match timeout(PATIENCE, admin.describe_cluster()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }

@@ -223,6 +223,8 @@ async fn whether_kafka_is_there_is_known_without_traffic() {
     is_told(&stage, true, "it is there at first").await;
     stage.controls().set_node_up(1, false).await.unwrap();
     is_told(&stage, false, "it is gone").await;
+    let why = || stage.state().last_errors.pop().unwrap().1;
+    assert!(why().starts_with("Kafka is not reached: "), "{}", why());
     stage.controls().set_node_up(1, true).await.unwrap();
     is_told(&stage, true, "it is back").await;
 }
@@ -233,6 +235,8 @@ async fn a_kafka_that_takes_connections_and_answers_nothing_is_not_there() {
     is_told(&stage, true, "it is there at first").await;
     stage.controls().add_fault(Rule::new(Action::NoAnswer)).unwrap();
     is_told(&stage, false, "it answers nothing").await;
+    let (_, why) = stage.state().last_errors.pop().unwrap();
+    assert!(why.starts_with("Kafka is not reached: ") && why.contains("no answer"), "{why}");
     stage.controls().clear_faults();
     is_told(&stage, true, "it answers again").await;
 }

@@ -115,8 +115,8 @@ fn trend(trend: Trend) -> String {
 pub(super) fn kafka(summary: &Summary<'_>) -> String {
     let (wal, forward) = (&summary.observed.wal, &summary.observed.forward);
     let (dot, state) = match summary.observed.long_wait() {
-        _ if !forward.connected => ("away", "not reached"),
-        Some(_) => ("away", "away or slow"),
+        _ if !forward.connected => ("away", "away"),
+        Some(_) => ("away", "slow"),
         None => ("connected", "connected"),
     };
     let dead: u64 = forward.dead_letters.values().sum();

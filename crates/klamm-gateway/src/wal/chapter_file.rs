@@ -146,11 +146,11 @@ impl Head {
         if checksum(head) as u32 != u32::from_be_bytes(*crc) {
             return None;
         }
-        let mut numbers = [0; NUMBERS];
-        for (number, bytes) in numbers.iter_mut().zip(head.chunks_exact(8)) {
-            *number = u64::from_be_bytes(bytes.try_into().ok()?);
+        let mut fields = [0; NUMBERS];
+        for (field, bytes) in fields.iter_mut().zip(head.chunks_exact(8)) {
+            *field = u64::from_be_bytes(bytes.try_into().ok()?);
         }
-        let [version, first, next, bytes, both, mark, spans, spans_crc, keys, keys_crc] = numbers;
+        let [version, first, next, bytes, both, mark, spans, spans_crc, keys, keys_crc] = fields;
         let (spans, keys) =
             (Part { bytes: spans, crc: spans_crc }, Part { bytes: keys, crc: keys_crc });
         let whole = spans.bytes.checked_add(keys.bytes)?.checked_add(HEAD_BYTES as u64)?;

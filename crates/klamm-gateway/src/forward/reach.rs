@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// How long an answer holds.
-const HOLDS: Duration = Duration::from_secs(5);
+/// How long an answer holds, and what was delivered; that may have been at the beginning of such a time. Twice this and
+/// `PATIENCE` are less than the ten seconds within which an absence is told.
+const HOLDS: Duration = Duration::from_secs(3);
 /// How soon a Kafka that is away is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Who answers later than this is not there.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Keeps [`ForwardState::connected`](super::ForwardState::connected) true to the facts until nothing is lent any more.
 pub(super) async fn watch(mut lent: watch::Receiver<Option<Connected>>, shared: Arc<Shared>) {

@@ -111,10 +111,11 @@ fn a_lone_request_has_one_sync_of_the_log_and_no_more() {
             };
             names.map(size).filter(|size| *size == bytes).count() == 2
         };
-        while !made(&storage) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut before = u64::MAX;
+        while !made(&storage) || before != storage.syncs() {
+            before = storage.syncs();
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
         let (syncs, counted) = (storage.syncs(), wal.state().sync_us.count());
         for id in 1..=50 {
             wal.append(request(id, 1, 10)).await.unwrap();
@@ -151,16 +152,19 @@ fn a_log_that_is_full_says_so_and_has_room_again() {
     });
 }
 
-/// The first segment with records from a position on. The very first is short if there was a spare soon.
-fn segment_with(storage: &FaultyStorage, position: u64) -> String {
-    let names = storage.list("wal").unwrap().into_iter().filter(|name| name.ends_with(".log"));
-    let mut paths = names.map(|name| format!("wal/{name}"));
+/// The segments with records from a position on, in order. The very first is short if there was a spare soon.
+fn segments_with(storage: &FaultyStorage, position: u64) -> Vec<String> {
     let written = |path: &String| {
         let file = storage.open(path, Open::Existing).unwrap();
         let len = file.size().unwrap().saturating_sub(position) as usize;
         len > 0 && file.read_at(position, len).unwrap().concat().iter().any(|&byte| byte != 0)
     };
-    paths.find(written).unwrap()
+    segments(storage).into_iter().filter(written).collect()
+}
+
+fn segments(storage: &FaultyStorage) -> Vec<String> {
+    let names = storage.list("wal").unwrap().into_iter().filter(|name| name.ends_with(".log"));
+    names.map(|name| format!("wal/{name}")).collect()
 }
 
 /// In a segment that was whole long ago, so that nobody looks at it when the log is opened.
@@ -176,7 +180,7 @@ fn damage_on_the_disk_is_set_aside_counted_and_left_behind() {
             }
             wal.close().await;
             drop((wal, reader));
-            let segment = segment_with(&storage, 1500);
+            let segment = segments_with(&storage, 1500).swap_remove(0);
             let first = storage.open(&segment, Open::Existing).unwrap().read_at(8, 4).unwrap();
             let length: [u8; 4] = first.concat().try_into().unwrap();
             let second = u64::from(u32::from_be_bytes(length)) + 12;
@@ -211,13 +215,21 @@ fn a_promised_sector_that_reads_as_zeros_takes_nothing_else_with_it() {
         let storage = FaultyStorage::new();
         let config = || WalConfig { segment_bytes: 100_000, ..WalConfig::default() };
         let open = || Wal::open(Arc::new(storage.clone()), config()).unwrap();
-        let (wal, reader, _) = open();
-        for id in 0..20 {
-            wal.append(request(3 * id + 1, 1, 600)).await.unwrap();
-        }
-        wal.close().await;
-        drop((wal, reader));
-        let path = segment_with(&storage, 8 * 512);
+        let mut written = 0;
+        // The last segment has to hold it, and another may begin whenever a spare is there.
+        let path = loop {
+            let (wal, reader, _) = open();
+            for id in written..written + 20 {
+                wal.append(request(3 * id + 1, 1, 600)).await.unwrap();
+            }
+            written += 20;
+            wal.close().await;
+            drop((wal, reader));
+            let last = segments(&storage).pop();
+            if let Some(path) = last.filter(|p| segments_with(&storage, 8 * 512).contains(p)) {
+                break path;
+            }
+        };
         let file = storage.open(&path, Open::Existing).unwrap();
         let sector = file.read_at(3 * 512, 512).unwrap().concat();
         for (at, byte) in (3 * 512..).zip(sector) {
@@ -225,9 +237,9 @@ fn a_promised_sector_that_reads_as_zeros_takes_nothing_else_with_it() {
         }
         let (wal, mut reader, opened) = open();
         assert!((1..=2).contains(&opened.lost), "{opened:?}");
-        assert_eq!((opened.quarantined.len(), opened.next), (1, 21));
+        assert_eq!(opened.quarantined.len(), 1);
         let mut read = 0;
-        while read < 20 - opened.lost {
+        while read < written - opened.lost {
             read += reader.next(usize::MAX).await.unwrap().len() as u64;
         }
         wal.close().await;

@@ -41,7 +41,8 @@ impl Log {
             recovery: Recovery::default(),
         };
         // Also where it is sound: what led a reader astray may be what is known of it.
-        let mut mended = again.recover(self.segments[n].base_offset, false)?;
+        let next = self.segments.get(n + 1).map(|next| next.base_offset);
+        let mut mended = again.recover(self.segments[n].base_offset, next)?;
         mended.dirty = self.segments[n].dirty;
         self.segments[n] = mended;
         Ok(again.recovery.quarantined)

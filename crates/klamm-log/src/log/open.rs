@@ -154,15 +154,14 @@ impl Opening {
         for (n, &base) in bases.iter().enumerate() {
             let next = bases.get(n + 1).copied();
             let whole = next.is_some_and(|next| next <= trusted) || self.recovery.clean;
-            let last = next.is_none();
             let loaded = if whole { self.load(base, next).map(Some) } else { Ok(None) };
             let segment = match loaded {
                 Ok(Some(segment)) => segment,
-                Ok(None) => self.recover(base, last)?,
+                Ok(None) => self.recover(base, next)?,
                 // It was whole when it was closed; something has been at it since.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     self.recovery.clean = false;
-                    self.recover(base, last)?
+                    self.recover(base, next)?
                 }
                 Err(error) => return Err(error),
             };
@@ -199,8 +198,13 @@ impl Opening {
         let mut whole = Segment::new(file.clone(), base, self.config.index_interval_bytes);
         whole.len = file.size()?;
         let mut segment = Segment::new(file, base, self.config.index_interval_bytes);
+        let end = next.unwrap_or(i64::MAX);
         for batch in whole.batches(0) {
-            segment.note(&batch?);
+            let batch = batch?;
+            if batch.header.base_offset < segment.next_offset || batch.next_offset() > end {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "offsets out of order"));
+            }
+            segment.note(&batch);
         }
         Ok(segment)
     }
@@ -218,11 +222,13 @@ impl Opening {
         Ok(())
     }
 
-    /// A segment that a crash may have left in any state.
-    pub(super) fn recover(&mut self, base: i64, last: bool) -> io::Result<Segment> {
+    /// A segment that a crash may have left in any state; `next` is where the one behind it begins.
+    pub(super) fn recover(&mut self, base: i64, next: Option<i64>) -> io::Result<Segment> {
+        let last = next.is_none();
         let name = file_name(base, "log");
         let file = self.open_file(&name)?;
-        let scanned = scan(&*file, base, last && self.config.sync_names, self.config.promise)?;
+        let offsets = base..next.unwrap_or(i64::MAX);
+        let scanned = scan(&*file, offsets, last && self.config.sync_names, self.config.promise)?;
         self.recovery.scanned_batches += scanned.batches.len() as u64;
         let size = file.size()?;
         let written = self.written(&*file, scanned.end..size)?;

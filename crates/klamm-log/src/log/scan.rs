@@ -38,7 +38,7 @@ pub(super) struct Scanned {
     pub(super) unwritten: bool,
 }
 
-/// Looks at every batch of a file: length, format, checksum, and that offsets grow from `next_offset` on.
+/// Looks at every batch of a file: length, format, checksum, and that offsets grow and are those of the segment.
 ///
 /// With `stop_at_unwritten` the sound part ends where sectors are missing: nothing behind them was acknowledged, if acks
 /// wait until everything before them is on the disk. A batch behind them that promises them makes them damage.
@@ -47,7 +47,7 @@ pub(super) struct Scanned {
 /// Those of the storage.
 pub(super) fn scan(
     file: &dyn StorageFile,
-    mut next_offset: i64,
+    mut offsets: Range<i64>,
     stop_at_unwritten: bool,
     promise: Promise,
 ) -> io::Result<Scanned> {
@@ -56,22 +56,26 @@ pub(super) fn scan(
     let (mut position, mut budget) = (0, MAX_SEARCH_BYTES);
     let mut window = Window::new(file, size);
     while position < size {
-        if let Some(batch) = sound_batch(&mut window, position, size, next_offset)? {
-            next_offset = batch.next_offset();
+        if let Some(batch) = sound_batch(&mut window, position, size, &offsets)? {
             position = batch.end();
+            if is_misplaced(&mut window, &batch, size, &offsets)? {
+                scanned.damaged.push(batch.position..position);
+                continue;
+            }
+            offsets.start = batch.next_offset();
             scanned.end = position;
             scanned.batches.push(batch);
             continue;
         }
         let claimed = claimed_end(file, position, size)?;
-        let found = next_batch(file, position..claimed, size, next_offset, &mut budget)?;
+        let found = next_batch(file, position..claimed, size, &offsets, &mut budget)?;
         let Some(sound) = found else {
             scanned.unwritten |= budget == 0;
             break;
         };
         if stop_at_unwritten
-            && has_unwritten_sector(file, position..sound, next_offset)?
-            && !is_promised(file, sound, size, next_offset, promise)?
+            && has_unwritten_sector(file, position..sound, offsets.start)?
+            && !is_promised(file, sound, size, &offsets, promise)?
         {
             scanned.unwritten = true;
             break;
@@ -80,6 +84,20 @@ pub(super) fn scan(
         position = sound;
     }
     Ok(scanned)
+}
+
+/// Whether a batch that leaves offsets out says that it is where the batch behind it is: the checksum does not cover offsets.
+fn is_misplaced(
+    window: &mut Window<'_>,
+    batch: &Located,
+    size: u64,
+    offsets: &Range<i64>,
+) -> io::Result<bool> {
+    if batch.header.base_offset == offsets.start || batch.end() == size {
+        return Ok(false);
+    }
+    let behind = sound_batch(window, batch.end(), size, offsets)?;
+    Ok(behind.is_some_and(|behind| behind.header.base_offset < batch.next_offset()))
 }
 
 /// Whether a sector of these bytes was never written: they should begin with a batch at `next_offset` or behind it, and a
@@ -106,11 +124,15 @@ fn has_unwritten_sector(
     Ok(false)
 }
 
-/// Where the batch at a position says that it ends, whether or not it is sound; the position itself when there is none.
+/// Where the batch at a position says that it ends, whether or not anything else about it is sound; the position itself when
+/// there is none.
 fn claimed_end(file: &dyn StorageFile, position: u64, size: u64) -> io::Result<u64> {
-    let len = usize::try_from(size - position).unwrap_or(usize::MAX).min(BATCH_HEADER_LEN);
+    let len = usize::try_from(size - position).unwrap_or(usize::MAX).min(LENGTH_FROM);
     let head = file.read_at(position, len)?.concat();
-    Ok(located(&head, position).map_or(position, |batch| batch.end()))
+    let length = head.get(LENGTH_AT..).and_then(|length| length.first_chunk().copied());
+    let length = length.and_then(|length| u64::try_from(i32::from_be_bytes(length)).ok());
+    let len = length.map(|length| length + LENGTH_FROM as u64);
+    Ok(len.filter(|&len| len >= BATCH_HEADER_LEN as u64).map_or(position, |len| position + len))
 }
 
 /// Where the next sound batch begins, behind one that is not sound and claims this range. What stands in the range is part of
@@ -119,11 +141,11 @@ fn next_batch(
     file: &dyn StorageFile,
     claimed: Range<u64>,
     size: u64,
-    next_offset: i64,
+    offsets: &Range<i64>,
     budget: &mut u64,
 ) -> io::Result<Option<u64>> {
     let (mut from, mut first_behind, mut tries) = (claimed.start + 1, None, 0);
-    while let Some(sound) = find_batch(file, from, size, next_offset, budget)? {
+    while let Some(sound) = find_batch(file, from, size, offsets, budget)? {
         if sound == claimed.end || is_whole_up_to(file, claimed.start, sound)? {
             return Ok(Some(sound));
         }
@@ -151,22 +173,22 @@ fn is_whole_up_to(file: &dyn StorageFile, position: u64, end: u64) -> io::Result
     Ok(RecordBatch::parse(bytes.into()).is_ok())
 }
 
-/// Whether one of the sound batches from a position on promises the record at `offset`.
+/// Whether one of the sound batches from a position on promises the first record of `offsets`.
 fn is_promised(
     file: &dyn StorageFile,
     mut position: u64,
     size: u64,
-    offset: i64,
+    offsets: &Range<i64>,
     promise: Promise,
 ) -> io::Result<bool> {
     if promise.0.is_none() {
         return Ok(false);
     }
     let mut window = Window::new(file, size);
-    while let Some(located) = sound_batch(&mut window, position, size, offset)? {
+    while let Some(located) = sound_batch(&mut window, position, size, offsets)? {
         let len = usize::try_from(located.len).unwrap_or(usize::MAX);
         let batch = RecordBatch::parse(window.get(position, len)?);
-        if batch.is_ok_and(|batch| promise.covers(&batch, offset)) {
+        if batch.is_ok_and(|batch| promise.covers(&batch, offsets.start)) {
             return Ok(true);
         }
         position = located.end();
@@ -179,7 +201,7 @@ fn sound_batch(
     window: &mut Window<'_>,
     position: u64,
     size: u64,
-    next_offset: i64,
+    offsets: &Range<i64>,
 ) -> io::Result<Option<Located>> {
     if size - position < BATCH_HEADER_LEN as u64 {
         return Ok(None);
@@ -188,7 +210,8 @@ fn sound_batch(
     let plausible = |batch: &Located| {
         batch.len <= MAX_BATCH_BYTES
             && batch.end() <= size
-            && batch.header.base_offset >= next_offset
+            && batch.header.base_offset >= offsets.start
+            && batch.next_offset() <= offsets.end
     };
     let Some(batch) = located(&head, position).filter(plausible) else { return Ok(None) };
     let bytes = window.get(position, usize::try_from(batch.len).unwrap_or(usize::MAX))?;
@@ -200,7 +223,7 @@ fn find_batch(
     file: &dyn StorageFile,
     from: u64,
     size: u64,
-    next_offset: i64,
+    offsets: &Range<i64>,
     budget: &mut u64,
 ) -> io::Result<Option<u64>> {
     let mut start = from;
@@ -225,13 +248,13 @@ fn find_batch(
             }
             let position = start + at as u64;
             let plausible =
-                |batch: &Located| batch.header.base_offset >= next_offset && batch.end() <= size;
+                |batch: &Located| batch.header.base_offset >= offsets.start && batch.end() <= size;
             let Some(batch) = located(&window[at..], position).filter(plausible) else { continue };
             *budget = budget.saturating_sub(batch.len);
             if *budget == 0 {
                 return Ok(None);
             }
-            if sound_batch(&mut batches, position, size, next_offset)?.is_some() {
+            if sound_batch(&mut batches, position, size, offsets)?.is_some() {
                 return Ok(Some(position));
             }
         }

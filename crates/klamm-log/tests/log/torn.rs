@@ -79,9 +79,10 @@ fn a_damaged_batch_does_not_let_out_what_its_records_hold() {
     log.append(Batch::values(&[b"third"]).bytes(), client(0)).unwrap();
     let all = storage.open(FIRST, Open::Existing).unwrap();
     let all = all.read_at(0, all.size().unwrap() as usize).unwrap().concat();
-    // Of the length every bit; of the rest one for each byte.
-    let length = (start + 8..start + 12).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)));
-    for (at, mask) in length.chain((start + 17..end).map(|at| (at, 4))) {
+    // Of the length and the format every bit; of the rest one for each byte.
+    let head = (start + 8..start + 12).chain([start + 16]);
+    let head = head.flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)));
+    for (at, mask) in head.chain((start + 17..end).map(|at| (at, 4))) {
         let mut damaged = all.clone();
         damaged[at] ^= mask;
         let (log, recovery) = Log::open(storage_with(damaged.into()), "t-0", small(false)).unwrap();

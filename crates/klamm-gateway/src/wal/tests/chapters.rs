@@ -3,6 +3,7 @@
 
 use super::counting::Counting;
 use super::life::{Clients, Dice, Life, hash, records, small, verdict};
+use crate::accepted::Accepted;
 use crate::wal::books::Books;
 use crate::wal::chapter_file::{HEAD_BYTES, Head, encode};
 use crate::wal::config::{Opened, Receipt, WalConfig};
@@ -10,7 +11,10 @@ use crate::wal::core::Core;
 use crate::wal::open::open;
 use crate::wal::seen::{Seen, SeenSet};
 use klamm_log::storage::{FaultyStorage, Open, Storage};
+use klamm_protocol::record_batch::BatchHeader;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A process that runs for a while and is killed; its clients, and what is on the disk.
@@ -172,6 +176,58 @@ fn a_file_that_lies_takes_no_record_away() {
     core.release(again.next);
     core.keep();
     assert_eq!((core.state().bytes, core.state().released), (0, again.next));
+}
+
+/// Wherever the reader comes to it: reads are small here and may begin at any batch.
+#[test]
+fn damage_that_is_met_takes_nothing_but_the_batch_it_is_in() {
+    let mut tried = 0;
+    for (seed, at) in (0..20).flat_map(|seed| [0, 7, 8, 11, 16, 18, 70].map(|at| (seed, at))) {
+        let (storage, _) = history(seed, 90);
+        let (core, _) = start(&storage);
+        let (mut left, unread) = (records(&core).unwrap(), core.unread.clone());
+        drop(core);
+        let Some((name, position, gone)) = inner_batch(&storage, &unread) else { continue };
+        storage.damage(&format!("wal/{name}"), position + at, 0x55).unwrap();
+        let (core, opened) = start(&storage);
+        if !opened.quarantined.is_empty() {
+            // It was full so shortly before the end that every batch of it is looked at.
+            continue;
+        }
+        left.retain(|sequence, _| !gone.contains(sequence));
+        assert_eq!(mended(&core, gone.start), left, "seed {seed}, byte {at}");
+        assert_eq!(core.state().set_aside.len(), 1);
+        tried += 1;
+    }
+    assert!(tried > 50, "{tried}");
+}
+
+/// A batch of a segment that is not looked at, neither the first in it nor the last: its segment, where it is, and its sequences.
+fn inner_batch(
+    storage: &FaultyStorage,
+    unread: &[Range<u64>],
+) -> Option<(String, u64, Range<u64>)> {
+    names(storage, ".log").into_iter().find_map(|name| {
+        let base: u64 = name.strip_suffix(".log")?.parse().ok()?;
+        unread.iter().find(|range| range.contains(&base))?;
+        let file = content(storage, &name);
+        let header = |at: usize| file[at..].first_chunk().map(BatchHeader::read);
+        let behind = |at: usize| Some(at + header(at)?.batch_length as usize + 12);
+        let second = behind(0).filter(|second| *second < file.len())?;
+        // Not a seal, either.
+        behind(second).filter(|third| *third < file.len() && *third > second + 100)?;
+        let first = header(second)?.base_offset as u64;
+        let next = first + header(second)?.last_offset_delta as u64 + 1;
+        Some((name, second as u64, first..next))
+    })
+}
+
+/// As [`records`], of a reader that has damage mended.
+fn mended(core: &Core, segment: u64) -> BTreeMap<u64, Accepted> {
+    records(core).unwrap_or_else(|_| {
+        core.mend(segment).unwrap();
+        records(core).unwrap()
+    })
 }
 
 #[test]

@@ -170,8 +170,8 @@ fn segments(storage: &FaultyStorage) -> Vec<String> {
 /// In a segment that was whole long ago, so that nobody looks at it when the log is opened.
 #[test]
 fn damage_on_the_disk_is_set_aside_counted_and_left_behind() {
-    // In the length of a batch, in its format, in its checksum, in its records.
-    for at in [8, 11, 16, 18, 200] {
+    // In the offset of a batch, in its length, in its format, in its checksum, in its records.
+    for at in [0, 7, 8, 11, 16, 18, 200] {
         run(async {
             let storage = FaultyStorage::new();
             let (wal, reader, _) = Wal::open(Arc::new(storage.clone()), small()).unwrap();

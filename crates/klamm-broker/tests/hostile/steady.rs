@@ -11,7 +11,7 @@ use klamm_protocol::message::{
 use klamm_protocol::primitives::{Records, Str};
 use klamm_protocol::record_batch::{BatchHeader, RecordParts, encode_record, encoded_record_len};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -43,8 +43,10 @@ impl Steady {
     /// Begins; with `login` it says who it is first.
     pub(crate) fn start(broker: &Broker, login: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (address, stopped) = (broker.address(), stop.clone());
-        let thread = std::thread::spawn(move || run(address, login, &stopped));
+        // Here, so that nobody who connects later has its place.
+        let stream = TcpStream::connect(broker.address()).unwrap();
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || run(stream, login, &stopped));
         Self { stop, thread }
     }
 
@@ -58,9 +60,8 @@ impl Steady {
     }
 }
 
-fn run(address: SocketAddr, login: bool, stopped: &AtomicBool) -> Seen {
+fn run(mut stream: TcpStream, login: bool, stopped: &AtomicBool) -> Seen {
     let before = resident_bytes();
-    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     if login {

@@ -3,6 +3,7 @@
 use super::{BESIDE, EPOCHS_FILE, Log, START_FILE};
 use crate::cap::Usage;
 use crate::segment::file_name;
+use crate::storage::remove_if_there;
 use std::io;
 
 /// What retention removed.
@@ -145,17 +146,9 @@ impl Log {
         }
         let oldest = self.segments.remove(0);
         for extension in BESIDE.iter().chain(self.config.companions) {
-            self.remove_beside(base, extension)?;
+            remove_if_there(&*self.storage, &self.path(&file_name(base, extension)))?;
         }
         Ok(oldest.len)
-    }
-
-    /// Removes a file beside a segment, if it is there.
-    pub(super) fn remove_beside(&self, base: i64, extension: &str) -> io::Result<()> {
-        match self.storage.remove(&self.path(&file_name(base, extension))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
     }
 
     /// Removes everything in the log's directory; nothing can be appended any more.

@@ -11,7 +11,7 @@ use crate::error::LogError;
 use crate::producers::Producers;
 use crate::segment::{Located, Segment, file_name};
 use crate::snapshot;
-use crate::storage::{Open, Storage, StorageFile, read_small};
+use crate::storage::{Open, Storage, StorageFile, read_small, remove_if_there};
 use bytes::Bytes;
 use std::io;
 use std::ops::Range;
@@ -301,10 +301,7 @@ impl Opening {
         }
         sound.sync_data()?;
         for extension in [SUMMARY].iter().chain(self.config.companions) {
-            match self.storage.remove(&self.path(&file_name(base, extension))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove_if_there(&*self.storage, &self.path(&file_name(base, extension)))?;
         }
         self.storage.rename(&temporary, &self.path(name))?;
         self.storage.sync_dir(&self.dir)?;

@@ -5,7 +5,7 @@
 
 use super::Log;
 use crate::segment::{Segment, file_name};
-use crate::storage::{Open, Storage, StorageFile};
+use crate::storage::{Open, Storage, StorageFile, remove_if_there};
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -105,8 +105,7 @@ impl Log {
                 Err(error)
             }
             Err(error) => {
-                let removed = spare.storage.remove(&self.path(FILE));
-                let there = removed.is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
+                let there = remove_if_there(&*spare.storage, &self.path(FILE)).is_err();
                 self.spare = if there { State::Used } else { State::None };
                 Err(error)
             }

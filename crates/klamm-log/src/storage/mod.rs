@@ -115,6 +115,17 @@ pub fn replace(storage: &dyn Storage, dir: &str, name: &str, content: Bytes) -> 
     storage.sync_dir(dir)
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// Those of the storage.
+pub(crate) fn remove_if_there(storage: &dyn Storage, path: &str) -> io::Result<()> {
+    match storage.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file that can be made again and that its reader checks: after a crash any part of it may be there.
 ///
 /// # Errors

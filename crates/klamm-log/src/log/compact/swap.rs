@@ -5,7 +5,7 @@
 
 use super::super::{BESIDE, Log, SUMMARY};
 use crate::segment::{Segment, file_name};
-use crate::storage::Storage;
+use crate::storage::{Storage, remove_if_there};
 use std::io;
 use std::ops::Range;
 
@@ -83,10 +83,7 @@ fn finish_swap(
     // Every segment has the other two and they are overwritten; these it may not need any more, or not have yet.
     let stale = stale.chain([file_name(base, "txnindex"), file_name(base, SUMMARY)]);
     for name in stale {
-        match storage.remove(&format!("{dir}/{name}")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(storage, &format!("{dir}/{name}"))?;
     }
     storage.sync_dir(dir)?;
     storage.rename(&format!("{dir}/{swap}"), &format!("{dir}/{}", file_name(base, "log")))?;

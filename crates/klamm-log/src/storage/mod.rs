@@ -1,10 +1,12 @@
 //! Where logs keep their files: a seam of two small traits, so that the same log runs on a disk, in memory, and on a
 //! storage that fails on purpose.
 
+mod counting;
 mod faulty;
 mod file;
 mod memory;
 
+pub use self::counting::CountingStorage;
 pub use self::faulty::{Call, Fault, FaultyStorage, Misdeed};
 pub use self::file::{FileStorage, OpenError};
 pub use self::memory::MemoryStorage;

@@ -1,79 +1,9 @@
 //! Segments that are full are opened by what stands beside them, and by themselves where that is not to be trusted.
 
 use crate::batch::{Batch, Dice, client, records, small};
-use bytes::Bytes;
-use klamm_log::storage::{FaultyStorage, MemoryStorage, Open, Storage, StorageFile};
+use klamm_log::storage::{CountingStorage, FaultyStorage, Open, Storage};
 use klamm_log::{Log, LogConfig};
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Counts the bytes that are read.
-#[derive(Debug)]
-struct Counting {
-    inner: MemoryStorage,
-    read: Arc<AtomicU64>,
-}
-
-impl Storage for Counting {
-    fn create_dir(&self, path: &str) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn remove_dir(&self, path: &str) -> io::Result<()> {
-        self.inner.remove_dir(path)
-    }
-
-    fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        self.inner.list(path)
-    }
-
-    fn open(&self, path: &str, how: Open) -> io::Result<Arc<dyn StorageFile>> {
-        let file = self.inner.open(path, how)?;
-        Ok(Arc::new(CountingFile { file, read: self.read.clone() }))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn sync_dir(&self, path: &str) -> io::Result<()> {
-        self.inner.sync_dir(path)
-    }
-}
-
-#[derive(Debug)]
-struct CountingFile {
-    file: Arc<dyn StorageFile>,
-    read: Arc<AtomicU64>,
-}
-
-impl StorageFile for CountingFile {
-    fn size(&self) -> io::Result<u64> {
-        self.file.size()
-    }
-
-    fn read_at(&self, position: u64, len: usize) -> io::Result<Vec<Bytes>> {
-        self.read.fetch_add(len as u64, Ordering::Relaxed);
-        self.file.read_at(position, len)
-    }
-
-    fn write_at(&self, position: u64, parts: &[Bytes]) -> io::Result<()> {
-        self.file.write_at(position, parts)
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.file.truncate(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-}
 
 fn append(log: &mut Log, value: &[u8]) {
     log.append(Batch::values(&[value]).bytes(), client(0)).unwrap();
@@ -111,8 +41,7 @@ fn write(storage: &FaultyStorage, name: &str, content: Vec<u8>) {
 
 #[test]
 fn opening_reads_the_last_segment_and_little_of_the_others() {
-    let read = Arc::new(AtomicU64::new(0));
-    let storage = Arc::new(Counting { inner: MemoryStorage::new(), read: read.clone() });
+    let storage = Arc::new(CountingStorage::default());
     let mut config = LogConfig::default();
     (config.segment_bytes, config.sync_names) = (256 << 10, true);
     let open = || Log::open(storage.clone(), "t-0", config.clone()).unwrap().0;
@@ -122,16 +51,16 @@ fn opening_reads_the_last_segment_and_little_of_the_others() {
     }
     let segments = log.segment_count();
     drop(log);
-    let before = read.swap(0, Ordering::Relaxed);
+    let before = storage.take_read_bytes();
     let log = open();
-    let opening = read.swap(0, Ordering::Relaxed);
+    let opening = storage.take_read_bytes();
     assert_eq!(before, 0, "nobody has read anything yet");
     assert!(segments > 30 && opening < (600 << 10), "{opening} bytes of {segments} segments");
     // The place of a record in the middle is found as it was before.
     let (from, end) = (log.end_offset() / 2, log.end_offset());
     let slices = log.locate(from, end, 1, true).unwrap();
     assert_eq!(slices.end_offset(), from + 1);
-    assert!(read.load(Ordering::Relaxed) < 100_000, "by its mark");
+    assert!(storage.take_read_bytes() < 100_000, "by its mark");
 }
 
 #[test]

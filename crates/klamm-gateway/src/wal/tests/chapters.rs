@@ -1,7 +1,6 @@
 //! Opening by what stands beside full segments: the books are those of every record, and what is beside a segment and is not
 //! its own changes nothing.
 
-use super::counting::Counting;
 use super::life::{Clients, Dice, Life, hash, records, small, verdict};
 use crate::accepted::Accepted;
 use crate::wal::books::Books;
@@ -10,7 +9,7 @@ use crate::wal::config::{Opened, Receipt, WalConfig};
 use crate::wal::core::Core;
 use crate::wal::open::open;
 use crate::wal::seen::{Seen, SeenSet};
-use klamm_log::storage::{FaultyStorage, Open, Storage};
+use klamm_log::storage::{CountingStorage, FaultyStorage, Open, Storage};
 use klamm_protocol::record_batch::BatchHeader;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -254,7 +253,7 @@ fn a_request_is_answered_as_before_however_old_it_is() {
 
 #[test]
 fn opening_reads_little_of_a_long_backlog() {
-    let storage = Counting::default();
+    let storage = CountingStorage::default();
     let config = || WalConfig { segment_bytes: 256 << 10, ..WalConfig::default() };
     let open = || open(Arc::new(storage.clone()), config()).unwrap();
     let (core, _) = open();
@@ -264,9 +263,9 @@ fn opening_reads_little_of_a_long_backlog() {
         life.core.save_chapters();
     }
     std::mem::forget(life);
-    storage.read();
+    storage.take_read_bytes();
     let (core, opened) = open();
-    let read = storage.read();
+    let read = storage.take_read_bytes();
     assert!(opened.bytes > 10_000_000 && opened.records == 12_000, "{opened:?}");
     // The last segment twice, the first time for its checksums, and places in it.
     assert!(read < 4 * (256 << 10), "{read} bytes are read");
@@ -274,9 +273,9 @@ fn opening_reads_little_of_a_long_backlog() {
     core.release(opened.next / 2);
     core.keep();
     drop(core);
-    storage.read();
+    storage.take_read_bytes();
     let (core, opened) = open();
-    let read = storage.read();
+    let read = storage.take_read_bytes();
     assert!(read < 6 * (256 << 10) && opened.released > 5_000, "{read} bytes are read");
     assert_eq!(opened.records + opened.released, opened.next);
     assert_eq!(records(&core).unwrap().len() as u64, opened.records);

@@ -1,10 +1,10 @@
 //! The log as its users have it: threads, waiting, closing, opening again.
 
-use super::counting::Counting;
 use super::life::{hash, request, small};
 use crate::wal::{AppendRefused, Receipt, Seen, Wal, WalConfig};
 use klamm_log::storage::{
-    Call, Fault, FaultyStorage, FileStorage, MemoryStorage, Misdeed, Open, OpenError, Storage,
+    Call, CountingStorage, Fault, FaultyStorage, FileStorage, MemoryStorage, Misdeed, Open,
+    OpenError, Storage,
 };
 use std::fs;
 use std::sync::Arc;
@@ -99,12 +99,12 @@ fn many_at_a_time_share_syncs_and_a_lone_one_has_its_own() {
 #[test]
 fn a_lone_request_has_one_sync_of_the_log_and_no_more() {
     run(async {
-        let storage = Counting::default();
+        let storage = CountingStorage::default();
         let (wal, _reader, _) = Wal::open(Arc::new(storage.clone()), WalConfig::default()).unwrap();
         wal.append(request(0, 1, 10)).await.unwrap();
         // Until the first segment made ahead is in use, and there is one more.
         let bytes = WalConfig::default().segment_bytes;
-        let made = |storage: &Counting| {
+        let made = |storage: &CountingStorage| {
             let names = storage.list("wal").unwrap().into_iter();
             let size = |name: String| {
                 storage.open(&format!("wal/{name}"), Open::Existing).unwrap().size().unwrap()
@@ -112,11 +112,11 @@ fn a_lone_request_has_one_sync_of_the_log_and_no_more() {
             names.map(size).filter(|size| *size == bytes).count() == 2
         };
         let mut before = u64::MAX;
-        while !made(&storage) || before != storage.syncs() {
-            before = storage.syncs();
+        while !made(&storage) || before != storage.segment_syncs() {
+            before = storage.segment_syncs();
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        let (syncs, counted) = (storage.syncs(), wal.state().sync_us.count());
+        let (syncs, counted) = (storage.segment_syncs(), wal.state().sync_us.count());
         for id in 1..=50 {
             wal.append(request(id, 1, 10)).await.unwrap();
         }
@@ -125,7 +125,10 @@ fn a_lone_request_has_one_sync_of_the_log_and_no_more() {
         for id in 51..=60 {
             wal.append(request(id, 1, 10)).await.unwrap();
         }
-        assert_eq!((storage.syncs() - syncs, wal.state().sync_us.count() - counted), (60, 60));
+        assert_eq!(
+            (storage.segment_syncs() - syncs, wal.state().sync_us.count() - counted),
+            (60, 60)
+        );
     });
 }
 

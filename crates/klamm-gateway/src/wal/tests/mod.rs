@@ -1,7 +1,6 @@
 //! The log against a disk that fails and a power that goes.
 
 mod chapters;
-mod counting;
 mod faults;
 mod handle;
 mod life;

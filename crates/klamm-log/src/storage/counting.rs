@@ -1,13 +1,14 @@
-//! A storage in memory that counts what is read, and how often segments are synced.
+//! Files in memory of which is counted what is read, and how often segments are synced.
 
+use super::{MemoryStorage, Open, Storage, StorageFile};
 use bytes::Bytes;
-use klamm_log::storage::{MemoryStorage, Open, Storage, StorageFile};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// A [`MemoryStorage`] whose clones count together.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Counting {
+pub struct CountingStorage {
     inner: Arc<MemoryStorage>,
     counts: Arc<Counts>,
 }
@@ -18,19 +19,19 @@ struct Counts {
     syncs: AtomicU64,
 }
 
-impl Counting {
+impl CountingStorage {
     /// Bytes that were read since the last call.
-    pub(super) fn read(&self) -> u64 {
+    pub fn take_read_bytes(&self) -> u64 {
         self.counts.read.swap(0, Ordering::Relaxed)
     }
 
     /// Syncs of files that were opened as segments, and of spares that became such.
-    pub(super) fn syncs(&self) -> u64 {
+    pub fn segment_syncs(&self) -> u64 {
         self.counts.syncs.load(Ordering::Relaxed)
     }
 }
 
-impl Storage for Counting {
+impl Storage for CountingStorage {
     fn create_dir(&self, path: &str) -> io::Result<()> {
         self.inner.create_dir(path)
     }

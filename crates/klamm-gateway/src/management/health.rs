@@ -59,6 +59,15 @@ fn failures(observed: &Observed) -> Vec<String> {
     if observed.phase != Phase::Starting && wal.bytes >= full {
         failures.push(format!("the log is full: {} of {} bytes", wal.bytes, wal.max_bytes));
     }
+    if let (Some(age), Some(max)) = (wal.oldest_age, wal.max_age)
+        && age > max
+    {
+        failures.push(format!(
+            "the oldest record has waited for {} s, longer than max_age allows, {} s",
+            age.as_secs(),
+            max.as_secs()
+        ));
+    }
     failures
 }
 
@@ -170,6 +179,19 @@ mod tests {
         assert!(!of(|o| o.wal.failed = Some("no space".to_owned())).0);
         assert!(!of(|o| o.phase = Phase::Draining).0);
         assert!(!of(|o| o.phase = Phase::Starting).0);
+    }
+
+    #[test]
+    fn a_record_that_is_too_old_keeps_requests_out_as_it_does_in_the_log() {
+        let aged = |seconds| {
+            of(|o| {
+                o.wal.max_age = Some(Duration::from_secs(3600));
+                o.wal.oldest_age = Some(Duration::from_secs(seconds));
+            })
+        };
+        assert!(aged(3600).0);
+        let (ready, text) = aged(3601);
+        assert!(!ready && text.contains("waited for 3601 s, longer than max_age"), "{text}");
     }
 
     #[test]

@@ -390,6 +390,7 @@ impl Core {
         WalState {
             bytes: desk.books.bytes(),
             max_bytes: self.config.max_bytes,
+            max_age: self.config.max_age,
             records: desk.books.records(),
             oldest_age: age.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
             queued_bytes: desk.queued(),

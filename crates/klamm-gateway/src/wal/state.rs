@@ -61,6 +61,8 @@ pub struct WalState {
     pub records: u64,
     /// How long the oldest of them has waited.
     pub oldest_age: Option<Duration>,
+    /// Records are refused while the oldest of them has waited for longer.
+    pub max_age: Option<Duration>,
     /// Bytes that wait to be written.
     pub queued_bytes: u64,
     /// The sequence of the next record that is synced.

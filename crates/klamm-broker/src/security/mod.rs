@@ -18,7 +18,6 @@ mod scram;
 mod settings;
 mod tls;
 mod users;
-mod x500;
 
 pub(crate) use self::access::Security;
 pub(crate) use self::acl::{Operation, ResourceType};

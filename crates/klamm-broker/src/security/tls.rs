@@ -3,8 +3,6 @@
 use super::mapping::PrincipalMapping;
 use super::principal::Principal;
 use super::settings::{ClientAuth, TlsSettings};
-use super::x500;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -30,8 +28,8 @@ pub enum TlsError {
         reason: String,
     },
     /// The cryptography that is built in needs more of the processor.
-    #[error("TLS needs processor features that are missing here: {0}")]
-    Processor(String),
+    #[error(transparent)]
+    Processor(#[from] klamm_tls::MissingFeatures),
     /// rustls refuses the combination.
     #[error("the TLS settings do not fit together: {0}")]
     Rejected(String),
@@ -54,7 +52,7 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]
     pub(crate) fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let provider = Arc::new(provider()?);
+        let provider = Arc::new(klamm_tls::provider()?);
         let chain = certificates("the certificate chain", &settings.chain)?;
         let key = PrivateKeyDer::from_pem_slice(settings.key.expose_secret().as_bytes())
             .map_err(|e| TlsError::Pem { what: "the private key", reason: e.to_string() })?;
@@ -88,7 +86,8 @@ impl Tls {
         let principal = match shown {
             None => Principal::anonymous(),
             Some(certificate) => {
-                let subject = x500::subject(certificate).map_err(io::Error::other)?;
+                let subject = klamm_tls::subject(certificate)
+                    .ok_or_else(|| io::Error::other("the certificate's subject cannot be read"))?;
                 let user = self.mapping.user(&subject);
                 let unknown = || io::Error::other(format!("no rule applies to {subject:?}"));
                 Principal::user(user.ok_or_else(unknown)?)
@@ -122,33 +121,4 @@ fn roots(text: &str) -> Result<RootCertStore, TlsError> {
         roots.add(certificate).map_err(rejected)?;
     }
     Ok(roots)
-}
-
-/// The cryptography: graviola, which panics on processors that lack what it needs, so they are asked first.
-fn provider() -> Result<CryptoProvider, TlsError> {
-    #[cfg(target_arch = "x86_64")]
-    let features = [
-        ("aes", is_x86_feature_detected!("aes")),
-        ("ssse3", is_x86_feature_detected!("ssse3")),
-        ("pclmulqdq", is_x86_feature_detected!("pclmulqdq")),
-        ("bmi1", is_x86_feature_detected!("bmi1")),
-        ("bmi2", is_x86_feature_detected!("bmi2")),
-        ("adx", is_x86_feature_detected!("adx")),
-        ("avx", is_x86_feature_detected!("avx")),
-        ("avx2", is_x86_feature_detected!("avx2")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let features = [
-        ("aes", std::arch::is_aarch64_feature_detected!("aes")),
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("pmull", std::arch::is_aarch64_feature_detected!("pmull")),
-        ("sha2", std::arch::is_aarch64_feature_detected!("sha2")),
-    ];
-    let missing: Vec<&str> =
-        features.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
-    if missing.is_empty() {
-        Ok(rustls_graviola::default_provider())
-    } else {
-        Err(TlsError::Processor(missing.join(", ")))
-    }
 }

@@ -65,7 +65,7 @@ impl Client {
     ) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.certificate.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls_graviola::default_provider());
+        let provider = Arc::new(klamm_tls::provider().unwrap());
         let config = ClientConfig::builder_with_provider(provider);
         let config = config.with_protocol_versions(versions).unwrap().with_root_certificates(roots);
         let config = match identity {

@@ -1,8 +1,8 @@
 //! `Acceptor`: opens TLS over accepted connections, always with the newest files that are good.
 
-use super::certificate::CertificateName;
 use super::files::{Files, TlsConfig, TlsError};
 use crate::watched_file::Looks;
+use klamm_tls::CertificateName;
 use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
 use std::fmt;

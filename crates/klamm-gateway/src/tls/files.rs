@@ -1,8 +1,7 @@
 //! What TLS is told, and the files it comes from.
 
-use super::certificate::CertificateName;
-use crate::cryptography::provider;
 use crate::watched_file::WatchedFile;
+use klamm_tls::{CertificateName, provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;

@@ -2,12 +2,10 @@
 //! when they change.
 
 mod acceptor;
-mod certificate;
-mod der;
 mod files;
 #[cfg(test)]
 mod tests;
 
 pub use self::acceptor::Acceptor;
-pub use self::certificate::CertificateName;
 pub use self::files::{ClientCertificates, TlsConfig, TlsError};
+pub use klamm_tls::CertificateName;

@@ -1,7 +1,7 @@
 //! Handshakes in memory, and files that change meanwhile.
 
 use super::{Acceptor, CertificateName, ClientCertificates, TlsConfig, TlsError};
-use crate::cryptography::provider;
+use klamm_tls::provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};

@@ -4,6 +4,7 @@ use super::connector::Transport;
 use super::error::SetupError;
 use crate::config::{TlsConfig, TlsRoots};
 use crate::error::ErrorKind;
+use klamm_tls::MissingFeatures;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -49,10 +50,7 @@ pub(crate) enum TlsConfigError {
 
 /// The cryptography: graviola where the processor has what it takes, else ring if that is built in.
 fn provider() -> Result<CryptoProvider, TlsConfigError> {
-    match missing_cpu_features().as_slice() {
-        [] => Ok(rustls_graviola::default_provider()),
-        missing => fallback(missing),
-    }
+    klamm_tls::provider().or_else(|MissingFeatures(missing)| fallback(&missing))
 }
 
 #[cfg(feature = "tls-ring")]
@@ -64,29 +62,6 @@ fn fallback(missing: &[&'static str]) -> Result<CryptoProvider, TlsConfigError> 
 #[cfg(not(feature = "tls-ring"))]
 fn fallback(missing: &[&'static str]) -> Result<CryptoProvider, TlsConfigError> {
     Err(TlsConfigError::Processor(missing.join(", ")))
-}
-
-/// What graviola needs and this processor lacks; asked first, because graviola panics without it.
-fn missing_cpu_features() -> Vec<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    let features = [
-        ("aes", std::arch::is_x86_feature_detected!("aes")),
-        ("ssse3", std::arch::is_x86_feature_detected!("ssse3")),
-        ("pclmulqdq", std::arch::is_x86_feature_detected!("pclmulqdq")),
-        ("bmi1", std::arch::is_x86_feature_detected!("bmi1")),
-        ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
-        ("adx", std::arch::is_x86_feature_detected!("adx")),
-        ("avx", std::arch::is_x86_feature_detected!("avx")),
-        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let features = [
-        ("aes", std::arch::is_aarch64_feature_detected!("aes")),
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("pmull", std::arch::is_aarch64_feature_detected!("pmull")),
-        ("sha2", std::arch::is_aarch64_feature_detected!("sha2")),
-    ];
-    features.iter().filter(|(_, present)| !present).map(|(name, _)| *name).collect()
 }
 
 /// Builds what all TLS connections of a client share.

@@ -253,7 +253,7 @@ async fn token_endpoint_must_prove_who_it_is() {
     let Some(dir) = fact(test, "tls_dir") else { return };
     let chain = CertificateDer::pem_file_iter(format!("{dir}/server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(format!("{dir}/server.key")).unwrap();
-    let provider = Arc::new(rustls_graviola::default_provider());
+    let provider = Arc::new(klamm_tls::provider().unwrap());
     let server = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

@@ -1,12 +1,12 @@
 //! Reading a small JSON document by HTTPS: bounded in time and size, and never anywhere else than where it was told.
 
 use super::config::WrongSource;
-use crate::cryptography::provider;
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
+use klamm_tls::provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};

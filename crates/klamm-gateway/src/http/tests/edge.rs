@@ -28,7 +28,7 @@ async fn a_request_over_tls_is_taken() {
     let stage = Stage::made(|service| Service { tls: Some(tls()), ..service }).await;
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(testdata("ca.pem")).unwrap()).unwrap();
-    let provider = Arc::new(crate::cryptography::provider().unwrap());
+    let provider = Arc::new(klamm_tls::provider().unwrap());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

@@ -49,10 +49,10 @@ pub enum CertificateName {
 impl CertificateName {
     /// The name in a certificate; none if it has no such name, or one that is no name for anybody: empty, longer than 1 KiB,
     /// or with control characters.
-    pub(super) fn of(self, certificate: &[u8]) -> Option<String> {
+    pub fn of(self, certificate: &[u8]) -> Option<String> {
         let names = Names::of(certificate)?;
         let name = match self {
-            Self::Subject => subject(names.subject)?,
+            Self::Subject => written(names.subject)?,
             Self::CommonName => common_name(names.subject)?,
             Self::Email => names.alternative(0x81)?,
             Self::Dns => names.alternative(0x82)?,
@@ -113,8 +113,13 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The subject as text, the last part first.
-fn subject(mut names: Der<'_>) -> Option<String> {
+/// The subject, the last part first: `CN=writer,OU=Unknown,O=Acme` (RFC 2253), as Kafka names who has it; none if it
+/// cannot be read.
+pub fn subject(certificate: &[u8]) -> Option<String> {
+    written(Names::of(certificate)?.subject)
+}
+
+fn written(mut names: Der<'_>) -> Option<String> {
     let mut parts = Vec::new();
     while !names.is_empty() {
         if parts.len() == PARTS_MAX {
@@ -167,10 +172,14 @@ fn common_name(mut names: Der<'_>) -> Option<String> {
     None
 }
 
-/// The text of a string type: UTF8String, NumericString, PrintableString, IA5String, and BMPString.
+/// The value of a string type; none for types that are no strings.
 fn string(tag: u8, value: &[u8]) -> Option<String> {
     match tag {
+        // UTF8String, NumericString, PrintableString, IA5String.
         0x0c | 0x12 | 0x13 | 0x16 => String::from_utf8(value.to_vec()).ok(),
+        // TeletexString, read as Latin-1.
+        0x14 => Some(value.iter().map(|&byte| char::from(byte)).collect()),
+        // BMPString.
         0x1e => {
             let (units, rest) = value.as_chunks::<2>();
             let units = units.iter().map(|unit| u16::from_be_bytes(*unit));
@@ -215,12 +224,13 @@ fn dotted(text: &mut String, oid: &[u8]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::CertificateName::{self, CommonName, Dns, Email, Subject, Uri};
+    use super::subject;
     use proptest::prelude::*;
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
-    const CLIENT: &[u8] = include_bytes!("../../testdata/tls/client.pem");
-    const UNNAMED: &[u8] = include_bytes!("../../testdata/tls/client-unnamed.pem");
+    const CLIENT: &[u8] = include_bytes!("../../klamm-gateway/testdata/tls/client.pem");
+    const UNNAMED: &[u8] = include_bytes!("../../klamm-gateway/testdata/tls/client-unnamed.pem");
     const ALL: [CertificateName; 5] = [Subject, CommonName, Dns, Uri, Email];
 
     /// Type, tag and value of attributes that stand together.
@@ -268,7 +278,10 @@ mod tests {
         const CN: &[u8] = &[0x55, 4, 3];
         const O: &[u8] = &[0x55, 4, 10];
         const EMAIL: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
-        let table: [(&[Part<'_>], &str); 6] = [
+        let table: [(&[Part<'_>], &str); 9] = [
+            (&[&[(O, 12, b"Acme")], &[(CN, 12, b"writer")]], "CN=writer,O=Acme"),
+            (&[&[(CN, 19, b"a,b+c")]], "CN=a\\,b\\+c"),
+            (&[&[(CN, 0x14, b"caf\xe9")]], "CN=caf\u{e9}"),
             (&[&[(CN, 12, b" #x ")]], "CN=\\ #x\\ "),
             (&[&[(CN, 12, b"#x=y")]], "CN=\\#x=y"),
             (&[&[(CN, 12, b"a"), (O, 12, b"b")]], "CN=a+O=b"),
@@ -277,8 +290,13 @@ mod tests {
             (&[&[(CN, 0x1e, &[0xd8, 0])]], "2.5.4.3=#1e02d800"),
         ];
         for (parts, expected) in table {
-            assert_eq!(Subject.of(&with_subject(parts)).as_deref(), Some(expected));
+            let certificate = with_subject(parts);
+            assert_eq!(subject(&certificate).as_deref(), Some(expected));
+            assert_eq!(Subject.of(&certificate).as_deref(), Some(expected));
         }
+        // Nobody's name, and yet a subject.
+        assert_eq!(subject(&with_subject(&[])).as_deref(), Some(""));
+        assert_eq!(Subject.of(&with_subject(&[])), None);
         let none = [with_subject(&[]), with_subject(&[&[(CN, 12, b"a\nb")]])];
         assert_eq!(none.map(|certificate| CommonName.of(&certificate)), [None, None]);
         let two: &[Part<'_>] = &[&[(CN, 12, b"outer")], &[(CN, 12, b"inner")]];
@@ -294,6 +312,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = subject(&bytes);
+        }
+
         #[test]
         fn no_changed_byte_panics(at in 0_usize..600, byte: u8) {
             let mut bytes = der(CLIENT);

@@ -77,6 +77,17 @@ impl Kafka {
         }
     }
 
+    /// Its process, as long as it is there.
+    pub(super) fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Real(kafka) => {
+                let pid = kafka.cluster().node(1).ok()?.pid()?;
+                u32::try_from(pid.as_raw_nonzero().get()).ok()
+            }
+            Self::Klamm(klamm) => Some(klamm.running.pid()),
+        }
+    }
+
     /// How long [`Kafka::stop`] may take.
     pub(super) fn grace(&self) -> Duration {
         match self {

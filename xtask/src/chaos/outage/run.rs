@@ -1,11 +1,14 @@
 //! What happens when: the bare producer, half of what the gateway can take, Kafka away, Kafka back.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::bare;
+use super::load::{Load, peak};
+use super::phase::Phase;
+use super::processes::Processes;
 use super::stage::Gateway;
 use super::verdict::{CatchUp, Verdict};
 use crate::bench::{Broker, usage};
@@ -14,30 +17,32 @@ use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop;
 use crate::place::Place;
-use crate::process;
 use crate::test::Counts;
 
 const HELP: &str = "\
-cargo xtask chaos outage [--minutes 10] [--on kafka|klamm] [--rate REQUESTS_PER_SECOND] [--klamm PROGRAM] [--short]
+cargo xtask chaos outage [--minutes 10] [--on kafka|klamm] [--rate REQUESTS_PER_SECOND] [--rounds 3]
+                         [--klamm PROGRAM] [--short]
      klamm gateway takes half of what it can, or what --rate says, while its Kafka is stopped for so long: no client may get
-     an error, its memory stays as it is, nothing is missing afterwards, and what waited is caught up while more comes.
+     an error, its memory stays as it is, nothing is missing afterwards, and what waited is caught up while more comes:
+     no slower than 0.8 of a producer that sends as many records beside the same load, on a Kafka that was just started,
+     too; the median of so many rounds. What it sends on a machine that does nothing else is told beside.
      --short is the form of the test run: seconds, on klamm's broker without --on, and nobody asks how fast it is caught up
 ";
 const PORT_BASE: u16 = 24600;
 const TOPIC: &str = "outage";
-const PARTITIONS: u16 = 8;
+pub(super) const PARTITIONS: u16 = 8;
 /// After it is back, how much longer for each second that it was away.
 const AFTER: u32 = 4;
 /// Starting again may take so many times what the first start took: by then there is more to do, and a load beside it.
 const SLOWER: u32 = 3;
 /// But no more than this: the first start may have fetched Kafka.
 const SLACK: Duration = Duration::from_secs(60);
-/// How long the gateway is measured for what it can take, in seconds.
-const PEAK_SECONDS: &str = "3";
 /// More than a record takes in the log.
 const RECORD_BYTES: u64 = 512;
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// More rounds of the bare producer tell no more.
+const MAX_ROUNDS: usize = 20;
 /// How long the load may take to find everything after its end.
 const FIND: Duration = Duration::from_secs(300);
 
@@ -51,13 +56,14 @@ struct Plan {
     after: Duration,
     /// Requests a second; `None` for half of what the gateway can take.
     rate: Option<f64>,
-    /// Records of the bare producer; `None` where what it would say says nothing.
-    bare: Option<u32>,
+    /// Rounds of the bare producer; `None` where what it would say says nothing.
+    bare: Option<usize>,
 }
 
 /// Runs `cargo xtask chaos outage` with `args`.
 pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let flags = Flags::parse(args, &["minutes", "on", "rate", "klamm"], &["short", "help"])?;
+    let flags =
+        Flags::parse(args, &["minutes", "on", "rate", "rounds", "klamm"], &["short", "help"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());
@@ -65,6 +71,10 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
     let minutes: f64 = flags.number("minutes", 10.0)?;
     if !(0.05..=600.0).contains(&minutes) {
         return Err(Failure::new("--minutes is 0.05 to 600"));
+    }
+    let rounds: usize = flags.number("rounds", 3)?;
+    if !(1..=MAX_ROUNDS).contains(&rounds) {
+        return Err(Failure::new(format!("--rounds is 1 to {MAX_ROUNDS}")));
     }
     let klamm = interop::given_or_built(place, flags.value("klamm"))?;
     if flags.has("short") {
@@ -78,7 +88,7 @@ pub(in crate::chaos) fn run(place: &Place, args: &[String]) -> Result<()> {
         away: Duration::from_secs_f64(minutes * 60.0),
         after: Duration::from_secs(15),
         rate: flags.value("rate").map(str::parse::<f64>).transpose().doing("--rate")?,
-        bare: Some(500_000),
+        bare: Some(rounds),
     };
     let verdict = suffered(place, &klamm, flags.value("on").unwrap_or("kafka"), &plan)?;
     match verdict.wrong().as_slice() {
@@ -116,6 +126,14 @@ fn suffered(place: &Place, klamm: &Path, on: &str, plan: &Plan) -> Result<Verdic
     Ok(verdict)
 }
 
+/// Where it happens.
+pub(super) struct Scene<'a> {
+    pub(super) place: &'a Place,
+    pub(super) klamm: &'a Path,
+    pub(super) topics: Broker,
+    pub(super) bootstrap: String,
+}
+
 /// `slack` is how long Kafka may take to go and to come back: the load goes on meanwhile, and has its own time beside.
 fn endure(
     place: &Place,
@@ -126,30 +144,46 @@ fn endure(
 ) -> Result<Verdict> {
     let bootstrap = kafka.bootstrap();
     let topics = Broker::connect_with(klamm.to_owned(), place, Some(&bootstrap), false)?;
-    topics.create(TOPIC, PARTITIONS)?;
-    let bare = match plan.bare {
-        Some(records) => bare(klamm, &topics, &bootstrap, records)?,
-        None => 0.0,
-    };
-    let away = plan.away;
-    let time = plan.calm + away + plan.after + away / AFTER + slack;
-    // Room for everything, had Kafka never come back.
-    let room = |rate: f64| (rate * time.as_secs_f64()) as u64 * RECORD_BYTES + (1 << 30);
+    let scene = Scene { place, klamm, topics, bootstrap };
+    scene.topics.create(TOPIC, PARTITIONS)?;
     let asked = match plan.rate {
         Some(rate) => rate,
-        None => {
-            let gateway = Gateway::up(place, klamm, &bootstrap, 8 << 30)?;
-            let asked = peak(klamm, &gateway)? / 2.0;
-            gateway.down()?;
-            asked
-        }
+        None => half_of_the_peak(&scene)?,
     };
-    let gateway = Gateway::up(place, klamm, &bootstrap, room(asked))?;
+    let mut verdict = Verdict { asked, away: plan.away.as_secs_f64(), ..Verdict::default() };
+    if let Some(rounds) = plan.bare {
+        verdict.compared = Some(bare::compared(&scene, kafka, (asked, plan.away), rounds)?);
+    }
+    let time = plan.calm + plan.away + plan.after + plan.away / AFTER + slack;
+    // Room for everything, had Kafka never come back.
+    let room = (asked * time.as_secs_f64()) as u64 * RECORD_BYTES + (1 << 30);
+    let gateway = Gateway::up(place, klamm, &scene.bootstrap, room)?;
+    let said = outage(&scene, kafka, &gateway, (plan, time), &mut verdict)?;
+    gateway.down()?;
+    Ok(judged(verdict, &said))
+}
+
+fn half_of_the_peak(scene: &Scene<'_>) -> Result<f64> {
+    let gateway = Gateway::up(scene.place, scene.klamm, &scene.bootstrap, 8 << 30)?;
+    let peak = peak(scene.klamm, &gateway)?;
+    gateway.down()?;
+    Ok(peak / 2.0)
+}
+
+/// Kafka goes and comes back under load, which lasts for `time`; what the load says.
+fn outage(
+    scene: &Scene<'_>,
+    kafka: &mut Kafka,
+    gateway: &Gateway,
+    (plan, time): (&Plan, Duration),
+    verdict: &mut Verdict,
+) -> Result<Value> {
+    let (topics, asked) = (&scene.topics, verdict.asked);
     let before = topics.count(TOPIC, PARTITIONS)?;
-    let output = place.dir("chaos")?.join("outage-load.json");
-    let mut load = Load::start(klamm, &gateway, &bootstrap, (asked, time), output)?;
-    let mut verdict = Verdict { bare, asked, away: away.as_secs_f64(), ..Verdict::default() };
-    watched(&mut load, &gateway, plan.calm, &mut verdict.calm_mib)?;
+    let output = scene.place.dir("chaos")?.join("outage-load.json");
+    let how_much = (asked, time);
+    let mut load = Load::start(scene.klamm, (gateway, TOPIC), &scene.bootstrap, how_much, output)?;
+    watched(&mut load, gateway, plan.calm, &mut verdict.calm_mib)?;
     // The load has its own beginning, and something is always on its way.
     let started = load.started;
     let scheduled = |at: Instant| before + ((at - started).as_secs_f64() * asked) as u64;
@@ -157,14 +191,13 @@ fn endure(
     let behind = scheduled(now).saturating_sub(topics.count(TOPIC, PARTITIONS)?);
     println!("Kafka goes");
     kafka.stop()?;
-    watched(&mut load, &gateway, away, &mut verdict.peak_mib)?;
+    watched(&mut load, gateway, plan.away, &mut verdict.peak_mib)?;
     kafka.start()?;
     println!("Kafka is back");
+    let processes = Processes::of(kafka, Some((gateway, &load)));
     let due = |at: Instant| scheduled(at).saturating_sub(behind);
-    verdict.catch_up = catch_up(&topics, started + time, due)?;
-    let said = load.end(time + FIND)?;
-    gateway.down()?;
-    Ok(judged(verdict, &said))
+    verdict.catch_up = catch_up(topics, &processes, started + time, due)?;
+    load.end(time + FIND)
 }
 
 fn judged(verdict: Verdict, said: &Value) -> Verdict {
@@ -177,29 +210,6 @@ fn judged(verdict: Verdict, said: &Value) -> Verdict {
         duplicates: number(&found["duplicates"]),
         ..verdict
     }
-}
-
-/// Records a second that a producer sends which does nothing else.
-fn bare(klamm: &Path, topics: &Broker, bootstrap: &str, records: u32) -> Result<f64> {
-    let topic = "outage-bare";
-    topics.create(topic, PARTITIONS)?;
-    let mut perf = Command::new(klamm);
-    let records = records.to_string();
-    perf.args(["perf", "produce", "--topic", topic, "--num-records", &records, "-O", "json"]);
-    perf.args(["--record-size", "230", "--bootstrap-server", bootstrap]);
-    let said: Value =
-        serde_json::from_slice(&process::capture(&mut perf)?).doing("perf produce")?;
-    topics.delete(topic)?;
-    said["records_per_second"].as_f64().ok_or_else(|| Failure::new("perf produce tells no rate"))
-}
-
-/// Requests a second that the gateway answers, as fast as they come.
-fn peak(klamm: &Path, gateway: &Gateway) -> Result<f64> {
-    let mut perf = Command::new(klamm);
-    perf.args(["perf", "http", &gateway.url("outage-peak"), "--seconds", PEAK_SECONDS]);
-    let printed = process::capture(perf.args(["-O", "json"]))?;
-    let said: Value = serde_json::from_slice(&printed).doing("perf http")?;
-    said["requests_per_second"].as_f64().ok_or_else(|| Failure::new("perf http tells no rate"))
 }
 
 /// Waits so long and keeps the most memory that the gateway had; the load must go on.
@@ -217,74 +227,27 @@ fn watched(load: &mut Load, gateway: &Gateway, time: Duration, most: &mut f64) -
 /// From now until the topic has what is due by then; `None` when the load ends before.
 fn catch_up(
     topics: &Broker,
+    processes: &Processes,
     end: Instant,
     due: impl Fn(Instant) -> u64,
 ) -> Result<Option<CatchUp>> {
-    let (began, first) = (Instant::now(), topics.count(TOPIC, PARTITIONS)?);
+    let (began, before) = (Instant::now(), processes.cpu()?);
+    let first = topics.count(TOPIC, PARTITIONS)?;
+    let mut silent = None;
     while Instant::now() < end {
         let asked = Instant::now();
         let counted = topics.count(TOPIC, PARTITIONS)?;
+        if counted > first {
+            silent.get_or_insert((asked - began).as_secs_f64());
+        }
         // What was sent in the last moments is on its way.
         if counted >= due(asked - LOOK_EVERY) {
-            let (seconds, records) = (began.elapsed().as_secs_f64(), counted - first);
-            return Ok(Some(CatchUp { seconds, records }));
+            let (seconds, records) = (began.elapsed().as_secs_f64(), (counted - first) as f64);
+            let cpu = processes.cpu()?.since(before);
+            let phase = Phase { seconds, records, looked: seconds, cpu };
+            return Ok(Some(CatchUp { phase, silent: silent.unwrap_or(0.0) }));
         }
         std::thread::sleep(LOOK_EVERY);
     }
     Ok(None)
-}
-
-/// The load, on its own.
-struct Load {
-    child: Child,
-    started: Instant,
-    output: PathBuf,
-}
-
-impl Load {
-    fn start(
-        klamm: &Path,
-        gateway: &Gateway,
-        bootstrap: &str,
-        (rate, time): (f64, Duration),
-        output: PathBuf,
-    ) -> Result<Self> {
-        let file = std::fs::File::create(&output).doing(output.display())?;
-        let (rate, seconds) = ((rate as u64).max(1).to_string(), time.as_secs_f64().to_string());
-        let mut perf = Command::new(klamm);
-        perf.args(["perf", "http", &gateway.url(TOPIC), "--throughput", &rate, "--seconds"]);
-        perf.args([&seconds, "-O", "json", "--verify", "--verify-timeout", "60000"]);
-        perf.args(["--bootstrap-server", bootstrap]).stdin(Stdio::null()).stdout(file);
-        let child = perf.stderr(Stdio::null()).spawn().doing("cannot start the load")?;
-        Ok(Self { child, started: Instant::now(), output })
-    }
-
-    /// An error once it has ended.
-    fn check(&mut self) -> Result<()> {
-        match self.child.try_wait().doing("the load")? {
-            None => Ok(()),
-            Some(status) => Err(Failure::new(format!("the load has ended: {status}"))),
-        }
-    }
-
-    /// What it says in the end, whatever its status: that is judged here.
-    fn end(mut self, limit: Duration) -> Result<Value> {
-        let deadline = self.started + limit;
-        while self.child.try_wait().doing("the load")?.is_none() {
-            if Instant::now() > deadline {
-                return Err(Failure::new("the load does not end"));
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        let printed = std::fs::read_to_string(&self.output).doing(self.output.display())?;
-        serde_json::from_str(&printed).doing("the load")
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        // One that has ended is none the worse for it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -1,0 +1,118 @@
+//! What a catch-up is held against: the same records by a producer that does nothing else, on a Kafka that has just
+//! been started as it is after an outage.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::load::Load;
+use super::phase::{Phase, median};
+use super::processes::Processes;
+use super::run::{PARTITIONS, Scene};
+use super::stage::Gateway;
+use super::verdict::Compared;
+use crate::chaos::kafka::Kafka;
+use crate::failure::{Doing, Failure, Result};
+use crate::process;
+
+const TOPIC: &str = "outage-bare";
+/// What is accepted beside.
+const BESIDE: &str = "outage-beside";
+/// As many bytes as the gateway sends for a body of 230: its id is in a header.
+const RECORD_SIZE: &str = "264";
+/// Records of a run: what waits after an outage, but so many at least and at most.
+const RECORDS: (u64, u64) = (500_000, 3_000_000);
+/// From the beginning of the load until the producer begins beside it.
+const SETTLE: Duration = Duration::from_secs(3);
+/// The load ends with the run; this is more than one takes.
+const LOAD: Duration = Duration::from_secs(300);
+/// Room in the log of the gateway that the load goes to.
+const ROOM: u64 = 8 << 30;
+
+/// Sends as many records as wait after `away` at `rate`, `rounds` times, alone and beside the load.
+pub(super) fn compared(
+    scene: &Scene<'_>,
+    kafka: &mut Kafka,
+    (rate, away): (f64, Duration),
+    rounds: usize,
+) -> Result<Compared> {
+    let records = ((rate * away.as_secs_f64()) as u64).clamp(RECORDS.0, RECORDS.1);
+    let (mut idle, mut beside) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        let alone = round_of(scene, kafka, records, None)?;
+        let busy = round_of(scene, kafka, records, Some(rate))?;
+        let (one, two) = (alone.rate(), busy.rate());
+        println!("bare producer {round}/{rounds}: {one:.0} records/s, {two:.0} beside the load");
+        idle.push(alone);
+        beside.push(busy);
+    }
+    let (idle, beside) = median(idle).zip(median(beside)).unwrap_or_default();
+    Ok(Compared { idle, beside })
+}
+
+fn round_of(
+    scene: &Scene<'_>,
+    kafka: &mut Kafka,
+    records: u64,
+    beside: Option<f64>,
+) -> Result<Phase> {
+    let topics = &scene.topics;
+    topics.create(TOPIC, PARTITIONS)?;
+    kafka.stop()?;
+    kafka.start()?;
+    let phase = match beside {
+        None => sent(scene, kafka, records, None)?,
+        Some(rate) => {
+            topics.create(BESIDE, PARTITIONS)?;
+            let gateway = Gateway::up(scene.place, scene.klamm, &scene.bootstrap, ROOM)?;
+            let output = scene.place.dir("chaos")?.join("outage-beside.json");
+            let to = (&gateway, BESIDE);
+            let mut load = Load::start(scene.klamm, to, &scene.bootstrap, (rate, LOAD), output)?;
+            std::thread::sleep(SETTLE);
+            let phase = sent(scene, kafka, records, Some((&gateway, &load)))?;
+            load.check()?;
+            drop(load);
+            gateway.down()?;
+            topics.delete(BESIDE)?;
+            phase
+        }
+    };
+    topics.delete(TOPIC)?;
+    Ok(phase)
+}
+
+/// One run of the producer.
+fn sent(
+    scene: &Scene<'_>,
+    kafka: &Kafka,
+    records: u64,
+    beside: Option<(&Gateway, &Load)>,
+) -> Result<Phase> {
+    let processes = Processes::of(kafka, beside);
+    let accepted = || match beside {
+        Some(_) => scene.topics.count(BESIDE, PARTITIONS),
+        None => Ok(0),
+    };
+    let (count, before, began) = (accepted()?, processes.cpu()?, Instant::now());
+    let said = produce(scene.klamm, &scene.bootstrap, records)?;
+    let (looked, cpu) = (began.elapsed().as_secs_f64(), processes.cpu()?.since(before));
+    let others = accepted()?.saturating_sub(count) as f64 / began.elapsed().as_secs_f64();
+    let number = |name: &str| {
+        said[name].as_f64().ok_or_else(|| Failure::new(format!("perf produce tells no {name}")))
+    };
+    let (seconds, own) = (number("seconds")?, records as f64);
+    let mut phase = Phase { seconds, records: own + others * seconds, looked, cpu };
+    phase.cpu.producer = Some(number("cpu_us_per_record")? * own / 1e6);
+    Ok(phase)
+}
+
+/// What `perf produce` says.
+fn produce(klamm: &Path, bootstrap: &str, records: u64) -> Result<Value> {
+    let mut perf = Command::new(klamm);
+    let records = records.to_string();
+    perf.args(["perf", "produce", "--topic", TOPIC, "--num-records", &records, "-O", "json"]);
+    perf.args(["--record-size", RECORD_SIZE, "--bootstrap-server", bootstrap]);
+    serde_json::from_slice(&process::capture(&mut perf)?).doing("perf produce")
+}

@@ -34,11 +34,11 @@ pub(super) struct Posted {
 impl Task {
     /// Takes note of the outcomes that have come; says whether there were any.
     pub(super) fn take_finished(&mut self, now: u64) -> bool {
-        let finished = std::mem::take(&mut self.finished);
+        let mut finished = std::mem::take(&mut self.finished);
         let any = !finished.is_empty();
         let mut told = Vec::new();
         let wanted = any && self.shared.outcomes.is_wanted();
-        for Finished { taken, record, partition, result } in finished {
+        for Finished { taken, record, partition, result } in finished.drain(..) {
             match result {
                 Ok(delivered) => {
                     if wanted {
@@ -64,7 +64,7 @@ impl Task {
                     let (class, code) = verdict::of_delivery(&error);
                     // Another lane may have had a record in the batch, and that may be the one that was refused.
                     let own = class != Class::Refused || error.failure().records() == 1;
-                    let record = record.filter(|_| own);
+                    let record = record.filter(|_| own).map(|record| *record);
                     let reason = Arc::from(error.to_string());
                     self.judge(taken, record, class, code, &reason, now);
                 }
@@ -73,6 +73,8 @@ impl Task {
         if !told.is_empty() {
             self.shared.outcomes.finish(told);
         }
+        // Its room serves the next ones.
+        self.finished = finished;
         any
     }
 

@@ -11,8 +11,13 @@ use std::sync::Arc;
 
 /// Topics that are asked for at the same time.
 const ASKING_MAX: usize = 256;
-/// Records without a key stay with a partition for so many bytes.
+/// Records without a key stay with a partition for so many bytes: what the producer sends as one batch. Were it more, every
+/// run would leave a rest that is a batch of its own, and Kafka's work is by the batch.
 const STICKY_BYTES: usize = 64 * 1024;
+/// About what a record takes in a batch beside key, value, headers and its id.
+const SENT_OVERHEAD: usize = 20;
+/// What another header takes beside its bytes.
+const HEADER_OVERHEAD: usize = 2;
 
 /// The partition that records of a topic without a key go to at the moment.
 #[derive(Debug, Default)]
@@ -28,9 +33,8 @@ impl Task {
             let (code, reason) = (doom.code, doom.reason.clone());
             return self.letter(taken, record, code, reason, now);
         }
-        let known = self.window.knows(&record.topic).is_some();
         // A topic that was deleted looks as if it were there until somebody asks.
-        if !known || (taken.alone && self.window.is_failing(taken.lane)) {
+        if taken.partitions.is_none() || (taken.alone && self.window.is_failing(taken.lane)) {
             return self.ask(taken, record, now);
         }
         self.enqueue(taken, record, now);
@@ -53,7 +57,7 @@ impl Task {
     /// The cluster has told of a topic.
     pub(super) fn asked(
         &mut self,
-        taken: Taken,
+        mut taken: Taken,
         record: Accepted,
         result: Result<usize, EnqueueError>,
         now: u64,
@@ -71,6 +75,7 @@ impl Task {
             }
         };
         if self.window.knows(&record.topic) == Some(count) {
+            taken.partitions = Some(count);
             return self.enqueue(taken, record, now);
         }
         // Its records have other lanes from now on, this one as well.
@@ -108,7 +113,7 @@ impl Task {
         match connected.producer.try_enqueue(sent) {
             Ok(delivery) => {
                 self.sent += 1;
-                let kept = taken.alone.then_some(record);
+                let kept = taken.alone.then(|| Box::new(record));
                 self.tracks.push(taken, partition, delivery, kept, now);
             }
             Err(error) => {
@@ -139,22 +144,29 @@ impl Task {
         if let Some(partition) = taken.partition {
             return partition;
         }
-        let count = self.window.knows(&record.topic).unwrap_or(1).max(1);
-        if !self.sticky.contains_key(&record.topic) {
-            self.sticky.insert(record.topic.clone(), Sticky::default());
-        }
-        let Some(sticky) = self.sticky.get_mut(&record.topic) else { return 0 };
-        let (tracks, bytes) = (&self.tracks, record.bytes());
+        let count = taken.partitions.unwrap_or(1).max(1);
+        let sticky = match self.sticky.get_mut(&record.topic) {
+            Some(sticky) => sticky,
+            None => self.sticky.entry(record.topic.clone()).or_default(),
+        };
+        let tracks = &self.tracks;
         let slow = |partition| tracks.is_slow(taken.lane, partition, now);
-        if sticky.left < bytes || sticky.partition >= count || slow(sticky.partition) {
+        // The one that goes beyond it makes the batch full.
+        if sticky.left == 0 || sticky.partition >= count || slow(sticky.partition) {
             let start = fastrand::i32(0..count);
             let mut others = (0..count).map(|n| (start + n) % count);
             sticky.partition = others.find(|partition| !slow(*partition)).unwrap_or(start);
             sticky.left = STICKY_BYTES;
         }
-        sticky.left = sticky.left.saturating_sub(bytes);
+        let digits = taken.sequence.checked_ilog10().unwrap_or(0) as usize + 1;
+        sticky.left = sticky.left.saturating_sub(sent_bytes(record, self.id_prefix + digits));
         sticky.partition
     }
+}
+
+/// About what a record takes in a batch, with an id of so many bytes.
+fn sent_bytes(record: &Accepted, id: usize) -> usize {
+    record.bytes() + id + SENT_OVERHEAD + record.headers.len() * HEADER_OVERHEAD
 }
 
 /// A record as the client library takes it; the bytes are copied once, into the partition's batch.
@@ -182,5 +194,42 @@ pub(super) fn to_record<'a>(
     match id {
         Some(id) => to.header(ID_HEADER, id),
         None => to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ID_HEADER, sent_bytes};
+    use crate::accepted::{Accepted, AcceptedHeader};
+    use bytes::Bytes;
+    use klamm_protocol::record_batch::{Header, RecordParts, encoded_record_len};
+
+    #[test]
+    fn what_a_record_takes_in_a_batch_is_known_well_enough_to_fill_one() {
+        for (bytes, names) in [(230, &[][..]), (20, &["a", "content-type"]), (5_000, &["trace"])] {
+            let header = |name: &&str| AcceptedHeader { name: (*name).into(), value: None };
+            let record = Accepted {
+                topic: "t".into(),
+                partition: None,
+                timestamp: 0,
+                key: None,
+                value: Some(Bytes::from(vec![0; bytes])),
+                headers: names.iter().map(header).collect(),
+                idempotency: None,
+            };
+            let id = "0123456789abcdef/1234567";
+            let mut headers: Vec<Header<'_>> =
+                names.iter().map(|key| Header { key, value: None }).collect();
+            headers.push(Header { key: ID_HEADER, value: Some(id.as_bytes()) });
+            let parts = RecordParts {
+                timestamp_delta: 100,
+                offset_delta: 100,
+                key: None,
+                value: record.value.as_deref(),
+                headers: &headers,
+            };
+            let (taken, told) = (encoded_record_len(&parts), sent_bytes(&record, id.len()));
+            assert!(told.abs_diff(taken) <= 3, "{told} for {taken}");
+        }
     }
 }

@@ -62,7 +62,19 @@ struct Sweep {
     records: VecDeque<(u64, Accepted)>,
     /// Where to go on behind them.
     next: Option<u64>,
-    reading: Option<Later<Result<Again, String>>>,
+    reading: Option<Reading>,
+}
+
+/// A part of the log on its way, from a sequence on.
+struct Reading {
+    from: u64,
+    part: Later<Result<Again, String>>,
+}
+
+impl Reading {
+    fn begin(again: &WalAgain, from: u64, end: u64) -> Self {
+        Self { from, part: Box::pin(again.begin(from, end)) }
+    }
 }
 
 /// See the module's head.
@@ -262,9 +274,8 @@ impl Task {
     }
 
     fn read_again(&mut self, at: u64) {
-        if self.sweep.reading.is_none() {
-            let (again, end) = (self.again.clone(), self.window.front());
-            self.sweep.reading = Some(Box::pin(async move { again.read(at, end).await }));
+        if self.sweep.reading.as_ref().is_none_or(|reading| reading.from != at) {
+            self.sweep.reading = Some(Reading::begin(&self.again, at, self.window.front()));
         }
     }
 
@@ -341,6 +352,8 @@ impl Task {
         let most = if look_again { LOOK_AGAIN } else { TELL };
         let most = wakes.map_or(most, |wakes| wakes.max(Duration::from_millis(1)).min(most));
         let reads = self.front.is_empty() && !self.ended;
+        // What was read ahead has to wait until what is before it was handed on.
+        let sweeps = self.sweep.records.is_empty() && self.sweep.next.is_none();
         // Who has a 202 already waits for nothing.
         let hurry = self.shared.outcomes.is_wanted();
         let Self { tracks, finished, shared, happened, reader, sweep, connecting, .. } = self;
@@ -361,9 +374,9 @@ impl Task {
                 *connecting = None;
                 self.arrived = Some(connected);
             }
-            again = later(&mut sweep.reading) => self.read(again),
+            again = read_on(&mut sweep.reading), if sweeps => self.read(again),
             read = reader.next(READ_BYTES), if reads => match read {
-                Some(records) => self.front.extend(records),
+                Some(records) => self.front = records.into(),
                 None => self.ended = true,
             },
             () = shared.unlogged_came.notified() => {}
@@ -378,15 +391,21 @@ impl Task {
             Ok(again) => {
                 self.sweep.records = again.records.into();
                 self.sweep.next = Some(again.next);
+                // The next part is read while this one is sent.
+                let end = self.window.front();
+                if again.next < end {
+                    self.sweep.reading = Some(Reading::begin(&self.again, again.next, end));
+                }
             }
             Err(error) => {
                 self.shared.failed(format!("the log cannot be read: {error}"));
                 let again = self.again.clone();
-                let (at, end) = (self.sweep.at, self.window.front());
-                self.sweep.reading = Some(Box::pin(async move {
+                let (from, end) = (self.sweep.at, self.window.front());
+                let part = Box::pin(async move {
                     tokio::time::sleep(TELL).await;
-                    again.read(at, end).await
-                }));
+                    again.read(from, end).await
+                });
+                self.sweep.reading = Some(Reading { from, part });
             }
         }
     }
@@ -422,6 +441,14 @@ impl Task {
 async fn later<T>(future: &mut Option<Later<T>>) -> T {
     match future {
         Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Polls a reading that there may be.
+async fn read_on(reading: &mut Option<Reading>) -> Result<Again, String> {
+    match reading {
+        Some(reading) => (&mut reading.part).await,
         None => std::future::pending().await,
     }
 }

@@ -24,15 +24,15 @@ const SHUN_MS: u64 = 10_000;
 pub(super) struct InFlight {
     pub(super) taken: Taken,
     delivery: Delivery,
-    /// Kept where the record may turn out to be a dead letter.
-    pub(super) record: Option<Accepted>,
+    /// Kept where the record may turn out to be a dead letter; few are, and there are many of these.
+    pub(super) record: Option<Box<Accepted>>,
 }
 
 /// What became of one.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) taken: Taken,
-    pub(super) record: Option<Accepted>,
+    pub(super) record: Option<Box<Accepted>>,
     pub(super) partition: i32,
     pub(super) result: Result<Delivered, DeliveryError>,
 }
@@ -62,7 +62,7 @@ impl Tracks {
         taken: Taken,
         partition: i32,
         delivery: Delivery,
-        record: Option<Accepted>,
+        record: Option<Box<Accepted>>,
         now_ms: u64,
     ) {
         let at = self.track(taken.lane, partition);

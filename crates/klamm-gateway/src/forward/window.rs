@@ -13,7 +13,7 @@
 //!
 //! A lane that has failed, or got no answer for [`STALL_MS`], holds nobody up: the reading at the front goes past it, and a
 //! *sweep* reads for it again from its first record that was left. Of what is free of the window a lane may have
-//! an eighth, so there is something left for others, however many stand still.
+//! an eighth, and half if it is for all partitions of a topic, so there is something left for others, however many stand still.
 
 use super::states::{State, States};
 use crate::accepted::Accepted;
@@ -29,6 +29,8 @@ pub(super) const BACKOFF_MS: u64 = 50;
 pub(super) const BACKOFF_MAX_MS: u64 = 5_000;
 /// A lane may have one part in so many of what is free.
 const LANE_SHARE: u64 = 8;
+/// The same for a lane in which order does not count: it is all that a topic without keys has, for all its partitions.
+const LOOSE_SHARE: u64 = 2;
 /// What a record weighs beside its bytes.
 const OVERHEAD: u64 = 256;
 /// Lanes at a time; beyond it reading waits for some to come to rest.
@@ -72,6 +74,8 @@ pub(super) struct Taken {
     pub(super) lane: LaneId,
     /// The partition its key or its client chose; `None` leaves the choice open.
     pub(super) partition: Option<i32>,
+    /// How many its topic has; `None` until the cluster has told.
+    pub(super) partitions: Option<i32>,
     /// Nothing else of its lane is on its way: what comes of it is the record's own.
     pub(super) alone: bool,
     weight: u32,
@@ -98,9 +102,20 @@ enum Mode {
     Probing,
 }
 
+/// Where a record belongs.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    lane: LaneId,
+    /// The one it has to go to, and how many there are.
+    partition: Option<i32>,
+    partitions: Option<i32>,
+}
+
 #[derive(Debug, Default)]
 struct Lane {
     mode: Mode,
+    /// It may have one part in so many of what is free.
+    share: u64,
     tries: u32,
     taken: u64,
     weight: u64,
@@ -252,12 +267,13 @@ impl Window {
         if self.states.len() >= self.limits.ahead {
             return Offer::Wait;
         }
-        let Some((id, partition)) = self.place(record) else { return Offer::Wait };
-        let (lane, known) = (&self.lanes[id.0], self.is_known(record));
+        let Some(place) = self.place(record) else { return Offer::Wait };
+        let (id, known) = (place.lane, place.partitions.is_some());
+        let lane = &self.lanes[id.0];
         let may = lane.behind.is_none() && lane.may_take(sequence, known, now_ms);
         if may && self.has_room(id, weight(record)) {
             self.states.append(sequence, State::Taken);
-            return Offer::Take(self.take(id, sequence, partition, record, now_ms));
+            return Offer::Take(self.take(place, sequence, record, now_ms));
         }
         if may && !lane.is_stalled(now_ms) {
             return Offer::Wait;
@@ -271,7 +287,8 @@ impl Window {
         if sequence >= self.states.end() || self.states.get(sequence) != State::Waiting {
             return Offer::Pass;
         }
-        let Some((id, partition)) = self.place(record) else { return Offer::Wait };
+        let Some(place) = self.place(record) else { return Offer::Wait };
+        let (id, known) = (place.lane, place.partitions.is_some());
         let lane = &self.lanes[id.0];
         if lane.behind.is_none() {
             // It was left when its topic was not known, and is in a partition that the topic does not have.
@@ -281,11 +298,11 @@ impl Window {
         if !lane.swept || lane.behind.is_none_or(|behind| sequence < behind) {
             return Offer::Pass;
         }
-        let may = lane.may_take(sequence, self.is_known(record), now_ms);
+        let may = lane.may_take(sequence, known, now_ms);
         if may && self.has_room(id, weight(record)) {
             self.states.set(sequence, State::Taken);
             self.lanes[id.0].behind = Some(sequence + 1);
-            return Offer::Take(self.take(id, sequence, partition, record, now_ms));
+            return Offer::Take(self.take(place, sequence, record, now_ms));
         }
         if may && !lane.is_stalled(now_ms) {
             return Offer::Wait;
@@ -296,20 +313,15 @@ impl Window {
         Offer::Pass
     }
 
-    fn take(
-        &mut self,
-        id: LaneId,
-        sequence: u64,
-        partition: Option<i32>,
-        record: &Accepted,
-        now_ms: u64,
-    ) -> Taken {
-        let (weight, known) = (weight(record), self.is_known(record));
+    fn take(&mut self, place: Place, sequence: u64, record: &Accepted, now_ms: u64) -> Taken {
+        let Place { lane: id, partition, partitions } = place;
+        let weight = weight(record);
         let lane = &mut self.lanes[id.0];
         if lane.taken == 0 {
             lane.moved_ms = now_ms;
         }
-        let single = !known || lane.mode != Mode::Open || sequence < lane.careful_below;
+        let single =
+            partitions.is_none() || lane.mode != Mode::Open || sequence < lane.careful_below;
         let alone = lane.taken == 0 && single;
         lane.alone = alone;
         if lane.mode != Mode::Open {
@@ -319,12 +331,13 @@ impl Window {
         lane.weight += u64::from(weight);
         self.taken += 1;
         self.weight += u64::from(weight);
-        Taken { sequence, lane: id, partition, alone, weight }
+        Taken { sequence, lane: id, partition, partitions, alone, weight }
     }
 
-    /// The lane of a record, and the partition it has to go to; none while there are too many lanes.
-    fn place(&mut self, record: &Accepted) -> Option<(LaneId, Option<i32>)> {
-        let partitions = self.topics.get(&record.topic).and_then(|topic| topic.partitions);
+    /// Where a record belongs; none while there are too many lanes.
+    fn place(&mut self, record: &Accepted) -> Option<Place> {
+        let topic = self.topics.get(&record.topic);
+        let partitions = topic.and_then(|topic| topic.partitions);
         let partition = match (record.partition, &record.key, partitions) {
             (_, _, None) | (None, None, _) => None,
             (Some(asked), ..) => Some(asked),
@@ -334,14 +347,17 @@ impl Window {
         };
         // One that no topic can have has a lane of its own, too.
         let lane = partition.map_or(LOOSE, |asked| if asked < 0 { i32::MIN } else { asked });
-        Some((self.lane(&record.topic, lane)?, partition))
+        let known = topic.and_then(|topic| topic.lanes.get(&lane)).copied();
+        let lane = known.or_else(|| self.new_lane(&record.topic, lane))?;
+        Some(Place { lane, partition, partitions })
     }
 
     fn lane(&mut self, name: &Arc<str>, partition: i32) -> Option<LaneId> {
-        let known = self.topics.get(name).and_then(|topic| topic.lanes.get(&partition));
-        if let Some(known) = known {
-            return Some(*known);
-        }
+        let known = self.topics.get(name).and_then(|topic| topic.lanes.get(&partition)).copied();
+        known.or_else(|| self.new_lane(name, partition))
+    }
+
+    fn new_lane(&mut self, name: &Arc<str>, partition: i32) -> Option<LaneId> {
         if self.lanes.len() - self.free.len() >= LANES_MAX {
             self.tidy();
         }
@@ -355,6 +371,7 @@ impl Window {
         };
         self.made += 1;
         let id = LaneId(at, self.made);
+        self.lanes[at].share = if partition == LOOSE { LOOSE_SHARE } else { LANE_SHARE };
         self.topics.entry(name.clone()).or_default().lanes.insert(partition, id);
         Some(id)
     }
@@ -375,11 +392,7 @@ impl Window {
         });
     }
 
-    fn is_known(&self, record: &Accepted) -> bool {
-        self.knows(&record.topic).is_some()
-    }
-
-    /// Whether a lane may have this much more: an eighth of what is free; its first record may have all of that, and the
+    /// Whether a lane may have this much more: its share of what is free; its first record may have all of that, and the
     /// first of all whatever it needs.
     fn has_room(&self, id: LaneId, weight: u32) -> bool {
         let free = self.limits.bytes.saturating_sub(self.weight);
@@ -388,7 +401,7 @@ impl Window {
         match (self.taken, lane.taken) {
             (0, _) => true,
             (_, 0) => weight <= free,
-            _ => LANE_SHARE * (lane.weight + weight) <= free,
+            _ => lane.share * (lane.weight + weight) <= free,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Reading a second time what has not reached Kafka.
 
 use super::core::Core;
-use super::encoding::{decode, next_sequence};
+use super::encoding::{decode_behind, next_sequence};
 use crate::accepted::Accepted;
 use bytes::Bytes;
+use klamm_log::ReadError;
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// The most that is read at a time, in bytes; a batch that has more is read as a whole.
 const READ_BYTES: usize = 1024 * 1024;
@@ -35,25 +37,38 @@ impl WalAgain {
     /// # Errors
     /// In words; the log's storage cannot be read.
     pub async fn read(&self, from: u64, end: u64) -> Result<Again, String> {
-        let recent = self.core.desk.lock().recent.from(from, READ_BYTES);
-        let batches = if recent.is_empty() {
-            let core = self.core.clone();
-            let read = tokio::task::spawn_blocking(move || core.read(from, end, READ_BYTES));
-            read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?
-        } else {
-            recent
-        };
-        Ok(again(batches, from, end))
+        self.begin(from, end).await
+    }
+
+    /// The same, begun at once and beside whatever else is to be done.
+    pub(crate) fn begin(
+        &self,
+        from: u64,
+        end: u64,
+    ) -> impl Future<Output = Result<Again, String>> + Send + use<> {
+        let core = self.core.clone();
+        let reading = spawn_blocking(move || {
+            let recent = core.desk.lock().recent.from(from, READ_BYTES);
+            if !recent.is_empty() {
+                return Ok(again(recent, true, from, end));
+            }
+            Ok(again(core.read(from, end, READ_BYTES)?, false, from, end))
+        });
+        async move {
+            let read: Result<Again, ReadError> = reading.await.map_err(|e| e.to_string())?;
+            read.map_err(|e| e.to_string())
+        }
     }
 }
 
-fn again(batches: Vec<(u64, Bytes)>, from: u64, end: u64) -> Again {
+fn again(batches: Vec<(u64, Bytes)>, own: bool, from: u64, end: u64) -> Again {
     let mut again = Again { records: Vec::new(), next: end };
     for (first, batch) in batches {
         again.next = next_sequence(&batch, first).min(end);
-        let records = decode(batch, first).map(|decoded| decoded.records).unwrap_or_default();
-        again.records.extend(records.into_iter().filter(|(n, _)| (from..end).contains(n)));
+        // The first reading has told of what cannot be decoded.
+        let _ = decode_behind(batch, own, first, from, &mut again.records);
     }
+    again.records.truncate(again.records.partition_point(|(sequence, _)| *sequence < end));
     again.next = again.next.max(from + 1);
     again
 }

@@ -214,18 +214,52 @@ pub(super) fn promised_offset(batch: &RecordBatch) -> i64 {
 
 /// Reads a batch whose first record has the sequence `first`; its checksum is verified.
 pub(super) fn decode(batch: Bytes, first: u64) -> Result<Decoded, EncodingError> {
-    read(&RecordBatch::parse(batch)?, first)
+    let mut records = Vec::new();
+    let Read { mark, next, taken_ms } = read(&RecordBatch::parse(batch)?, first, &mut records)?;
+    Ok(Decoded { mark, next, taken_ms, records })
 }
 
-/// The same for a batch that has not left this process: its checksum is not looked at.
-pub(super) fn decode_own(batch: Bytes, first: u64) -> Result<Decoded, EncodingError> {
-    read(&RecordBatch::parse_without_checksum(batch)?, first)
+/// The same behind other records, from the sequence `from` on; nothing is added when there is an error. The checksum of a
+/// batch that has not left this process is not looked at: it is `own`.
+pub(super) fn decode_behind(
+    batch: Bytes,
+    own: bool,
+    first: u64,
+    from: u64,
+    records: &mut Vec<(u64, Accepted)>,
+) -> Result<(), EncodingError> {
+    let batch = match own {
+        true => RecordBatch::parse_without_checksum(batch)?,
+        false => RecordBatch::parse(batch)?,
+    };
+    let begin = records.len();
+    if let Err(error) = read(&batch, first, records) {
+        records.truncate(begin);
+        return Err(error);
+    }
+    let before = records[begin..].partition_point(|(sequence, _)| *sequence < from);
+    if before > 0 {
+        records.drain(begin..begin + before);
+    }
+    Ok(())
 }
 
-fn read(batch: &RecordBatch, first: u64) -> Result<Decoded, EncodingError> {
+/// What a batch says beside its records.
+struct Read {
+    mark: u64,
+    next: u64,
+    taken_ms: i64,
+}
+
+fn read(
+    batch: &RecordBatch,
+    first: u64,
+    records: &mut Vec<(u64, Accepted)>,
+) -> Result<Read, EncodingError> {
     let header = *batch.header();
+    let begin = records.len();
     // Each of that many has seven bytes at least; the batch was checked for it.
-    let mut records = Vec::with_capacity(usize::try_from(header.records_count).unwrap_or(0));
+    records.reserve(usize::try_from(header.records_count).unwrap_or(0));
     let mut mark = 0;
     for record in batch.records() {
         let record = record?;
@@ -242,13 +276,27 @@ fn read(batch: &RecordBatch, first: u64) -> Result<Decoded, EncodingError> {
             mark = envelope.0.uvarint().ok_or_else(|| wrong("no durable mark"))?;
         }
         if flags & SEAL == 0 {
-            let accepted = envelope.open(flags, &record, &records, batch.raw_records());
+            let before = Before { records, of_batch: records.len() > begin };
+            let accepted = envelope.open(flags, &record, &before, batch.raw_records());
             records.push((sequence, accepted.map_err(wrong)?));
         }
     }
     let count = u64::try_from(header.last_offset_delta).unwrap_or(0) + 1;
     let next = first.saturating_add(count);
-    Ok(Decoded { mark, next, taken_ms: header.base_timestamp, records })
+    Ok(Read { mark, next, taken_ms: header.base_timestamp })
+}
+
+/// Records whose names may be used again.
+struct Before<'a> {
+    records: &'a [(u64, Accepted)],
+    /// The last one is of the same batch.
+    of_batch: bool,
+}
+
+impl Before<'_> {
+    fn last(&self) -> Option<&Accepted> {
+        self.records.last().map(|(_, last)| last)
+    }
 }
 
 /// What is left to read of an envelope.
@@ -260,15 +308,19 @@ impl Envelope<'_> {
         &mut self,
         flags: u8,
         record: &Record<'_>,
-        before: &[(u64, Accepted)],
+        before: &Before<'_>,
         source: &Bytes,
     ) -> Result<Accepted, &'static str> {
         let topic = match flags & TOPIC {
-            0 => before.last().map(|(_, last)| last.topic.clone()).ok_or("no topic before it")?,
+            0 => {
+                let last = before.last().filter(|_| before.of_batch);
+                last.map(|last| last.topic.clone()).ok_or("no topic before it")?
+            }
             _ => {
                 let len = self.0.uvarint().and_then(|len| usize::try_from(len).ok());
                 let name = len.and_then(|len| self.0.take(len)).ok_or("no topic")?;
-                let known = before.iter().rev().take(TOPICS_KEPT).map(|(_, last)| &last.topic);
+                let known = before.records.iter().rev().take(TOPICS_KEPT);
+                let known = known.map(|(_, last)| &last.topic);
                 shared(known, name).ok_or("a topic that is no text")?
             }
         };
@@ -287,7 +339,7 @@ impl Envelope<'_> {
             (0, _) => return Err("a key where there is none"),
             (_, key) => Some(slice(source, key)),
         };
-        let known = before.last().map_or(&[][..], |(_, last)| &last.headers);
+        let known = before.last().map_or(&[][..], |last| &last.headers);
         let headers = record.raw_headers().enumerate().map(|(n, (name, value))| {
             let known = known.get(n).map(|header| &header.name);
             let name = shared(known.into_iter(), name).ok_or("a header's name that is no text")?;

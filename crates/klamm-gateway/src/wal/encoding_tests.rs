@@ -57,7 +57,13 @@ proptest! {
         batch.check_records().unwrap();
         prop_assert_eq!(promised_offset(&batch), i64::try_from(mark).unwrap_or(0));
         let decoded = decode(bytes.clone(), first).unwrap();
-        prop_assert_eq!(&decode_own(bytes.clone(), first).unwrap(), &decoded);
+        for (own, from) in [(true, first), (false, first + 1)] {
+            // Others are before it, of another batch.
+            let mut behind = vec![(7, records[0].clone())];
+            decode_behind(bytes.clone(), own, first, from, &mut behind).unwrap();
+            prop_assert_eq!(&behind[0], &(7, records[0].clone()));
+            prop_assert_eq!(&behind[1..], &decoded.records[(from - first) as usize..]);
+        }
         prop_assert_eq!((decoded.mark, decoded.next), (mark, first + records.len() as u64));
         prop_assert_eq!(decoded.taken_ms, now);
         let (sequences, back): (Vec<_>, Vec<_>) = decoded.records.into_iter().unzip();
@@ -112,7 +118,16 @@ fn an_envelope_that_lies_is_refused() {
         let mut batch = Batch::new(0);
         batch.put(key, None, &[]).unwrap();
         let refused = decode(batch.sealed(0).unwrap(), 5);
-        assert_eq!(refused, Err(EncodingError::Envelope { sequence: 5, what }), "{key:?}");
+        let wrong = EncodingError::Envelope { sequence: 5, what };
+        assert_eq!(refused, Err(wrong.clone()), "{key:?}");
+        // Not even with a record of another batch before it, and nothing is added to that.
+        let mut batch = Batch::new(0);
+        batch.put(&[TOPIC, 1, b'a', 0], None, &[]).unwrap();
+        let mut records = decode(batch.sealed(0).unwrap(), 1).unwrap().records;
+        let mut batch = Batch::new(0);
+        batch.put(key, None, &[]).unwrap();
+        let refused = decode_behind(batch.sealed(0).unwrap(), true, 5, 0, &mut records);
+        assert_eq!((refused, records.len()), (Err(wrong), 1), "{key:?}");
     }
     let nothing = encode([].iter(), 0, 0, 0);
     assert_eq!(nothing, Err(EncodingError::Size("no record")));

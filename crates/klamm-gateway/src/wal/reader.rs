@@ -2,7 +2,7 @@
 
 use super::again::WalAgain;
 use super::core::{Core, Progress};
-use super::encoding::{Decoded, EncodingError, decode, decode_own, next_sequence};
+use super::encoding::{EncodingError, decode_behind, next_sequence};
 use crate::accepted::Accepted;
 use bytes::Bytes;
 use klamm_log::ReadError;
@@ -60,7 +60,7 @@ impl Looked {
 struct Part {
     /// The sequence behind it.
     next: u64,
-    records: VecDeque<(u64, Accepted)>,
+    records: Vec<(u64, Accepted)>,
     /// Sequences that are not there or cannot be read, less those that were counted when the log was opened.
     lost: u64,
     /// A batch that is not as it was written.
@@ -102,15 +102,13 @@ impl WalReader {
     }
 
     fn take(&mut self, max_bytes: usize) -> Vec<(u64, Accepted)> {
-        let (mut taken, mut bytes) = (Vec::new(), 0_usize);
-        while let Some((_, record)) = self.ahead.front() {
+        let mut bytes = 0_usize;
+        let fits = |(_, record): &&(u64, Accepted)| {
             bytes = bytes.saturating_add(record.bytes());
-            if !taken.is_empty() && bytes > max_bytes {
-                break;
-            }
-            taken.extend(self.ahead.pop_front());
-        }
-        taken
+            bytes <= max_bytes
+        };
+        let count = self.ahead.iter().take_while(fits).count();
+        self.ahead.drain(..count.max(1)).collect()
     }
 
     async fn read(&mut self, end: u64) {
@@ -118,7 +116,7 @@ impl WalReader {
         if !recent.is_empty() {
             self.reading = None;
             let mut part = Part::at(self.next, &self.looked);
-            recent.into_iter().for_each(|(first, batch)| part.add(first, batch, decode_own));
+            recent.into_iter().for_each(|(first, batch)| part.add(first, batch, true));
             return self.accept(part);
         }
         let (core, from, looked) = (&self.core, self.next, &self.looked);
@@ -147,7 +145,7 @@ impl WalReader {
         if part.lost > 0 {
             self.core.desk.lock().lost += part.lost;
         }
-        self.ahead = part.records;
+        self.ahead = part.records.into();
         self.next = self.next.max(part.next);
     }
 }
@@ -175,13 +173,13 @@ fn read_part(core: &Core, from: u64, looked: &Looked, end: u64) -> Result<Part, 
     if batches.is_empty() {
         part.pass(end);
     }
-    batches.into_iter().for_each(|(first, batch)| part.add(first, batch, decode));
+    batches.into_iter().for_each(|(first, batch)| part.add(first, batch, false));
     Ok(part)
 }
 
 impl Part {
     fn at(next: u64, looked: &Looked) -> Self {
-        Self { next, records: VecDeque::new(), lost: 0, damaged: None, looked: looked.clone() }
+        Self { next, records: Vec::new(), lost: 0, damaged: None, looked: looked.clone() }
     }
 
     /// Nothing is there before a sequence.
@@ -194,27 +192,16 @@ impl Part {
         self.next = self.next.max(sequence);
     }
 
-    fn add(
-        &mut self,
-        first: u64,
-        batch: Bytes,
-        decode: fn(Bytes, u64) -> Result<Decoded, EncodingError>,
-    ) {
+    /// The first batch may begin before the cursor. `own` is one that has not left this process.
+    fn add(&mut self, first: u64, batch: Bytes, own: bool) {
         let next = next_sequence(&batch, first);
         self.pass(first);
-        match decode(batch, first) {
-            Ok(decoded) => {
-                // The first batch may begin before the cursor.
-                let from = self.next;
-                self.records.extend(decoded.records.into_iter().filter(|(n, _)| *n >= from));
+        if let Err(error) = decode_behind(batch, own, first, self.next, &mut self.records) {
+            if matches!(error, EncodingError::Batch(_)) {
+                self.damaged.get_or_insert(first);
             }
-            Err(error) => {
-                if matches!(error, EncodingError::Batch(_)) {
-                    self.damaged.get_or_insert(first);
-                }
-                tracing::error!(first, %error, "records of the log cannot be read");
-                self.lost += self.looked.without(self.next..next);
-            }
+            tracing::error!(first, %error, "records of the log cannot be read");
+            self.lost += self.looked.without(self.next..next);
         }
         self.next = self.next.max(next);
     }

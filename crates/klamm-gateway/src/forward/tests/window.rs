@@ -80,6 +80,18 @@ fn however_many_stand_still_there_is_room_for_others() {
 }
 
 #[test]
+fn records_without_a_key_have_the_room_of_several_partitions_and_leave_some() {
+    let mut window = window();
+    let fills = |window: &mut Window, from: u64, record: &Accepted| {
+        let takes = |n: &u64| matches!(window.offer(Pass::Front, *n, record, 0), Offer::Take(_));
+        (from..100).take_while(takes).count()
+    };
+    let loose = fills(&mut window, 0, &record("t", None, 1_000));
+    assert_eq!(loose, 33, "a half of what the others leave free");
+    assert_eq!(fills(&mut window, 33, &to(0)), 7, "an eighth of that");
+}
+
+#[test]
 fn what_failed_goes_before_what_came_later() {
     let mut window = window();
     let first = front(&mut window, 0, &to(0));

@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -127,6 +128,11 @@ impl Core {
 
     /// Waits for something to do. `sealed` says whether the log ends with a seal.
     pub(super) fn next_work(&self, sealed: bool) -> Work {
+        if self.desk.lock().is_crowded() {
+            // Where there are several there are more whose bodies were read: with a processor for them they are part of
+            // this sync. Who is alone waits for nobody.
+            thread::yield_now();
+        }
         let mut desk = self.desk.lock();
         loop {
             if let Some(group) = desk.group() {

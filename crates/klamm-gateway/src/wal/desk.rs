@@ -139,6 +139,12 @@ impl Desk {
         self.queue.is_empty()
     }
 
+    /// Several wait for the same sync, which may have more.
+    pub(super) fn is_crowded(&self) -> bool {
+        let only = self.queue.len() == 1;
+        only && self.queue.front().is_some_and(|group| group.requests.len() > 1)
+    }
+
     /// What is written next: everything that waits, up to a bound.
     pub(super) fn group(&mut self) -> Option<Group> {
         self.queue.pop_front()

@@ -44,6 +44,10 @@ impl Log {
         let next = self.segments.get(n + 1).map(|next| next.base_offset);
         let mut mended = again.recover(self.segments[n].base_offset, next)?;
         mended.dirty = self.segments[n].dirty;
+        if again.recovery.quarantined.is_empty() {
+            // The same file: by this handle it is known whether somebody still reads it.
+            mended.file = self.segments[n].file.clone();
+        }
         self.segments[n] = mended;
         Ok(again.recovery.quarantined)
     }

@@ -155,6 +155,20 @@ fn a_segment_that_is_being_read_is_not_used_again() {
 }
 
 #[test]
+fn nor_is_one_that_was_looked_at_again_meanwhile() {
+    let storage = FaultyStorage::new();
+    let mut log = open(&storage);
+    fill_a_segment(&mut log);
+    let slices = log.locate(0, i64::MAX, 1 << 20, true).unwrap();
+    let before = slices.load().unwrap();
+    assert_eq!(log.mend(0).unwrap(), []);
+    let end = log.end_offset();
+    log.drop_segments_before(end).unwrap();
+    make_spare(&mut log);
+    assert!(slices.load().unwrap() == before);
+}
+
+#[test]
 fn a_spare_that_cannot_be_made_takes_no_room_and_the_log_goes_on() {
     for misdeed in [Misdeed::Fail, Misdeed::Full] {
         for call in [Call::SyncDir, Call::Open, Call::Write, Call::Sync] {

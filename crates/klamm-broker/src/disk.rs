@@ -63,6 +63,7 @@ pub(crate) async fn clean(cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>
         }
         let cluster = cluster.clone();
         cluster.buffers.trim();
+        cluster.pieces.trim();
         // Removing files may take its time.
         drop(tokio::task::spawn_blocking(move || cluster.retain()).await);
     }

@@ -2,7 +2,9 @@
 
 use crate::api_key::ApiKey;
 use crate::message::Request;
-use crate::primitives::{DecodeError, Decoder, EncodeError, Encoder, Frame, Message, Str};
+use crate::primitives::{
+    DecodeError, Decoder, EncodeError, Encoder, Frame, Message, Str, StreamedFrame,
+};
 use bytes::Bytes;
 
 /// What stands before the body of every request.
@@ -88,19 +90,39 @@ pub fn decode_request_header(frame: Bytes) -> Result<(RequestHeader, Decoder), D
 /// Encodes a response to a request of `version` as a whole frame.
 ///
 /// # Errors
-/// Those of the body, and [`EncodeError::TooLong`] over 2 GiB.
+/// Those of the body, [`EncodeError::TooLong`] over 2 GiB, and [`EncodeError::NotHere`] when records are still to be read.
 pub fn encode_response<R: Request>(
     response: &R::Response,
     version: i16,
     correlation_id: i32,
 ) -> Result<Frame, EncodeError> {
+    encoded_response::<R>(response, version, correlation_id)?.into_frame()
+}
+
+/// The same where records may come from a [`Source`](crate::primitives::Source).
+///
+/// # Errors
+/// As [`encode_response`].
+pub fn encode_streamed_response<R: Request>(
+    response: &R::Response,
+    version: i16,
+    correlation_id: i32,
+) -> Result<StreamedFrame, EncodeError> {
+    encoded_response::<R>(response, version, correlation_id)?.into_streamed_frame()
+}
+
+fn encoded_response<R: Request>(
+    response: &R::Response,
+    version: i16,
+    correlation_id: i32,
+) -> Result<Encoder, EncodeError> {
     let mut e = Encoder::for_frame();
     e.put_i32(correlation_id);
     if R::API_KEY.response_header_version(version) >= 1 {
         e.put_uvarint(0);
     }
     response.encode(&mut e, version)?;
-    e.into_frame()
+    Ok(e)
 }
 
 #[cfg(test)]

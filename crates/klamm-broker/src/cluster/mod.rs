@@ -29,7 +29,7 @@ use crate::quotas::Quotas;
 use crate::release::Release;
 use crate::request_log::RequestLog;
 use crate::security::Security;
-use crate::server::{RequestBuffers, RequestMemory};
+use crate::server::{Pieces, RequestBuffers, RequestMemory};
 use crate::shares::Shares;
 use crate::stale_metadata::StaleMetadata;
 use crate::topics::Topics;
@@ -70,6 +70,8 @@ pub(crate) struct Cluster {
     /// What large requests share.
     pub(crate) memory: RequestMemory,
     pub(crate) buffers: Arc<RequestBuffers>,
+    /// What large answers go through.
+    pub(crate) pieces: Arc<Pieces>,
     storage: Arc<dyn Storage>,
     config: RwLock<Arc<BrokerConfig>>,
     group_configs: GroupConfigs,
@@ -123,6 +125,7 @@ impl Cluster {
             metrics,
             memory: RequestMemory::new(security.limits.request_memory_bytes),
             buffers: Arc::default(),
+            pieces: Arc::default(),
             security,
             storage,
             config: RwLock::new(Arc::new(config)),

@@ -4,9 +4,10 @@ use super::response::Faulty;
 use super::verdict::{Corruption, Course, Verdict};
 use crate::cluster::Cluster;
 use crate::handler::{Answer, Context, Handle, NoAnswer};
-use bytes::{Bytes, BytesMut};
-use klamm_protocol::primitives::{Frame, Records};
+use bytes::BytesMut;
+use klamm_protocol::primitives::{Records, StreamedFrame};
 use std::future::pending;
+use std::io;
 
 /// Where the records of a batch begin, behind its header.
 const FIRST_RECORD_AT: usize = 61;
@@ -56,19 +57,21 @@ fn corrupt<T: Faulty>(response: &mut T, cluster: &Cluster, wanted: &Corruption) 
         let is_wanted = wanted.topic.as_deref().is_none_or(|wanted| wanted == topic.as_str())
             && wanted.partition.is_none_or(|wanted| wanted == partition);
         if is_wanted && !records.is_empty() {
-            *records = damaged(records);
-            return true;
+            let damaged = damaged(records).inspect_err(|error| {
+                tracing::error!(%error, "records that a fault is to damage could not be read");
+            });
+            return damaged.map(|damaged| *records = damaged).is_ok();
         }
     }
     false
 }
 
 /// Not the header, which says how long the batch is: the checksum is to find it.
-fn damaged(records: &Records) -> Records {
-    let mut bytes = BytesMut::from(records.to_bytes());
+fn damaged(records: &Records) -> io::Result<Records> {
+    let mut bytes = BytesMut::from(records.load()?);
     let at = FIRST_RECORD_AT.min(bytes.len() - 1);
     bytes[at] ^= 0x01;
-    bytes.freeze().into()
+    Ok(bytes.freeze().into())
 }
 
 /// Waits as long as the rules hold an answer back.
@@ -83,8 +86,7 @@ pub(crate) async fn delay(cluster: &Cluster, verdict: &Verdict) {
 }
 
 /// The first `bytes` of an answer; the connection ends behind them.
-pub(crate) fn cut(frame: &Frame, bytes: usize) -> NoAnswer {
-    let mut whole = Bytes::from(frame.parts().concat());
-    whole.truncate(bytes);
-    NoAnswer::Cut(whole)
+pub(crate) fn cut(mut frame: StreamedFrame, bytes: usize) -> NoAnswer {
+    frame.truncate(bytes);
+    NoAnswer::Cut(frame)
 }

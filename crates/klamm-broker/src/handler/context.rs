@@ -7,11 +7,10 @@ use crate::metrics::Hold;
 use crate::nodes::Node;
 use crate::security::{Operation, ResourceType, acl};
 use crate::server::Session;
-use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
 use klamm_protocol::message::Request;
-use klamm_protocol::primitives::{Str, Uuid};
+use klamm_protocol::primitives::{Str, StreamedFrame, Uuid};
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -208,7 +207,7 @@ pub(crate) enum NoAnswer {
     /// The connection ends, as Kafka does where the protocol has no way to say what is wrong.
     Disconnect,
     /// A fault: only these bytes of the answer, then the connection ends.
-    Cut(Bytes),
+    Cut(StreamedFrame),
 }
 
 /// A request this broker serves; one file per API implements it.

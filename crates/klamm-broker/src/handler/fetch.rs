@@ -4,8 +4,9 @@
 //! - 12: the last epoch read, answered with where the logs part (KIP-595); flexible.
 //! - 13: topics by id (KIP-516); 16: leaders beside NOT_LEADER_OR_FOLLOWER (KIP-951); 17, 18: replicas only.
 //!
-//! A fetch waits until its minimum of bytes is there, woken by appends. An answer never has more than
-//! [`MAX_ANSWER_BYTES`], whatever the client allows, but always a whole batch.
+//! A fetch waits until its minimum of bytes is there, woken by appends. An answer has no more than the client and
+//! `fetch.max.bytes` allow - of records in memory [`MAX_SHARED_BYTES`] - but always a whole batch. Of records in
+//! files up to [`LOADED_BYTES`] are read beforehand, partition by partition, and all others while the answer is written.
 
 use super::{Answer, Context, Handle};
 use crate::fault::Target;
@@ -19,16 +20,19 @@ use klamm_protocol::message::fetch_response::{
     PartitionData,
 };
 use klamm_protocol::message::{FetchRequest, FetchResponse};
-use klamm_protocol::primitives::Records;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The most that one answer holds, in bytes, unless its first batch alone is larger: what bounds the memory of many
-/// consumers that are far behind.
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// The most that one answer holds of records in memory, in bytes, unless its first batch alone is larger: retention cannot
+/// free them before their reader has taken them.
+const MAX_SHARED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of an answer that are read from files before it is written; what cannot be read of them is an error of its partition, and
+/// the connection goes on.
+const LOADED_BYTES: usize = 64 * 1024;
 
 /// The longest a fetch waits, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -47,11 +51,11 @@ impl Handle for FetchRequest {
         };
         let sources: Vec<Source> =
             wanted.into_iter().map(|wanted| Source::find(&cx, wanted)).collect();
-        let limits = Limits::of(&self, &cx);
+        let limits = Limits::of(&self, &cx, &sources);
         let found = wait_for_records(&cx, &sources, &limits).await;
-        let mut answers = Vec::with_capacity(sources.len());
+        let (mut answers, mut room) = (Vec::with_capacity(sources.len()), LOADED_BYTES);
         for (source, found) in sources.iter().zip(found) {
-            answers.push((source.wanted.topic.clone(), source.answer(&cx, found)));
+            answers.push((source.wanted.topic.clone(), source.answer(&cx, found, &mut room)));
         }
         cx.cluster.fetch_sessions.lock().answer(session_id, incremental, &mut answers);
         Ok(response(&cx, session_id, answers))
@@ -85,14 +89,18 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(request: &FetchRequest, cx: &Context) -> Self {
+    fn of(request: &FetchRequest, cx: &Context, sources: &[Source]) -> Self {
         let bytes = |n: i32| usize::try_from(n).unwrap_or_default();
-        let max_bytes = bytes(request.max_bytes).min(bytes(cx.cluster.config().fetch_max_bytes));
+        let mut max_bytes =
+            bytes(request.max_bytes).min(bytes(cx.cluster.config().fetch_max_bytes));
+        if sources.iter().flat_map(|source| &source.partition).any(|p| p.is_in_memory()) {
+            max_bytes = max_bytes.min(MAX_SHARED_BYTES);
+        }
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or_default());
         Self {
             // More than an answer can hold would never be there.
-            min_bytes: bytes(request.min_bytes).min(max_bytes).min(MAX_ANSWER_BYTES),
-            max_bytes: max_bytes.min(MAX_ANSWER_BYTES),
+            min_bytes: bytes(request.min_bytes).min(max_bytes),
+            max_bytes,
             wait: wait.min(MAX_WAIT),
             isolation: Isolation::from_wire(request.isolation_level),
         }
@@ -145,19 +153,15 @@ impl Source {
         partition.read(cx.node_id(), request)
     }
 
-    /// Loads the records, which is where a disk is read.
-    fn answer(&self, cx: &Context, found: Found) -> PartitionData {
-        let read = match found {
-            Ok(read) => read,
-            Err(refused) => return self.refused(cx, refused),
+    /// With the records, as far as there is `room` to read them now.
+    fn answer(&self, cx: &Context, found: Found, room: &mut usize) -> PartitionData {
+        let (read, partition) = match (found, &self.partition) {
+            (Ok(read), Ok(partition)) => (read, partition),
+            (Err(refused), _) => return self.refused(cx, refused),
+            (Ok(_), &Err(code)) => return failed(self.wanted.partition, code),
         };
-        let records = match read.slices.load() {
-            Ok(parts) => {
-                if let Ok(partition) = &self.partition {
-                    partition.traffic().read(read.slices.len());
-                }
-                Records::from_parts(parts)
-            }
+        let records = match partition.records(read.slices, room) {
+            Ok(records) => records,
             Err(error) => {
                 tracing::error!(%error, "records could not be read");
                 return failed(self.wanted.partition, ErrorCode::KAFKA_STORAGE_ERROR);

@@ -72,15 +72,15 @@ use crate::security::NotNow;
 use bytes::Bytes;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
-use klamm_protocol::header::{RequestHeader, decode_request_header, encode_response};
+use klamm_protocol::header::{RequestHeader, decode_request_header, encode_streamed_response};
 use klamm_protocol::message::*;
-use klamm_protocol::primitives::{DecodeError, Decoder, EncodeError, Frame};
+use klamm_protocol::primitives::{DecodeError, Decoder, EncodeError, StreamedFrame};
 use std::future::ready;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 /// The frame that answers a request, or why there is none.
-pub(crate) type Outcome = Answer<Frame>;
+pub(crate) type Outcome = Answer<StreamedFrame>;
 
 /// A request under way.
 pub(crate) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -261,7 +261,8 @@ where
 
 /// A response that this version cannot express is a defect of the handler: the client sees the connection end.
 fn finish<R: Handle>(response: &R::Response, version: i16, correlation_id: i32) -> Outcome {
-    encode_response::<R>(response, version, correlation_id).map_err(|error: EncodeError| {
+    let encoded = encode_streamed_response::<R>(response, version, correlation_id);
+    encoded.map_err(|error: EncodeError| {
         tracing::error!(api = ?R::API_KEY, version, %error, "a response could not be encoded");
         NoAnswer::Disconnect
     })

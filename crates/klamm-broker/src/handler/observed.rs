@@ -29,7 +29,7 @@ pub(super) async fn answer<R: Handle>(
     });
     fault::delay(&cluster, &verdict).await;
     let outcome = match (outcome, verdict.cut_after) {
-        (Ok(frame), Some(bytes)) => Err(fault::cut(&frame, bytes)),
+        (Ok(frame), Some(bytes)) => Err(fault::cut(frame, bytes)),
         (outcome, _) => outcome,
     };
     entry.end(&outcome, error);

@@ -216,7 +216,7 @@ mod tests {
     fn frame() -> Outcome {
         let mut e = Encoder::for_frame();
         e.put_slice(&[1, 2, 3]);
-        Ok(e.into_frame().unwrap())
+        Ok(e.into_streamed_frame().unwrap())
     }
 
     #[test]

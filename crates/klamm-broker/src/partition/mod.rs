@@ -3,6 +3,7 @@
 mod append;
 mod check;
 mod compact;
+mod load;
 mod read;
 mod traffic;
 mod trouble;
@@ -31,6 +32,7 @@ pub(crate) struct Partition {
     index: i32,
     replicas: Vec<i32>,
     durability: Durability,
+    in_memory: bool,
     state: Mutex<State>,
     /// Held by whoever compacts, and by whoever removes the files; taken before the state.
     compacting: Mutex<()>,
@@ -62,7 +64,7 @@ impl Partition {
         durability: Durability,
         written: Arc<Notify>,
     ) -> Self {
-        let leader = replicas.first().copied().unwrap_or(-1);
+        let (leader, in_memory) = (replicas.first().copied().unwrap_or(-1), log.is_in_memory());
         let state = State {
             leader,
             epoch: log.latest_epoch().unwrap_or(0),
@@ -78,6 +80,7 @@ impl Partition {
             index,
             replicas,
             durability,
+            in_memory,
             state: Mutex::new(state),
             compacting: Mutex::default(),
             written,

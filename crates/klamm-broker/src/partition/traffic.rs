@@ -18,7 +18,7 @@ impl Traffic {
     }
 
     /// Bytes of batches have gone to a reader.
-    pub(crate) fn read(&self, bytes: usize) {
+    pub(super) fn read(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
@@ -41,11 +41,6 @@ pub(crate) struct Figures {
 }
 
 impl Partition {
-    /// Counts what goes out.
-    pub(crate) fn traffic(&self) -> &Traffic {
-        &self.traffic
-    }
-
     pub(crate) fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let state = self.state.lock();

@@ -3,6 +3,7 @@
 use super::Session;
 use super::buffers::RequestBuffer;
 use super::limits::{MAX_LOGIN_FRAME_BYTES, Progress, Reserved};
+use super::outgoing::Outgoing;
 use super::pipeline::Pipeline;
 use crate::cluster::Cluster;
 use crate::handler::{self, Context, RequestError};
@@ -16,9 +17,6 @@ use tokio::time::Instant;
 
 /// What a read asks for while no large frame is under way, in bytes.
 pub(super) const READ_BYTES: usize = 64 * 1024;
-
-/// Pieces of one vectored write.
-const MAX_SLICES: usize = 64;
 
 /// While a request is being answered, nothing ends the connection for being idle.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -44,6 +42,8 @@ pub(super) enum Ended {
     Stalled,
     #[error("answers are not read")]
     NotReading,
+    #[error("records could not be read in the middle of an answer: {0}")]
+    Storage(io::Error),
 }
 
 impl Ended {
@@ -61,6 +61,7 @@ impl Ended {
             Self::LoginFailed => "login_failed",
             Self::Stalled => "stalled",
             Self::NotReading => "not_reading",
+            Self::Storage(_) => "storage_error",
         }
     }
 }
@@ -107,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Serves until the peer closes or breaks a rule.
     pub(super) async fn serve(mut self) -> Result<(), Ended> {
         let idle = Duration::from_millis(self.cluster.config().connections_max_idle_ms);
-        let mut parts = Vec::new();
+        let mut outgoing = Outgoing::default();
         loop {
             while self.has_room()
                 && let Some(frame) = self.next_frame()?
@@ -120,8 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let cluster = &self.cluster;
             tokio::select! {
                 biased;
-                end = self.pipeline.answers(&mut parts), if waiting => {
-                    self.write(&mut parts, idle).await?;
+                end = self.pipeline.answers(&mut outgoing), if waiting => {
+                    self.write(&mut outgoing, idle).await?;
                     if end {
                         return Err(Ended::Refused);
                     }
@@ -242,13 +243,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         len.ok_or(Ended::FrameTooLarge(size))
     }
 
-    /// Writes all of `parts`; every write has to get on within `limit`.
-    async fn write(&mut self, parts: &mut Vec<Bytes>, limit: Duration) -> Result<(), Ended> {
+    /// Writes all that is due; every write has to get on within `limit`.
+    async fn write(&mut self, outgoing: &mut Outgoing, limit: Duration) -> Result<(), Ended> {
+        let mut parts = Vec::new();
+        while !outgoing.is_empty() {
+            outgoing.next(&mut parts, &self.cluster.pieces).map_err(Ended::Storage)?;
+            self.write_all(&mut parts, limit).await?;
+            if !outgoing.is_empty() {
+                // Who takes all at once does not keep the others from their turn.
+                tokio::task::yield_now().await;
+            }
+        }
+        tokio::time::timeout(limit, self.stream.flush()).await.map_err(|_| Ended::NotReading)??;
+        Ok(())
+    }
+
+    /// Writes all of `parts`, and leaves none.
+    async fn write_all(&mut self, parts: &mut Vec<Bytes>, limit: Duration) -> Result<(), Ended> {
         let mut first = 0;
         while first < parts.len() {
-            let last = parts.len().min(first + MAX_SLICES);
-            let slices: Vec<IoSlice<'_>> =
-                parts[first..last].iter().map(|p| IoSlice::new(p)).collect();
+            let slices: Vec<IoSlice<'_>> = parts[first..].iter().map(|p| IoSlice::new(p)).collect();
             let written = tokio::time::timeout(limit, self.stream.write_vectored(&slices)).await;
             let mut written = written.map_err(|_| Ended::NotReading)??;
             if written == 0 {
@@ -263,7 +277,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         parts.clear();
-        tokio::time::timeout(limit, self.stream.flush()).await.map_err(|_| Ended::NotReading)??;
         Ok(())
     }
 }

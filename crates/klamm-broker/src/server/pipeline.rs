@@ -1,7 +1,7 @@
 //! Requests of one connection that are under way, answered in the order in which they came.
 
+use super::outgoing::Outgoing;
 use crate::handler::{NoAnswer, Outcome, Running};
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -36,14 +36,14 @@ impl Pipeline {
         self.slots.len() >= MAX_IN_FLIGHT
     }
 
-    /// Waits until the oldest request is done, then takes every answer that is due into `parts`.
+    /// Waits until the oldest request is done, then takes every answer that is due into `outgoing`.
     ///
     /// Cancel safe. True: the connection is to end after these.
-    pub(super) async fn answers(&mut self, parts: &mut Vec<Bytes>) -> bool {
-        poll_fn(|cx| self.poll_answers(cx, parts)).await
+    pub(super) async fn answers(&mut self, outgoing: &mut Outgoing) -> bool {
+        poll_fn(|cx| self.poll_answers(cx, outgoing)).await
     }
 
-    fn poll_answers(&mut self, cx: &mut Context<'_>, parts: &mut Vec<Bytes>) -> Poll<bool> {
+    fn poll_answers(&mut self, cx: &mut Context<'_>, outgoing: &mut Outgoing) -> Poll<bool> {
         for slot in &mut self.slots {
             if let Slot::Running(request) = slot
                 && let Poll::Ready(outcome) = request.as_mut().poll(cx)
@@ -56,11 +56,11 @@ impl Pipeline {
             taken = true;
             let Some(Slot::Done(outcome)) = self.slots.pop_front() else { break };
             match outcome {
-                Ok(frame) => parts.extend(frame.into_parts()),
+                Ok(frame) => outgoing.push(frame),
                 Err(NoAnswer::Silence) => {}
                 Err(NoAnswer::Disconnect) => return Poll::Ready(true),
                 Err(NoAnswer::Cut(part)) => {
-                    parts.push(part);
+                    outgoing.push(part);
                     return Poll::Ready(true);
                 }
             }
@@ -71,20 +71,23 @@ impl Pipeline {
 
 #[cfg(test)]
 mod tests {
-    use super::Pipeline;
+    use super::{Outgoing, Pipeline};
     use crate::handler::NoAnswer;
-    use bytes::Bytes;
-    use klamm_protocol::primitives::{Encoder, Frame};
+    use crate::server::Pieces;
+    use klamm_protocol::primitives::{Encoder, StreamedFrame};
     use std::future::{pending, ready};
+    use std::sync::Arc;
     use tokio::sync::oneshot;
 
-    fn frame(n: u8) -> Frame {
+    fn frame(n: u8) -> StreamedFrame {
         let mut e = Encoder::for_frame();
         e.put_slice(&[n]);
-        e.into_frame().unwrap()
+        e.into_streamed_frame().unwrap()
     }
 
-    fn numbers(parts: &[Bytes]) -> Vec<u8> {
+    fn numbers(outgoing: &mut Outgoing) -> Vec<u8> {
+        let mut parts = Vec::new();
+        outgoing.next(&mut parts, &Arc::new(Pieces::default())).unwrap();
         parts.iter().map(|part| part[4]).collect()
     }
 
@@ -99,7 +102,7 @@ mod tests {
             seen.send(()).unwrap();
             Ok(frame(3))
         }));
-        let mut frames = Vec::new();
+        let mut frames = Outgoing::default();
         tokio::select! {
             biased;
             _ = pipeline.answers(&mut frames) => panic!("the first is not answered yet"),
@@ -107,7 +110,7 @@ mod tests {
         }
         first.send(frame(1)).unwrap();
         assert!(!pipeline.answers(&mut frames).await);
-        assert_eq!(numbers(&frames), [1, 3]);
+        assert_eq!(numbers(&mut frames), [1, 3]);
         assert!(pipeline.is_empty());
     }
 
@@ -117,8 +120,8 @@ mod tests {
         pipeline.push(Box::pin(ready(Ok(frame(1)))));
         pipeline.push(Box::pin(ready(Err(NoAnswer::Disconnect))));
         pipeline.push(Box::pin(pending()));
-        let mut frames = Vec::new();
+        let mut frames = Outgoing::default();
         assert!(pipeline.answers(&mut frames).await);
-        assert_eq!(numbers(&frames), [1]);
+        assert_eq!(numbers(&mut frames), [1]);
     }
 }

@@ -22,6 +22,7 @@ mod peer;
 mod restart;
 mod rights;
 mod share;
+mod streaming;
 mod tls;
 mod transaction_steps;
 mod traps;

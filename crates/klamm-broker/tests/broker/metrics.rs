@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// What the broker's admin address answers to Prometheus.
-async fn scrape(broker: &Broker) -> Exposition {
+pub(crate) async fn scrape(broker: &Broker) -> Exposition {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let admin = Admin::start(any, broker.controls().clone()).await.unwrap();
     let mut stream = TcpStream::connect(admin.address()).await.unwrap();

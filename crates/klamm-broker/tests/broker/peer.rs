@@ -79,6 +79,14 @@ impl Peer {
         tokio::time::timeout(PATIENCE, read).await.expect("an answer in time")
     }
 
+    /// What still comes until the broker closes the connection.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        read.expect("the end in time").unwrap();
+        rest
+    }
+
     pub(crate) async fn receive<R: Request>(&mut self, version: i16) -> (i32, R::Response) {
         let frame = self.frame().await.expect("an answer, not the end");
         decode_response::<R>(frame, version).unwrap()

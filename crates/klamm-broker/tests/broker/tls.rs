@@ -1,9 +1,10 @@
 //! TLS and certificates of clients, set up by Kafka's names, used by a client that is rustls and nothing of klamm's.
 
-use crate::batch::batch;
+use crate::batch::{batch, records};
 use crate::certificates::{Authority, Identity};
 use crate::peer::{Peer, fetch, produce, start};
-use klamm_broker::{Broker, ServerProperties};
+use klamm_broker::storage::FaultyStorage;
+use klamm_broker::{Broker, Builder, ServerProperties};
 use klamm_protocol::header::{decode_response, encode_request};
 use klamm_protocol::message::create_acls_request::AclCreation;
 use klamm_protocol::message::{ApiVersionsRequest, CreateAclsRequest, Request};
@@ -27,6 +28,10 @@ const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 
 /// A broker that speaks TLS, with more settings.
 async fn broker(ca: &Authority, more: &[(&str, &str)]) -> Broker {
+    broker_of(Broker::builder(), ca, more).await
+}
+
+async fn broker_of(builder: Builder, ca: &Authority, more: &[(&str, &str)]) -> Broker {
     let server = ca.server();
     let mut properties = ServerProperties::new();
     let settings = [
@@ -39,7 +44,7 @@ async fn broker(ca: &Authority, more: &[(&str, &str)]) -> Broker {
     for (name, value) in settings.iter().chain(more) {
         properties.set(name, value).unwrap();
     }
-    start(properties.apply(Broker::builder().topic("t", 1)).unwrap()).await
+    start(properties.apply(builder.topic("t", 1)).unwrap()).await
 }
 
 struct Client {
@@ -119,6 +124,22 @@ async fn both_versions_of_tls_are_spoken_unless_one_is_ruled_out() {
     assert!(!is_answered(&narrow, &ca, None, &[&TLS12]).await);
     let other = Authority::new("another authority");
     assert!(!is_answered(&open, &other, None, BOTH).await, "the client does not trust it");
+}
+
+#[tokio::test]
+async fn answers_that_are_read_while_they_are_written_pass_through_tls() {
+    let ca = Authority::new("authority");
+    // Not in memory, as far as the broker knows.
+    let builder = Broker::builder().storage(Arc::new(FaultyStorage::new()));
+    let broker = broker_of(builder, &ca, &[]).await;
+    for version in BOTH {
+        let mut client = Client::connect(&broker, &ca, None, &[version]).await.unwrap();
+        let value = "klamm".repeat(170_000);
+        client.call(9, &produce(0, batch(&[&value]), -1)).await.unwrap();
+        let answer = client.call(11, &fetch(0, 0, 0)).await.unwrap();
+        let read = answer.responses[0].partitions[0].records.as_ref().unwrap().to_bytes();
+        assert!(records(read.to_vec()) == [(0, value)]);
+    }
 }
 
 #[tokio::test]

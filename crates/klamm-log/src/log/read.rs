@@ -38,7 +38,8 @@ impl Slices {
         self.end_offset
     }
 
-    /// Reads them. Needs no lock, and still works when their segment was deleted in the meantime.
+    /// Reads them. Needs no lock, and still works when their segment was deleted in the meantime: while somebody has these,
+    /// nothing writes over the bytes, in whatever way the log goes on.
     ///
     /// # Errors
     /// Those of the storage.
@@ -48,9 +49,31 @@ impl Slices {
             _ => Ok(Vec::new()),
         }
     }
+
+    /// Whether [`Slices::load`] takes no memory: what it gives is kept there anyway.
+    pub fn is_in_memory(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| file.is_in_memory())
+    }
+
+    /// Fills `buffer` with their bytes from `at` on, under the same promise as [`Slices::load`].
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when there are not as many, and those of the storage.
+    pub fn read_into(&self, at: usize, buffer: &mut [u8]) -> io::Result<()> {
+        let is_there = at.checked_add(buffer.len()).is_some_and(|end| end <= self.len);
+        match &self.file {
+            Some(file) if is_there => file.read_into(self.position + at as u64, buffer),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
 }
 
 impl Log {
+    /// Whether the storage keeps it in memory: what is read is shared with it.
+    pub fn is_in_memory(&self) -> bool {
+        self.active().file.is_in_memory()
+    }
+
     /// Finds batches from the one that holds `from` on, all below `upto`, at most `max_bytes` of them - but always one
     /// when `at_least_one`. None when there is nothing between the two.
     ///

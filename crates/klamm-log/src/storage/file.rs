@@ -166,6 +166,10 @@ impl StorageFile for DiskFile {
         Ok(vec![buffer.into()])
     }
 
+    fn read_into(&self, position: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, position)
+    }
+
     fn write_at(&self, position: u64, parts: &[Bytes]) -> io::Result<()> {
         let mut at = position;
         for parts in parts.chunks(MAX_SLICES) {

@@ -186,6 +186,10 @@ impl StorageFile for MemoryFile {
         Ok(content.read(position, end))
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn write_at(&self, position: u64, parts: &[Bytes]) -> io::Result<()> {
         let mut content = self.content.lock();
         if position > content.len {

@@ -84,6 +84,25 @@ pub trait StorageFile: Debug + Send + Sync {
     /// `UnexpectedEof` when there are not as many, and those of the system.
     fn read_at(&self, position: u64, len: usize) -> io::Result<Vec<Bytes>>;
 
+    /// Fills `buffer` with the bytes from `position` on.
+    ///
+    /// # Errors
+    /// As [`StorageFile::read_at`].
+    fn read_into(&self, position: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let mut rest = buffer;
+        for part in self.read_at(position, rest.len())? {
+            let (now, later) = rest.split_at_mut(part.len());
+            now.copy_from_slice(&part);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Whether [`StorageFile::read_at`] shares what the file keeps in memory, so that it costs none.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     /// Writes all parts one after the other from `position` on, which is not past the end.
     ///
     /// # Errors

@@ -11,5 +11,6 @@ mod indexes;
 mod model;
 mod power_loss;
 mod preallocated;
+mod reading;
 mod summaries;
 mod torn;

@@ -1,6 +1,6 @@
 //! Writing wire forms into one frame; large payloads stay where they are.
 
-use super::{EncodeError, Records, Uuid};
+use super::{EncodeError, Frame, Piece, Records, StreamedFrame, Uuid};
 use bytes::Bytes;
 
 /// Payloads from this size on are referenced, not copied: below it one `memcpy` is cheaper than
@@ -19,32 +19,7 @@ pub struct Encoder {
 #[derive(Debug)]
 struct Splice {
     at: usize,
-    bytes: Bytes,
-}
-
-/// One whole frame, size prefix included, as the pieces of a vectored write.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    parts: Vec<Bytes>,
-    len: usize,
-}
-
-impl Frame {
-    /// Bytes over all pieces, the four of the size prefix included.
-    #[allow(clippy::len_without_is_empty, reason = "a frame always has its size prefix")]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// The pieces, in order.
-    pub fn parts(&self) -> &[Bytes] {
-        &self.parts
-    }
-
-    /// The pieces, in order, by value.
-    pub fn into_parts(self) -> Vec<Bytes> {
-        self.parts
-    }
+    piece: Piece,
 }
 
 impl Encoder {
@@ -73,34 +48,54 @@ impl Encoder {
     /// Finishes an encoder made by [`Encoder::for_frame`].
     ///
     /// # Errors
+    /// [`EncodeError::TooLong`] when the frame does not fit an `i32` size, [`EncodeError::NotHere`] when some of it is
+    /// still to be read.
+    pub fn into_frame(self) -> Result<Frame, EncodeError> {
+        let frame = self.into_streamed_frame()?;
+        let len = frame.len();
+        Ok(Frame::new(in_memory(frame.into_pieces())?, len))
+    }
+
+    /// Finishes an encoder made by [`Encoder::for_frame`]; what is still to be read stays where it is.
+    ///
+    /// # Errors
     /// [`EncodeError::TooLong`] when the frame does not fit an `i32` size.
-    pub fn into_frame(mut self) -> Result<Frame, EncodeError> {
+    pub fn into_streamed_frame(mut self) -> Result<StreamedFrame, EncodeError> {
         let len = self.len();
         let size = i32::try_from(len - 4).map_err(|_| EncodeError::TooLong(len))?;
         self.buf[..4].copy_from_slice(&size.to_be_bytes());
-        Ok(Frame { parts: self.into_parts(), len })
+        Ok(StreamedFrame::new(self.into_pieces(), len))
+    }
+
+    /// All bytes in one buffer, but for those that are still to be read.
+    pub fn into_bytes(mut self) -> Bytes {
+        self.splices.retain(|splice| matches!(splice.piece, Piece::Here(_)));
+        self.try_into_bytes().unwrap_or_default()
     }
 
     /// All bytes in one buffer.
-    pub fn into_bytes(self) -> Bytes {
+    ///
+    /// # Errors
+    /// [`EncodeError::NotHere`] when some of them are still to be read.
+    fn try_into_bytes(self) -> Result<Bytes, EncodeError> {
         if self.splices.is_empty() {
-            return self.buf.into();
+            return Ok(self.buf.into());
         }
-        self.into_parts().concat().into()
+        Ok(in_memory(self.into_pieces())?.concat().into())
     }
 
-    fn into_parts(self) -> Vec<Bytes> {
+    fn into_pieces(self) -> Vec<Piece> {
         let mut head = Bytes::from(self.buf);
-        let mut parts = Vec::with_capacity(2 * self.splices.len() + 1);
+        let mut pieces = Vec::with_capacity(2 * self.splices.len() + 1);
         let mut taken = 0;
         for splice in self.splices {
-            let piece = head.split_to(splice.at - taken);
+            let before = head.split_to(splice.at - taken);
             taken = splice.at;
-            parts.extend((!piece.is_empty()).then_some(piece));
-            parts.push(splice.bytes);
+            pieces.extend((!before.is_empty()).then_some(Piece::Here(before)));
+            pieces.push(splice.piece);
         }
-        parts.extend((!head.is_empty()).then_some(head));
-        parts
+        pieces.extend((!head.is_empty()).then_some(Piece::Here(head)));
+        pieces
     }
 
     /// Appends raw bytes.
@@ -113,8 +108,12 @@ impl Encoder {
         if bytes.len() < SPLICE_FROM_BYTES {
             return self.put_slice(bytes);
         }
-        self.spliced += bytes.len();
-        self.splices.push(Splice { at: self.buf.len(), bytes: bytes.clone() });
+        self.splice(Piece::Here(bytes.clone()));
+    }
+
+    fn splice(&mut self, piece: Piece) {
+        self.spliced += piece.len();
+        self.splices.push(Splice { at: self.buf.len(), piece });
     }
 
     /// Appends one byte, 0 or 1.
@@ -227,6 +226,9 @@ impl Encoder {
         for part in v.map(Records::parts).unwrap_or_default() {
             self.put_shared(part);
         }
+        if let Some(later) = v.and_then(Records::later) {
+            self.splice(Piece::Later(later));
+        }
         Ok(())
     }
 
@@ -241,7 +243,7 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         let mut inner = Encoder::new();
         body(&mut inner)?;
-        let bytes = inner.into_bytes();
+        let bytes = inner.try_into_bytes()?;
         self.put_uvarint(tag);
         self.put_uvarint(
             u32::try_from(bytes.len()).map_err(|_| EncodeError::TooLong(bytes.len()))?,
@@ -249,6 +251,15 @@ impl Encoder {
         self.put_shared(&bytes);
         Ok(())
     }
+}
+
+/// Pieces all of which are in memory.
+fn in_memory(pieces: Vec<Piece>) -> Result<Vec<Bytes>, EncodeError> {
+    let here = pieces.into_iter().map(|piece| match piece {
+        Piece::Here(bytes) => Ok(bytes),
+        Piece::Later(later) => Err(EncodeError::NotHere(later.len())),
+    });
+    here.collect()
 }
 
 /// Bytes an unsigned varint takes.

@@ -71,4 +71,7 @@ pub enum EncodeError {
     /// A string, array or frame is longer than its length prefix can say.
     #[error("length {0} does not fit its prefix")]
     TooLong(usize),
+    /// Records that are still to be read, where all bytes have to be in memory.
+    #[error("{0} bytes of records are still to be read; encode them as a streamed frame")]
+    NotHere(usize),
 }

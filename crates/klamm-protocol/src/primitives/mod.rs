@@ -3,14 +3,18 @@
 mod decoder;
 mod encoder;
 mod error;
+mod frame;
 mod records;
+mod source;
 mod str;
 mod uuid;
 
 pub use self::decoder::Decoder;
-pub use self::encoder::{Encoder, Frame, uvarint_len, varint_len, varlong_len};
+pub use self::encoder::{Encoder, uvarint_len, varint_len, varlong_len};
 pub use self::error::{DecodeError, EncodeError};
+pub use self::frame::{Frame, StreamedFrame};
 pub use self::records::Records;
+pub use self::source::{Later, Piece, Source};
 pub use self::str::Str;
 pub use self::uuid::Uuid;
 
@@ -32,3 +36,6 @@ pub trait Message: Sized {
     /// [`DecodeError`] on anything malformed; never panics.
     fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError>;
 }
+
+#[cfg(test)]
+mod stream_tests;

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 
 /// A log has at least this many segments when it is full, so that what is in Kafka can go.
 const MIN_SEGMENTS: u64 = 8;
+/// Bytes between two marks of a segment, of which each takes memory for as long as the segment is there: a reader goes on where
+/// it was and rarely looks for a place, and a backlog may be long.
+const MARK_EVERY_BYTES: u64 = 64 * 1024;
 
 /// Opens the log of a storage, or makes an empty one.
 pub(super) fn open(
@@ -75,6 +78,7 @@ pub(super) fn open(
 fn log_config(config: &WalConfig) -> LogConfig {
     let mut log = LogConfig::default();
     log.segment_bytes = config.segment_bytes.min((config.max_bytes / MIN_SEGMENTS).max(1));
+    log.index_interval_bytes = MARK_EVERY_BYTES;
     log.segment_ms = i64::MAX;
     log.retention_ms = None;
     log.delete = false;

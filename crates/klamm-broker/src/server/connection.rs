@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Serves until the peer closes or breaks a rule.
     pub(super) async fn serve(mut self) -> Result<(), Ended> {
         let idle = Duration::from_millis(self.cluster.config().connections_max_idle_ms);
-        let mut outgoing = Outgoing::default();
+        let (mut outgoing, mut parts) = (Outgoing::default(), Vec::new());
         loop {
             while self.has_room()
                 && let Some(frame) = self.next_frame()?
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 end = self.pipeline.answers(&mut outgoing), if waiting => {
-                    self.write(&mut outgoing, idle).await?;
+                    self.write(&mut outgoing, &mut parts, idle).await?;
                     if end {
                         return Err(Ended::Refused);
                     }
@@ -243,12 +243,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         len.ok_or(Ended::FrameTooLarge(size))
     }
 
-    /// Writes all that is due; every write has to get on within `limit`.
-    async fn write(&mut self, outgoing: &mut Outgoing, limit: Duration) -> Result<(), Ended> {
-        let mut parts = Vec::new();
+    /// Writes all that is due, by way of `parts`, which is empty before and after; every write has to get on within `limit`.
+    async fn write(
+        &mut self,
+        outgoing: &mut Outgoing,
+        parts: &mut Vec<Bytes>,
+        limit: Duration,
+    ) -> Result<(), Ended> {
         while !outgoing.is_empty() {
-            outgoing.next(&mut parts, &self.cluster.pieces).map_err(Ended::Storage)?;
-            self.write_all(&mut parts, limit).await?;
+            outgoing.next(parts, &self.cluster.pieces).map_err(Ended::Storage)?;
+            self.write_all(parts, limit).await?;
             if !outgoing.is_empty() {
                 // Who takes all at once does not keep the others from their turn.
                 tokio::task::yield_now().await;

@@ -1,5 +1,6 @@
 //! What the command line can say.
 
+use crate::deferred::Deferred;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -60,24 +61,22 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// List, create, change and delete topics
     #[command(subcommand)]
-    Topics(Topics),
+    Topics(Deferred<Topics>),
     /// List, describe, reset and delete consumer groups; show their lag and their members
-    Groups(crate::groups::GroupsArgs),
+    Groups(Deferred<crate::groups::GroupsArgs>),
     /// Send lines or JSON records from files or standard input
-    Produce(Produce),
+    Produce(Deferred<Produce>),
     /// Print records of topics as lines, as JSON or in a format of your own
-    Consume(Box<crate::consume::Consume>),
+    Consume(Deferred<crate::consume::Consume>),
     /// Measure
-    Perf {
-        #[command(subcommand)]
-        command: PerfCommand,
-    },
+    #[command(subcommand)]
+    Perf(Deferred<PerfCommand>),
     /// Show it all: a broker, a load, a group of consumers, large records, and a verdict
-    Demo(crate::demo::DemoArgs),
+    Demo(Deferred<crate::demo::DemoArgs>),
     /// Serve Kafka clients: a broker in this process
-    Broker(Box<crate::broker::BrokerArgs>),
+    Broker(Deferred<crate::broker::BrokerArgs>),
     /// Serve HTTP in front of Kafka: what it accepts is on the disk before it says so, and reaches Kafka
-    Gateway(Box<crate::gateway::GatewayArgs>),
+    Gateway(Deferred<crate::gateway::GatewayArgs>),
     /// Print the reference of all settings
     #[command(hide = true)]
     Settings,
@@ -246,4 +245,28 @@ pub(crate) enum InputForm {
     Lines,
     /// One JSON object a line: topic, partition, key, value, headers, timestamp
     Jsonl,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::{Command, CommandFactory};
+
+    fn check(command: &Command, names: &mut Vec<String>) {
+        names.push(command.get_name().to_owned());
+        assert!(command.get_about().is_some(), "{names:?} says nothing of itself");
+        command.get_subcommands().for_each(|command| check(command, names));
+    }
+
+    #[test]
+    fn commands_that_are_described_late_are_whole() {
+        let mut all = Args::command();
+        // Describes all of them, and looks for names that contradict each other.
+        all.build();
+        let mut names = Vec::new();
+        check(&all, &mut names);
+        for name in ["describe", "reset", "e2e", "fault", "redrive"] {
+            assert!(names.iter().any(|known| known == name), "no {name} among {names:?}");
+        }
+    }
 }

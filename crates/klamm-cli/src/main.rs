@@ -6,6 +6,7 @@ mod broker;
 mod confirm;
 mod connect;
 mod consume;
+mod deferred;
 mod demo;
 mod embedded;
 mod failure;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     start_log(args.global.verbose);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Command::Broker(broker) = &args.command {
-        runtime.worker_threads(broker.threads());
+        runtime.worker_threads(broker.get().threads());
     }
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
@@ -53,14 +54,14 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Failure> {
     let global = &args.global;
     match args.command {
-        Command::Topics(command) => topics::run(global, command).await,
-        Command::Groups(groups) => groups::run(global, groups).await,
-        Command::Produce(produce) => produce::run(global, produce).await,
-        Command::Consume(consume) => consume::run(global, *consume).await,
-        Command::Perf { command } => perf::run(global, command).await,
-        Command::Broker(broker) => broker::run(global, *broker).await,
-        Command::Gateway(gateway) => gateway::run(global, *gateway).await,
-        Command::Demo(demo) => demo::run(global, demo).await,
+        Command::Topics(command) => topics::run(global, command.into_inner()).await,
+        Command::Groups(groups) => groups::run(global, groups.into_inner()).await,
+        Command::Produce(produce) => produce::run(global, produce.into_inner()).await,
+        Command::Consume(consume) => consume::run(global, consume.into_inner()).await,
+        Command::Perf(command) => perf::run(global, command.into_inner()).await,
+        Command::Broker(broker) => broker::run(global, broker.into_inner()).await,
+        Command::Gateway(gateway) => gateway::run(global, gateway.into_inner()).await,
+        Command::Demo(demo) => demo::run(global, demo.into_inner()).await,
         Command::Settings => {
             print!("{}", klamm::config::reference());
             Ok(())

@@ -34,7 +34,7 @@ pub(super) const KEYS: &[Key<GatewayConfig>] = &[
         takes: Takes::Count(1_000, 1 << 32, |config, count| {
             config.forward.window_records = size(count);
         }),
-        doc: "How far the log is read ahead of the first record that is not in Kafka, at a byte of memory for each record.",
+        doc: "How far the log is read ahead of the first record that is not in Kafka, at a byte of memory at most for each record.",
     },
     Key {
         name: "unknown_topic_grace",

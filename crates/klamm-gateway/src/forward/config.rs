@@ -16,7 +16,7 @@ pub struct ForwardConfig {
     pub producer: ProducerConfig,
     /// Bytes of records that may be on their way to Kafka, each with 256 on top. Default 32 MiB.
     pub window_bytes: u64,
-    /// Sequences between the first record that is not in Kafka and the last that was read, at a byte of memory each.
+    /// Sequences between the first record that is not in Kafka and the last that was read, at a byte of memory at most each.
     /// Default 16 Mi.
     pub window_records: usize,
     /// For how long a topic or partition may not exist, or its name be refused, before its records are dead letters.

@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// Sequences that are kept together; a power of two.
+const PART: u64 = 4_096;
+
 /// Where a record of the log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -13,17 +16,60 @@ pub(super) enum State {
     Done,
 }
 
-/// The states of the sequences from the first that is not done on, at a byte each.
+/// The states of the sequences from the first that is not done on: at a byte each where they differ from their neighbours, and
+/// at next to nothing where a whole part of the log waits, as in an outage, or is done.
 #[derive(Debug)]
 pub(super) struct States {
     /// Everything below is done.
     low: u64,
-    from_low: VecDeque<State>,
+    /// The sequence behind all that are known.
+    end: u64,
+    /// From the one on that `low` is in; what of it lies below `low` is done, whatever it says.
+    parts: VecDeque<Part>,
+}
+
+/// The states of [`PART`] sequences, as far as they are known.
+#[derive(Debug)]
+enum Part {
+    All(State),
+    Each { states: Box<[State]>, done: u64 },
+}
+
+impl Part {
+    fn get(&self, at: usize) -> State {
+        match self {
+            Self::All(state) => *state,
+            Self::Each { states, .. } => states[at],
+        }
+    }
+
+    fn set(&mut self, at: usize, state: State) {
+        if let Self::All(all) = *self {
+            if all == state {
+                return;
+            }
+            let done = if all == State::Done { PART } else { 0 };
+            *self = Self::Each { states: vec![all; PART as usize].into(), done };
+        }
+        if let Self::Each { states, done } = self {
+            *done -= u64::from(states[at] == State::Done);
+            states[at] = state;
+            *done += u64::from(state == State::Done);
+            if *done == PART {
+                *self = Self::All(State::Done);
+            }
+        }
+    }
+}
+
+/// A sequence's place in its part.
+fn place(sequence: u64) -> usize {
+    (sequence % PART) as usize
 }
 
 impl States {
     pub(super) fn new(low: u64) -> Self {
-        Self { low, from_low: VecDeque::new() }
+        Self { low, end: low, parts: VecDeque::new() }
     }
 
     /// Everything below this sequence is done.
@@ -33,48 +79,67 @@ impl States {
 
     /// The sequence behind all that are known.
     pub(super) fn end(&self) -> u64 {
-        self.low + self.from_low.len() as u64
+        self.end
     }
 
     /// How many are known and not below [`States::low`].
     pub(super) fn len(&self) -> usize {
-        self.from_low.len()
+        usize::try_from(self.end - self.low).unwrap_or(usize::MAX)
     }
 
     pub(super) fn get(&self, sequence: u64) -> State {
-        let Some(at) = sequence.checked_sub(self.low) else { return State::Done };
-        let state = usize::try_from(at).ok().and_then(|at| self.from_low.get(at));
-        state.copied().unwrap_or(State::Waiting)
+        match sequence {
+            done if done < self.low => State::Done,
+            unknown if unknown >= self.end => State::Waiting,
+            known => self.parts[self.part(known)].get(place(known)),
+        }
     }
 
     /// Takes note of a sequence at the end; those that are left out before it do not exist.
     pub(super) fn append(&mut self, sequence: u64, state: State) {
         self.pass(sequence);
-        self.from_low.push_back(state);
+        self.push(state);
     }
 
     /// Sequences below this one that are not known do not exist.
     pub(super) fn pass(&mut self, sequence: u64) {
-        if self.from_low.is_empty() {
-            self.low = self.low.max(sequence);
+        if self.len() == 0 && sequence > self.end {
+            *self = Self::new(sequence);
         }
-        while self.end() < sequence {
-            self.from_low.push_back(State::Done);
+        while self.end < sequence {
+            self.push(State::Done);
         }
     }
 
     /// Changes a state that is known; returns whether [`States::low`] moved.
     pub(super) fn set(&mut self, sequence: u64, state: State) -> bool {
-        let at = sequence.checked_sub(self.low).and_then(|at| usize::try_from(at).ok());
-        if let Some(known) = at.and_then(|at| self.from_low.get_mut(at)) {
-            *known = state;
+        if (self.low..self.end).contains(&sequence) {
+            let part = self.part(sequence);
+            self.parts[part].set(place(sequence), state);
         }
         let before = self.low;
-        while self.from_low.front() == Some(&State::Done) {
-            self.from_low.pop_front();
+        while self.low < self.end && self.parts[0].get(place(self.low)) == State::Done {
             self.low += 1;
+            if place(self.low) == 0 {
+                self.parts.pop_front();
+            }
         }
         self.low > before
+    }
+
+    /// Which part a sequence is in that is not below [`States::low`].
+    fn part(&self, sequence: u64) -> usize {
+        (sequence / PART - self.low / PART) as usize
+    }
+
+    fn push(&mut self, state: State) {
+        let (part, at) = (self.part(self.end), place(self.end));
+        match self.parts.get_mut(part) {
+            Some(part) => part.set(at, state),
+            // What is not known of it yet is overwritten when it is.
+            None => self.parts.push_back(Part::All(state)),
+        }
+        self.end += 1;
     }
 }
 
@@ -100,5 +165,84 @@ mod tests {
         assert_eq!((states.low(), states.len()), (15, 0));
         states.pass(20);
         assert_eq!((states.low(), states.end()), (20, 20));
+    }
+
+    fn kept_one_by_one(states: &States) -> usize {
+        states.parts.iter().filter(|part| matches!(part, Part::Each { .. })).count()
+    }
+
+    #[test]
+    fn a_backlog_that_waits_takes_hardly_any_memory() {
+        let (low, count) = (1_000, 3_000_000);
+        let mut states = States::new(low);
+        (low..low + count).for_each(|sequence| states.append(sequence, State::Waiting));
+        assert_eq!(kept_one_by_one(&states), 0);
+        // One of eight stays behind, all else of the first half is sent.
+        for sequence in low..low + count / 2 {
+            states.set(sequence, State::Taken);
+            if sequence % 8 != 3 {
+                states.set(sequence, State::Done);
+            }
+        }
+        assert!(kept_one_by_one(&states) as u64 <= count / 2 / PART + 2);
+        for sequence in (low..low + count).rev() {
+            states.set(sequence, State::Done);
+            if sequence % PART == 7 {
+                assert!(kept_one_by_one(&states) as u64 <= count / 2 / PART + 3);
+            }
+        }
+        assert_eq!((states.low(), states.len(), states.parts.len()), (low + count, 0, 1));
+    }
+
+    #[test]
+    fn states_are_those_of_a_plain_list() {
+        for seed in 1..=40_u64 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let first = random.u64(0..3 * PART);
+            let mut states = States::new(first);
+            let mut plain: Vec<State> = Vec::new();
+            let all = [State::Waiting, State::Taken, State::Done];
+            for _ in 0..500 {
+                let end = first + plain.len() as u64;
+                let low = plain.iter().position(|state| *state != State::Done);
+                let low = first + low.unwrap_or(plain.len()) as u64;
+                match random.u8(0..8) {
+                    0..4 => {
+                        let (gap, run) = (random.u64(0..3), random.u64(0..200));
+                        let state = all[random.usize(0..2)];
+                        for sequence in end + gap..=end + gap + run {
+                            states.append(sequence, state);
+                            plain.resize((sequence - first) as usize, State::Done);
+                            plain.push(state);
+                        }
+                    }
+                    4..7 if end > low => {
+                        let from = random.u64(low..end);
+                        let state = all[random.usize(0..3)];
+                        for sequence in from..end.min(from + random.u64(1..3_000)) {
+                            if plain[(sequence - first) as usize] != State::Done {
+                                states.set(sequence, state);
+                                plain[(sequence - first) as usize] = state;
+                            }
+                        }
+                    }
+                    _ => {
+                        let upto = end + random.u64(0..40);
+                        states.pass(upto);
+                        plain.resize((upto - first) as usize, State::Done);
+                    }
+                }
+                let known = plain.iter().position(|state| *state != State::Done);
+                let end = first + plain.len() as u64;
+                assert_eq!(states.end(), end, "seed {seed}");
+                // It does not exist, and whatever is done before the first that is not is let go.
+                states.set(end, State::Done);
+                assert_eq!(states.low(), first + known.unwrap_or(plain.len()) as u64);
+                let asked = random.u64(first..end + 2);
+                let at = (asked - first) as usize;
+                let expected = plain.get(at).copied().unwrap_or(State::Waiting);
+                assert_eq!(states.get(asked), expected, "seed {seed}, sequence {asked}");
+            }
+        }
     }
 }

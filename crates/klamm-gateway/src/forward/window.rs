@@ -2,7 +2,7 @@
 //!
 //! Records of one topic and key are in one *lane*, that of their partition, and leave it in order; records without a key
 //! share a lane of their topic in which order does not count. What a lane cannot take is left in the log and read again:
-//! the window keeps a byte for each sequence and nothing of the record.
+//! the window keeps at most a byte for each sequence and nothing of the record.
 //!
 //! ```text
 //!            ┌─ took it ──► on its way ──► delivered ──► done

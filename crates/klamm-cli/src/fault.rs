@@ -2,6 +2,7 @@
 
 use crate::act::Act;
 use crate::args::{Global, Output};
+use crate::deferred::Deferred;
 use crate::failure::{Failure, USAGE};
 use crate::http::call;
 use clap::Subcommand;
@@ -25,9 +26,9 @@ pub(crate) struct At {
 pub(crate) enum Control {
     /// Have requests fail on purpose
     #[command(subcommand)]
-    Fault(Fault),
+    Fault(Deferred<Fault>),
     /// Show the last requests, or wait for one
-    Requests(Requests),
+    Requests(Deferred<Requests>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,8 +209,8 @@ pub(crate) struct Requests {
 pub(crate) async fn run(global: &Global, control: Control) -> Result<(), Failure> {
     let as_json = global.output == Output::Json;
     match control {
-        Control::Fault(fault) => run_fault(fault, as_json).await,
-        Control::Requests(requests) => show_requests(&requests, as_json).await,
+        Control::Fault(fault) => run_fault(fault.into_inner(), as_json).await,
+        Control::Requests(requests) => show_requests(requests.get(), as_json).await,
     }
 }
 

@@ -8,6 +8,7 @@ mod wal;
 
 use crate::args::Global;
 use crate::connect::split_pair;
+use crate::deferred::Deferred;
 use crate::failure::{FAILED, Failure, UNREACHABLE, USAGE};
 use klamm::ConfigError;
 use klamm::config::{Note, parse_properties, set};
@@ -43,12 +44,12 @@ pub(crate) struct GatewayArgs {
 enum Part {
     /// Look at records that Kafka would not take, or send them where they belong once more
     #[command(subcommand)]
-    Dlq(dlq::Dlq),
+    Dlq(Deferred<dlq::Dlq>),
     /// Make, list and revoke API keys and passwords
-    Key(key::KeyArgs),
+    Key(Deferred<key::KeyArgs>),
     /// Look at the log of a gateway, or send on what it has
     #[command(subcommand)]
-    Wal(wal::Wal),
+    Wal(Deferred<wal::Wal>),
 }
 
 /// An address, or none.
@@ -65,9 +66,9 @@ fn management(text: &str) -> Result<Management, String> {
 
 pub(crate) async fn run(global: &Global, mut args: GatewayArgs) -> Result<(), Failure> {
     match args.part.take() {
-        Some(Part::Dlq(command)) => dlq::run(global, command).await,
-        Some(Part::Key(args)) => key::run(global, args),
-        Some(Part::Wal(command)) => wal::run(global, command).await,
+        Some(Part::Dlq(command)) => dlq::run(global, command.into_inner()).await,
+        Some(Part::Key(args)) => key::run(global, args.into_inner()),
+        Some(Part::Wal(command)) => wal::run(global, command.into_inner()).await,
         None => serve::run(config(global, args)?).await,
     }
 }

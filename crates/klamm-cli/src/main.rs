@@ -27,6 +27,7 @@ use clap::Parser;
 use failure::Failure;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use tracing::Level;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -71,9 +72,12 @@ async fn run(args: Args) -> Result<(), Failure> {
 
 /// Log lines go to standard error; `RUST_LOG` overrides the switch.
 fn start_log(verbose: u8) {
-    let level = ["warn", "info", "debug"].get(usize::from(verbose)).copied().unwrap_or("trace");
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
+        return log.with_env_filter(filter).init();
+    }
+    let levels = [Level::WARN, Level::INFO, Level::DEBUG];
+    let level = levels.get(usize::from(verbose)).copied().unwrap_or(Level::TRACE);
+    log.with_max_level(level).init();
 }

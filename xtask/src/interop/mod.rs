@@ -16,6 +16,7 @@ mod matrix;
 mod members;
 mod packages;
 mod readers;
+mod restarts;
 mod rows;
 mod suites;
 mod tools;

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::librdkafka;
 use super::matrix::{Column, Known, SASL_USER};
 use super::packages;
+use super::restarts;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::place::Place;
@@ -17,10 +19,12 @@ use crate::process;
 
 const HELP: &str = "\
 cargo xtask interop suite franz-go|kafka-go [--bootstrap HOST:PORT] [--also HOST:PORT | --kafka-only]
-                          [--program KLAMM] [--run REGEX] [--chaos]
+                          [--program KLAMM] [--run REGEX] [--chaos] [--restarts SECONDS]
      runs the client's own tests on a real Kafka (started here, or the one at --bootstrap) and on `klamm broker`
      (started here, or what is at --also), one after the other, and prints each test that does not end alike.
-     --run is go test's -run; --chaos turns franz-go's injected faults on
+     --run is go test's -run; --chaos turns franz-go's injected faults on; --restarts kills klamm's broker, which has
+     its data in files then, every so many seconds and starts it again. Groups forget members that are gone only after
+     their session timeout, 45 seconds: more often is too often
 cargo xtask interop suite librdkafka --source DIR [--program KLAMM]
      the same for librdkafka's tests, built from a copy of its source
 ";
@@ -82,7 +86,7 @@ struct Downloaded {
 
 /// Runs `cargo xtask interop suite` with `args`.
 pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let names = ["bootstrap", "also", "program", "run", "source"];
+    let names = ["bootstrap", "also", "program", "run", "source", "restarts"];
     let flags = Flags::parse(args, &names, &["help", "kafka-only", "chaos"])?;
     if let ([word], Some(source)) = (flags.words(), flags.value("source")) {
         return match word == librdkafka::NAME {
@@ -136,9 +140,15 @@ impl Suite {
             (None, Some(program)) => PathBuf::from(program),
             (None, None) => super::build(place)?,
         };
-        match self.fixed {
-            true => Column::klamm_with_users(&program, &place.dir("interop")?, &[]),
-            false => Column::klamm(&program),
+        match (self.fixed, flags.value("restarts")) {
+            (true, Some(_)) => Err(Failure::new("only franz-go's suite is run over restarts")),
+            (true, None) => Column::klamm_with_users(&program, &place.dir("interop")?, &[]),
+            (false, Some(_)) => {
+                let dir = place.dir("interop/restarts")?;
+                std::fs::remove_dir_all(&dir).doing(dir.display())?;
+                Column::klamm_on(&program, &dir)
+            }
+            (false, None) => Column::klamm(&program),
         }
     }
 
@@ -159,7 +169,16 @@ impl Suite {
         let file = std::fs::File::create(&log).doing(log.display())?;
         test.stdin(std::process::Stdio::null()).stdout(file);
         // Its status says that some test failed, which the events say better.
-        test.status().doing(process::shown(&test))?;
+        match flags.value("restarts").filter(|_| column.name == "klamm") {
+            None => drop(test.status().doing(process::shown(&test))?),
+            Some(seconds) => {
+                let seconds = seconds.parse().doing("--restarts")?;
+                let every = Duration::from_secs(seconds);
+                let (status, count) = restarts::during(column, every, || test.status())?;
+                status.doing(process::shown(&test))?;
+                println!("{}: killed and started again {count} times", column.name);
+            }
+        }
         let printed = std::fs::read_to_string(&log).doing(log.display())?;
         let ends = ends(&printed);
         match ends.is_empty() {

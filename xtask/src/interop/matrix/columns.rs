@@ -1,10 +1,10 @@
 //! The brokers that are compared.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::kafka::{Listener, Running, Spec, USERS};
 use crate::listening::Listening;
 use crate::place::Place;
@@ -33,6 +33,8 @@ pub(crate) struct Column {
     pub(in crate::interop) sasl: Option<String>,
     _kafka: Option<Running>,
     klamm: Option<Mutex<Listening>>,
+    /// The program, and the directory of its data, of one that can be started again.
+    again: Option<(PathBuf, PathBuf)>,
 }
 
 /// A user of every broker that asks for passwords, and its password.
@@ -42,7 +44,7 @@ impl Column {
     /// A broker that runs already.
     pub(in crate::interop) fn at(name: &'static str, bootstrap: &str) -> Self {
         let bootstrap = bootstrap.to_owned();
-        Self { name, bootstrap, sasl: None, _kafka: None, klamm: None }
+        Self { name, bootstrap, sasl: None, _kafka: None, klamm: None, again: None }
     }
 
     /// A real Kafka.
@@ -73,7 +75,30 @@ impl Column {
         Ok(Self { klamm: Some(Mutex::new(broker)), ..column })
     }
 
-    /// The same with ACLs and another listener, where passwords are asked for; `dir` takes a file.
+    /// The same with its data in `dir`, so that [`Column::restart`] finds them.
+    pub(in crate::interop) fn klamm_on(program: &Path, dir: &Path) -> Result<Self> {
+        let broker = Listening::start(broker(program).arg("--data").arg(dir))?;
+        let column = Self::at("klamm", broker.address());
+        let again = Some((program.to_owned(), dir.to_owned()));
+        Ok(Self { klamm: Some(Mutex::new(broker)), again, ..column })
+    }
+
+    /// Kills the broker and starts it again, at the same address and on the same data.
+    pub(in crate::interop) fn restart(&self) -> Result<()> {
+        let broker = self.klamm.as_ref().and_then(|broker| broker.lock().ok());
+        let (Some(mut broker), Some((program, dir))) = (broker, &self.again) else {
+            return Err(Failure::new(
+                "only a klamm of this run, with its data in files, is restarted",
+            ));
+        };
+        broker.kill()?;
+        let mut command = Command::new(program);
+        command.args(["broker", "--listen", &self.bootstrap, "--data"]).arg(dir);
+        *broker = Listening::start(&mut command)?;
+        Ok(())
+    }
+
+    /// The same as [`Column::klamm`] with ACLs and another listener, where passwords are asked for; `dir` takes a file.
     pub(in crate::interop) fn klamm_with_users(
         program: &Path,
         dir: &Path,

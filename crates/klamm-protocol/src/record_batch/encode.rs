@@ -48,10 +48,10 @@ fn record_body_len(r: &RecordParts<'_>) -> usize {
         .saturating_add(encoded_headers_len(r.headers))
 }
 
-/// Length of the whole record, if the `i32` in front of it can say that of the rest.
-fn checked_len(r: &RecordParts<'_>) -> Option<usize> {
+/// Length of the record behind its own length, if the `i32` in front of it can say that, and that of the whole record.
+fn checked_len(r: &RecordParts<'_>) -> Option<(usize, usize)> {
     let body = record_body_len(r);
-    (body <= i32::MAX as usize).then(|| length_len(body) + body)
+    (body <= i32::MAX as usize).then(|| (body, length_len(body) + body))
 }
 
 /// Writes one record at the start of `out` and returns how many bytes that took; `None` when it does
@@ -131,9 +131,9 @@ fn store(out: &mut [u8], at: usize, word: u64) {
 /// Any record, field by field.
 #[inline(never)]
 fn encode_any(out: &mut [u8], r: &RecordParts<'_>) -> Option<usize> {
-    let len = checked_len(r)?;
+    let (body, len) = checked_len(r)?;
     let out = out.get_mut(..len)?;
-    let mut at = put_head(out, r, len);
+    let mut at = put_head(out, r, body);
     if let Some(value) = r.value {
         at = put_raw(out, at, value);
     }
@@ -145,10 +145,10 @@ fn encode_any(out: &mut [u8], r: &RecordParts<'_>) -> Option<usize> {
 ///
 /// Room for 31 bytes and the key is always enough.
 pub fn encode_record_head(out: &mut [u8], r: &RecordParts<'_>) -> Option<usize> {
-    let len = checked_len(r)?;
+    let (body, len) = checked_len(r)?;
     let behind = r.value.map_or(0, <[u8]>::len) + encoded_headers_len(r.headers);
     let out = out.get_mut(..len - behind)?;
-    Some(put_head(out, r, len))
+    Some(put_head(out, r, body))
 }
 
 /// Writes what comes after the bytes of the value at the start of `out` and returns how many bytes
@@ -164,9 +164,7 @@ fn encoded_headers_len(headers: &[Header<'_>]) -> usize {
     length_len(headers.len()) + headers.iter().map(each).sum::<usize>()
 }
 
-fn put_head(out: &mut [u8], r: &RecordParts<'_>, len: usize) -> usize {
-    let body = record_body_len(r);
-    debug_assert_eq!(len, length_len(body) + body);
+fn put_head(out: &mut [u8], r: &RecordParts<'_>, body: usize) -> usize {
     let at = put(out, 0, body as i64);
     out[at] = 0; // attributes: no bit of a record is in use
     let at = put(out, at + 1, r.timestamp_delta);

@@ -283,9 +283,11 @@ fn two_choices(partitions: &[Arc<Partition>]) -> usize {
 mod tests {
     use super::*;
     use crate::producer::buffer_pool::CHUNK_BYTES;
+    use crate::producer::idempotence::Stamp;
     use bytes::Bytes;
     use klamm_protocol::error_code::ErrorCode;
     use klamm_protocol::primitives::Uuid;
+    use klamm_protocol::record_batch::RecordBatch;
     use std::time::Duration;
 
     fn accumulator(buffer_memory: usize) -> Accumulator {
@@ -312,6 +314,42 @@ mod tests {
             unknown_in_a_row: 0,
         });
         accumulator
+    }
+
+    /// Few headers and many are laid out in different ways, and so are records with a staging block and without.
+    #[test]
+    fn records_are_read_back_with_the_headers_they_were_given() {
+        let names: Vec<String> = (0..7).map(|n| format!("name-{n}")).collect();
+        for keyed in [false, true] {
+            let accumulator = accumulator(4 << 20);
+            for n in 0..400 {
+                let mut record = Record::to("t").value(vec![n as u8; n]).timestamp_ms(n as i64);
+                for name in &names[..n % 7] {
+                    record = match n % 3 {
+                        0 => record.null_header(name),
+                        _ => record.header(name, vec![1; n]),
+                    };
+                }
+                let record = if keyed { record.key("k") } else { record };
+                assert!(accumulator.append(&record, &mut Attempt::default()).is_some());
+            }
+            let partition = accumulator.partition("t", 0).expect("it is known");
+            let mut read = 0;
+            for batch in partition.take_unsent(|_| true, true) {
+                let bytes = batch.seal(Stamp::NONE).to_bytes();
+                let batch = RecordBatch::parse(bytes).expect("a sound batch");
+                for record in batch.records() {
+                    let record = record.expect("a sound record");
+                    assert_eq!(record.value, Some(&vec![read as u8; read][..]));
+                    assert_eq!((record.timestamp, record.key.is_some()), (read as i64, keyed));
+                    let value = (read % 3 > 0).then(|| vec![1; read]);
+                    let expected = names[..read % 7].iter().map(|name| (&**name, value.as_deref()));
+                    assert!(record.headers().eq(expected), "record {read}");
+                    read += 1;
+                }
+            }
+            assert_eq!(read, 400);
+        }
     }
 
     /// A caller that waited for what it was told to wait for must get in: else it would ask again at once,

@@ -23,6 +23,9 @@ use tokio::time::Instant;
 /// Values from this size on are sent from where they are; smaller ones are cheaper to copy.
 const REFERENCE_FROM_BYTES: usize = 4 * 1024;
 
+/// So many headers are laid out without memory of their own.
+const HEADERS_IN_PLACE: usize = 4;
+
 /// Size of the staging block: small enough that those of fifty partitions stay in the core's cache.
 const STAGE_BYTES: usize = 2 * 1024;
 
@@ -142,24 +145,50 @@ impl OpenBatch {
             self.base_timestamp = timestamp_ms;
         }
         let small = record.value.is_none_or(|v| v.len() < REFERENCE_FROM_BYTES);
-        if small && record.record.headers.is_empty() {
-            let parts = RecordParts {
-                timestamp_delta: timestamp_ms - self.base_timestamp,
-                offset_delta: self.count,
-                key: record.key,
-                value: record.value,
-                headers: &[],
-            };
-            let (out, at) = match &mut self.stage {
-                Some(stage) => (&mut stage[..], &mut self.staged),
-                None => (&mut self.chunk.buf[..], &mut self.used),
-            };
-            if let Some(n) = encode_record(&mut out[*at..], &parts) {
-                *at += n;
-                return Ok(self.appended(n, timestamp_ms));
-            }
+        let appended = match record.record.headers.len() {
+            0 if small => self.append_in_place(record, &[], timestamp_ms),
+            1..=HEADERS_IN_PLACE if small => self.append_with_headers(record, timestamp_ms),
+            _ => None,
+        };
+        match appended {
+            Some(index) => Ok(index),
+            None => self.append_slowly(record, timestamp_ms, pool, lease),
         }
-        self.append_slowly(record, timestamp_ms, pool, lease)
+    }
+
+    /// Appends a record to what is there, if it fits.
+    #[inline]
+    fn append_in_place(
+        &mut self,
+        record: &RecordView<'_>,
+        headers: &[Header<'_>],
+        timestamp_ms: i64,
+    ) -> Option<u32> {
+        let parts = RecordParts {
+            timestamp_delta: timestamp_ms - self.base_timestamp,
+            offset_delta: self.count,
+            key: record.key,
+            value: record.value,
+            headers,
+        };
+        let (out, at) = match &mut self.stage {
+            Some(stage) => (&mut stage[..], &mut self.staged),
+            None => (&mut self.chunk.buf[..], &mut self.used),
+        };
+        let n = encode_record(&mut out[*at..], &parts)?;
+        *at += n;
+        Some(self.appended(n, timestamp_ms))
+    }
+
+    /// The same for one with a few headers, without memory for them.
+    #[inline(never)]
+    fn append_with_headers(&mut self, record: &RecordView<'_>, timestamp_ms: i64) -> Option<u32> {
+        let mut headers = [Header { key: "", value: None }; HEADERS_IN_PLACE];
+        for (to, from) in headers.iter_mut().zip(&record.record.headers) {
+            *to = Header { key: from.key, value: from.value.as_ref().map(Payload::as_slice) };
+        }
+        let headers = &headers[..record.record.headers.len()];
+        self.append_in_place(record, headers, timestamp_ms)
     }
 
     #[inline]

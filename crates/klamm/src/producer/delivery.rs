@@ -84,6 +84,7 @@ impl BatchState {
         }
     }
 
+    #[inline]
     fn poll_outcome(
         &self,
         cx: &mut Context<'_>,
@@ -250,6 +251,7 @@ impl Delivery {
     ///
     /// # Panics
     /// Polled again after it was ready.
+    #[inline]
     pub fn poll_patiently(
         &mut self,
         cx: &mut Context<'_>,
@@ -257,6 +259,7 @@ impl Delivery {
         self.poll_result(cx, false)
     }
 
+    #[inline]
     fn poll_result(
         &mut self,
         cx: &mut Context<'_>,

@@ -6,6 +6,7 @@
 mod config;
 mod connect;
 mod forwarder;
+mod in_hand;
 mod judging;
 mod outcomes;
 mod partitions;

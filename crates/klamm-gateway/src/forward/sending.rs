@@ -6,7 +6,6 @@ use super::verdict;
 use super::window::{Failed, Taken};
 use crate::accepted::Accepted;
 use klamm::{EnqueueError, MetadataError, Record};
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// Topics that are asked for at the same time.
@@ -28,14 +27,14 @@ pub(super) struct Sticky {
 
 impl Task {
     /// Sends a record that the window has let through.
-    pub(super) fn send(&mut self, taken: Taken, record: Accepted, now: u64) {
+    pub(super) fn send(&mut self, taken: Taken, record: &Accepted, now: u64) {
         if let Some(doom) = self.doomed.get(&taken.lane).filter(|doom| doom.until_ms > now) {
             let (code, reason) = (doom.code, doom.reason.clone());
-            return self.letter(taken, record, code, reason, now);
+            return self.letter(taken, record.clone(), code, reason, now);
         }
         // A topic that was deleted looks as if it were there until somebody asks.
         if taken.partitions.is_none() || (taken.alone && self.window.is_failing(taken.lane)) {
-            return self.ask(taken, record, now);
+            return self.ask(taken, record.clone(), now);
         }
         self.enqueue(taken, record, now);
     }
@@ -76,7 +75,7 @@ impl Task {
         };
         if self.window.knows(&record.topic) == Some(count) {
             taken.partitions = Some(count);
-            return self.enqueue(taken, record, now);
+            return self.enqueue(taken, &record, now);
         }
         // Its records have other lanes from now on, this one as well.
         let topic = record.topic;
@@ -84,8 +83,8 @@ impl Task {
         self.window.learn(&topic, count);
     }
 
-    fn enqueue(&mut self, taken: Taken, record: Accepted, now: u64) {
-        let partition = self.partition(&taken, &record, now);
+    fn enqueue(&mut self, taken: Taken, record: &Accepted, now: u64) {
+        let partition = self.partition(&taken, record, now);
         let Some(connected) = &self.connected else {
             return self.window.failed(taken, Failed::Unsent, now);
         };
@@ -107,13 +106,12 @@ impl Task {
             return self.window.failed(taken, Failed::Again, now);
         }
         self.id.truncate(self.id_prefix);
-        // Writing to a string does not fail.
-        let _ = write!(self.id, "{}", taken.sequence);
-        let sent = to_record(&record, Some(partition), Some(&self.id));
+        self.id.push_str(itoa::Buffer::new().format(taken.sequence));
+        let sent = to_record(record, Some(partition), Some(&self.id));
         match connected.producer.try_enqueue(sent) {
             Ok(delivery) => {
                 self.sent += 1;
-                let kept = taken.alone.then(|| Box::new(record));
+                let kept = taken.alone.then(|| Box::new(record.clone()));
                 self.tracks.push(taken, partition, delivery, kept, now);
             }
             Err(error) => {
@@ -123,9 +121,11 @@ impl Task {
                 let reason: Arc<str> = error.to_string().into();
                 drop(error);
                 match (full || pending, taken.alone) {
-                    (true, true) if pending => self.ask(taken, record, now),
+                    (true, true) if pending => self.ask(taken, record.clone(), now),
                     (true, _) => self.window.failed(taken, Failed::Unsent, now),
-                    (false, _) => self.judge(taken, Some(record), class, code, &reason, now),
+                    (false, _) => {
+                        self.judge(taken, Some(record.clone()), class, code, &reason, now);
+                    }
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::config::ForwardConfig;
 use super::connect::{Connected, connect};
+use super::in_hand::InHand;
 use super::judging::{Doom, LETTERS_MAX, Posted};
 use super::reach;
 use super::sending::Sticky;
@@ -12,7 +13,7 @@ use crate::accepted::Accepted;
 use crate::dead_letter::LetterDesk;
 use crate::wal::{Again, Wal, WalAgain, WalReader};
 use klamm::{EnqueueError, ErrorCode};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// What is read of the log at a time.
-const READ_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 512 * 1024;
 /// A record that has to wait is looked at again after this, at the latest.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often what the task says of itself is brought up to date while nothing happens.
@@ -59,7 +60,7 @@ pub(super) enum Event {
 struct Sweep {
     /// The sequence that comes next.
     at: u64,
-    records: VecDeque<(u64, Accepted)>,
+    records: InHand,
     /// Where to go on behind them.
     next: Option<u64>,
     reading: Option<Reading>,
@@ -92,7 +93,7 @@ pub(super) struct Task {
     connecting: Option<Later<Connected>>,
     /// Used once nothing is with the one before it any more: else later records could pass those.
     arrived: Option<Connected>,
-    front: VecDeque<(u64, Accepted)>,
+    front: InHand,
     ended: bool,
     sweep: Sweep,
     /// Partitions that the producer has broken off.
@@ -146,7 +147,7 @@ impl Task {
             connected: None,
             connecting: None,
             arrived: None,
-            front: VecDeque::new(),
+            front: InHand::default(),
             ended: false,
             sweep: Sweep::default(),
             broken: BTreeMap::new(),
@@ -224,19 +225,19 @@ impl Task {
     }
 
     fn offer_front(&mut self, now: u64) -> bool {
-        let before = self.front.len();
-        while let Some((sequence, record)) = self.front.front() {
+        let mut front = std::mem::take(&mut self.front);
+        let mut moved = false;
+        while let Some((sequence, record)) = front.first() {
             match self.window.offer(Pass::Front, *sequence, record, now) {
                 Offer::Wait => break,
-                Offer::Pass => drop(self.front.pop_front()),
-                Offer::Take(taken) => {
-                    if let Some((_, record)) = self.front.pop_front() {
-                        self.send(taken, record, now);
-                    }
-                }
+                Offer::Pass => {}
+                Offer::Take(taken) => self.send(taken, record, now),
             }
+            front.pass();
+            moved = true;
         }
-        self.front.len() < before
+        self.front = front;
+        moved
     }
 
     fn offer_sweep(&mut self, now: u64) -> bool {
@@ -249,7 +250,8 @@ impl Task {
             if self.sweep.at != at {
                 self.sweep = Sweep { at, ..Sweep::default() };
             }
-            let Some((sequence, record)) = self.sweep.records.front() else {
+            let mut records = std::mem::take(&mut self.sweep.records);
+            let Some((sequence, record)) = records.first() else {
                 let Some(next) = self.sweep.next.take() else {
                     self.read_again(at);
                     return moved;
@@ -259,17 +261,18 @@ impl Task {
                 moved = true;
                 continue;
             };
-            let sequence = *sequence;
-            let offer = self.window.offer(Pass::Sweep, sequence, record, now);
+            let offer = self.window.offer(Pass::Sweep, *sequence, record, now);
             if offer == Offer::Wait {
+                self.sweep.records = records;
                 return moved;
             }
             moved = true;
             self.sweep.at = sequence + 1;
-            if let (Some((_, record)), Offer::Take(taken)) = (self.sweep.records.pop_front(), offer)
-            {
+            if let Offer::Take(taken) = offer {
                 self.send(taken, record, now);
             }
+            records.pass();
+            self.sweep.records = records;
         }
     }
 

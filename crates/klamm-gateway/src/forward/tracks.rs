@@ -53,6 +53,8 @@ pub(super) struct Tracks {
     index: HashMap<(LaneId, i32), usize, RandomState>,
     /// Those with records, in no order.
     active: Vec<usize>,
+    /// The one that the last record came to: the next one mostly does, too.
+    last: Option<((LaneId, i32), usize)>,
 }
 
 impl Tracks {
@@ -75,9 +77,19 @@ impl Tracks {
     }
 
     fn track(&mut self, lane: LaneId, partition: i32) -> usize {
-        if let Some(at) = self.index.get(&(lane, partition)) {
-            return *at;
+        let at = self.find(lane, partition).unwrap_or_else(|| self.new_track(lane, partition));
+        self.last = Some(((lane, partition), at));
+        at
+    }
+
+    fn find(&self, lane: LaneId, partition: i32) -> Option<usize> {
+        match self.last {
+            Some((last, at)) if last == (lane, partition) => Some(at),
+            _ => self.index.get(&(lane, partition)).copied(),
         }
+    }
+
+    fn new_track(&mut self, lane: LaneId, partition: i32) -> usize {
         if self.tracks.len() >= TRACKS_MAX && self.active.is_empty() {
             self.tracks.clear();
             self.index.clear();
@@ -89,8 +101,8 @@ impl Tracks {
 
     /// Whether records that can go elsewhere had better do.
     pub(super) fn is_slow(&self, lane: LaneId, partition: i32, now_ms: u64) -> bool {
-        self.index.get(&(lane, partition)).is_some_and(|at| {
-            let track = &self.tracks[*at];
+        self.find(lane, partition).is_some_and(|at| {
+            let track = &self.tracks[at];
             let waits = !track.queue.is_empty() && now_ms.saturating_sub(track.moved_ms) > SLOW_MS;
             waits || track.shunned_until_ms > now_ms
         })
@@ -98,8 +110,7 @@ impl Tracks {
 
     /// Whether an outcome of a lane is open in a partition.
     pub(super) fn is_open(&self, lane: LaneId, partition: i32) -> bool {
-        let track = self.index.get(&(lane, partition));
-        track.is_some_and(|at| !self.tracks[*at].queue.is_empty())
+        self.find(lane, partition).is_some_and(|at| !self.tracks[at].queue.is_empty())
     }
 
     /// Whether no outcome is open.

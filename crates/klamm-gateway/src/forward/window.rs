@@ -34,7 +34,7 @@ const LOOSE_SHARE: u64 = 2;
 /// What a record weighs beside its bytes.
 const OVERHEAD: u64 = 256;
 /// Lanes at a time; beyond it reading waits for some to come to rest.
-const LANES_MAX: usize = 65_536;
+pub(super) const LANES_MAX: usize = 65_536;
 
 /// How much may be on its way.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +159,8 @@ pub(super) struct Window {
     sweeping: usize,
     /// Where that is.
     sweep: Option<u64>,
+    /// Where the last record without a key belongs: what follows mostly belongs there, too.
+    loose: Option<(Arc<str>, Place)>,
 }
 
 impl Window {
@@ -176,6 +178,7 @@ impl Window {
             behind: 0,
             sweeping: 0,
             sweep: None,
+            loose: None,
         }
     }
 
@@ -223,6 +226,7 @@ impl Window {
 
     /// The cluster has told how many partitions a topic has.
     pub(super) fn learn(&mut self, name: &Arc<str>, partitions: i32) {
+        self.loose = None;
         let topic = self.topics.entry(name.clone()).or_default();
         if topic.partitions.replace(partitions) == Some(partitions) {
             return;
@@ -271,9 +275,10 @@ impl Window {
         let (id, known) = (place.lane, place.partitions.is_some());
         let lane = &self.lanes[id.0];
         let may = lane.behind.is_none() && lane.may_take(sequence, known, now_ms);
-        if may && self.has_room(id, weight(record)) {
+        let weight = weight(record);
+        if may && self.has_room(id, weight) {
             self.states.append(sequence, State::Taken);
-            return Offer::Take(self.take(place, sequence, record, now_ms));
+            return Offer::Take(self.take(place, sequence, weight, now_ms));
         }
         if may && !lane.is_stalled(now_ms) {
             return Offer::Wait;
@@ -299,10 +304,11 @@ impl Window {
             return Offer::Pass;
         }
         let may = lane.may_take(sequence, known, now_ms);
-        if may && self.has_room(id, weight(record)) {
+        let weight = weight(record);
+        if may && self.has_room(id, weight) {
             self.states.set(sequence, State::Taken);
             self.lanes[id.0].behind = Some(sequence + 1);
-            return Offer::Take(self.take(place, sequence, record, now_ms));
+            return Offer::Take(self.take(place, sequence, weight, now_ms));
         }
         if may && !lane.is_stalled(now_ms) {
             return Offer::Wait;
@@ -313,9 +319,8 @@ impl Window {
         Offer::Pass
     }
 
-    fn take(&mut self, place: Place, sequence: u64, record: &Accepted, now_ms: u64) -> Taken {
+    fn take(&mut self, place: Place, sequence: u64, weight: u32, now_ms: u64) -> Taken {
         let Place { lane: id, partition, partitions } = place;
-        let weight = weight(record);
         let lane = &mut self.lanes[id.0];
         if lane.taken == 0 {
             lane.moved_ms = now_ms;
@@ -336,6 +341,20 @@ impl Window {
 
     /// Where a record belongs; none while there are too many lanes.
     fn place(&mut self, record: &Accepted) -> Option<Place> {
+        if record.key.is_some() || record.partition.is_some() {
+            return self.find_place(record);
+        }
+        // Records that were read together share the name.
+        let known = self.loose.as_ref().filter(|(topic, _)| Arc::ptr_eq(topic, &record.topic));
+        if let Some((_, place)) = known {
+            return Some(*place);
+        }
+        let place = self.find_place(record)?;
+        self.loose = Some((record.topic.clone(), place));
+        Some(place)
+    }
+
+    fn find_place(&mut self, record: &Accepted) -> Option<Place> {
         let topic = self.topics.get(&record.topic);
         let partitions = topic.and_then(|topic| topic.partitions);
         let partition = match (record.partition, &record.key, partitions) {
@@ -378,6 +397,7 @@ impl Window {
 
     /// Forgets lanes that are at rest, and topics without lanes.
     fn tidy(&mut self) {
+        self.loose = None;
         let (lanes, free) = (&mut self.lanes, &mut self.free);
         self.topics.retain(|_, topic| {
             topic.lanes.retain(|_, id| {

@@ -1,15 +1,16 @@
 //! Reading a second time what has not reached Kafka.
 
 use super::core::Core;
-use super::encoding::{decode_behind, next_sequence};
+use super::encoding::{count_at_most, decode_behind, next_sequence};
 use crate::accepted::Accepted;
 use bytes::Bytes;
 use klamm_log::ReadError;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// The most that is read at a time, in bytes; a batch that has more is read as a whole.
-const READ_BYTES: usize = 1024 * 1024;
+/// The most that is read at a time, in bytes; a batch that has more is read as a whole. Memory of this size the allocator keeps,
+/// so that its pages need not be cleared anew.
+const READ_BYTES: usize = 256 * 1024;
 
 /// Reads records of a log from any sequence on that is not released.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ impl WalAgain {
         Self { core }
     }
 
-    /// Records from `from` on and before `end`, of about 1 MiB at the most but always one if there is one. Batches that
+    /// Records from `from` on and before `end`, of about 256 KiB at the most but always one if there is one. Batches that
     /// cannot be decoded are left out, as they were the first time.
     ///
     /// # Errors
@@ -62,7 +63,8 @@ impl WalAgain {
 }
 
 fn again(batches: Vec<(u64, Bytes)>, own: bool, from: u64, end: u64) -> Again {
-    let mut again = Again { records: Vec::new(), next: end };
+    let records = Vec::with_capacity(count_at_most(&batches));
+    let mut again = Again { records, next: end };
     for (first, batch) in batches {
         again.next = next_sequence(&batch, first).min(end);
         // The first reading has told of what cannot be decoded.

@@ -36,6 +36,8 @@ const SEAL: u8 = 1 << 5;
 const UNKNOWN: u8 = 0b1100_0000;
 /// Bytes of a batch, whose length field has 32 bits.
 const MAX_BATCH_BYTES: usize = i32::MAX as usize;
+/// What a record takes at least: seven bytes in any batch, and two of its envelope.
+const RECORD_BYTES_MIN: usize = 9;
 /// So many records back a topic's name is looked for.
 const TOPICS_KEPT: usize = 8;
 /// What a record takes at most beside key, value, headers' bytes and topic.
@@ -375,6 +377,15 @@ pub(super) fn next_sequence(batch: &Bytes, first: u64) -> u64 {
     let header = batch.first_chunk::<BATCH_HEADER_LEN>().map(BatchHeader::read);
     let last = header.and_then(|header| u64::try_from(header.last_offset_delta).ok());
     first.saturating_add(last.unwrap_or(0)).saturating_add(1)
+}
+
+/// About how many records batches have, and never more than fit their bytes: nothing of them was verified yet.
+pub(super) fn count_at_most(batches: &[(u64, Bytes)]) -> usize {
+    let count = |(first, batch): &(u64, Bytes)| {
+        let said = next_sequence(batch, *first).saturating_sub(*first);
+        usize::try_from(said).unwrap_or(usize::MAX).min(batch.len() / RECORD_BYTES_MIN)
+    };
+    batches.iter().map(count).sum()
 }
 
 /// Cuts bytes that hold whole batches into those; what does not look like one ends it.

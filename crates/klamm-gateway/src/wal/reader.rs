@@ -2,7 +2,7 @@
 
 use super::again::WalAgain;
 use super::core::{Core, Progress};
-use super::encoding::{EncodingError, decode_behind, next_sequence};
+use super::encoding::{EncodingError, count_at_most, decode_behind, next_sequence};
 use crate::accepted::Accepted;
 use bytes::Bytes;
 use klamm_log::ReadError;
@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// The most that is read from the disk at a time, in bytes; a batch that has more is read as a whole. As much again is read
-/// ahead while this is being handed on.
-const READ_BYTES: usize = 1024 * 1024;
+/// ahead while this is being handed on. Memory of this size the allocator keeps, so that its pages need not be cleared anew.
+const READ_BYTES: usize = 256 * 1024;
 /// Between two attempts to read what cannot be read.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -31,6 +31,8 @@ pub struct WalReader {
     next: u64,
     looked: Looked,
     ahead: VecDeque<(u64, Accepted)>,
+    /// Bytes of the batches that `ahead` came from: no record has more than it took there.
+    ahead_bytes: usize,
     /// What stands at `next` on the disk, on its way.
     reading: Option<JoinHandle<Result<Part, ReadError>>>,
 }
@@ -63,6 +65,8 @@ struct Part {
     records: Vec<(u64, Accepted)>,
     /// Sequences that are not there or cannot be read, less those that were counted when the log was opened.
     lost: u64,
+    /// What the batches take.
+    bytes: usize,
     /// A batch that is not as it was written.
     damaged: Option<u64>,
     looked: Looked,
@@ -72,7 +76,8 @@ impl WalReader {
     pub(super) fn new(core: Arc<Core>) -> Self {
         let (next, progress) = (core.desk.lock().released, core.progress.subscribe());
         let looked = Looked { end: progress.borrow().end, unread: core.unread.clone() };
-        Self { core, progress, next, looked, ahead: VecDeque::new(), reading: None }
+        let ahead = VecDeque::new();
+        Self { core, progress, next, looked, ahead, ahead_bytes: 0, reading: None }
     }
 
     /// Every record below this sequence was handed out, or cannot be.
@@ -102,6 +107,9 @@ impl WalReader {
     }
 
     fn take(&mut self, max_bytes: usize) -> Vec<(u64, Accepted)> {
+        if self.ahead_bytes <= max_bytes {
+            return std::mem::take(&mut self.ahead).into();
+        }
         let mut bytes = 0_usize;
         let fits = |(_, record): &&(u64, Accepted)| {
             bytes = bytes.saturating_add(record.bytes());
@@ -116,7 +124,7 @@ impl WalReader {
         if !recent.is_empty() {
             self.reading = None;
             let mut part = Part::at(self.next, &self.looked);
-            recent.into_iter().for_each(|(first, batch)| part.add(first, batch, true));
+            part.add_all(recent, true);
             return self.accept(part);
         }
         let (core, from, looked) = (&self.core, self.next, &self.looked);
@@ -145,7 +153,7 @@ impl WalReader {
         if part.lost > 0 {
             self.core.desk.lock().lost += part.lost;
         }
-        self.ahead = part.records.into();
+        (self.ahead, self.ahead_bytes) = (part.records.into(), part.bytes);
         self.next = self.next.max(part.next);
     }
 }
@@ -173,13 +181,14 @@ fn read_part(core: &Core, from: u64, looked: &Looked, end: u64) -> Result<Part, 
     if batches.is_empty() {
         part.pass(end);
     }
-    batches.into_iter().for_each(|(first, batch)| part.add(first, batch, false));
+    part.add_all(batches, false);
     Ok(part)
 }
 
 impl Part {
     fn at(next: u64, looked: &Looked) -> Self {
-        Self { next, records: Vec::new(), lost: 0, damaged: None, looked: looked.clone() }
+        let looked = looked.clone();
+        Self { next, records: Vec::new(), lost: 0, bytes: 0, damaged: None, looked }
     }
 
     /// Nothing is there before a sequence.
@@ -192,9 +201,15 @@ impl Part {
         self.next = self.next.max(sequence);
     }
 
-    /// The first batch may begin before the cursor. `own` is one that has not left this process.
+    /// The first batch may begin before the cursor. `own` are those that have not left this process.
+    fn add_all(&mut self, batches: Vec<(u64, Bytes)>, own: bool) {
+        self.records.reserve(count_at_most(&batches));
+        batches.into_iter().for_each(|(first, batch)| self.add(first, batch, own));
+    }
+
     fn add(&mut self, first: u64, batch: Bytes, own: bool) {
         let next = next_sequence(&batch, first);
+        self.bytes += batch.len();
         self.pass(first);
         if let Err(error) = decode_behind(batch, own, first, self.next, &mut self.records) {
             if matches!(error, EncodingError::Batch(_)) {

@@ -1,6 +1,8 @@
 //! What the window does in one situation each.
 
-use super::super::window::{BACKOFF_MS, Failed, Limits, Offer, Pass, STALL_MS, Taken, Window};
+use super::super::window::{
+    BACKOFF_MS, Failed, LANES_MAX, Limits, Offer, Pass, STALL_MS, Taken, Window,
+};
 use crate::accepted::Accepted;
 use bytes::Bytes;
 
@@ -210,4 +212,39 @@ fn no_more_is_read_ahead_than_the_limit() {
     assert_eq!(window.offer(Pass::Front, 3, &to(0), 0), Offer::Wait);
     window.done(taken[0], 0);
     front(&mut window, 3, &to(0));
+}
+
+#[test]
+fn a_run_of_records_without_a_key_hears_of_its_topic_when_it_is_learned() {
+    let mut window = Window::new(0, Limits { bytes: 125_600, ahead: 100 });
+    let loose = record("t", None, 10);
+    let first = front(&mut window, 0, &loose);
+    assert_eq!(first.partitions, None);
+    window.failed(first, Failed::Unsent, 0);
+    window.learn(&"t".into(), 3);
+    assert_eq!(window.sweep(0), Some(0));
+    let again = take(&mut window, Pass::Sweep, 0, &loose, 0);
+    assert_eq!((again.lane, again.partitions), (first.lane, Some(3)));
+    window.done(again, 0);
+    window.learn(&"t".into(), 5);
+    assert_eq!(window.sweep(0), None);
+    assert_eq!(front(&mut window, 1, &loose).partitions, Some(5));
+}
+
+#[test]
+fn a_lane_that_was_forgotten_takes_nothing_more() {
+    let mut window = Window::new(0, Limits { bytes: 1 << 30, ahead: 100 });
+    window.learn(&"u".into(), i32::MAX);
+    let loose = record("t", None, 10);
+    let first = front(&mut window, 0, &loose);
+    window.done(first, 0);
+    for n in 0..LANES_MAX as u64 {
+        let other = Accepted { partition: Some(n as i32), ..record("u", None, 10) };
+        let taken = front(&mut window, n + 1, &other);
+        window.done(taken, 0);
+    }
+    let later = front(&mut window, LANES_MAX as u64 + 1, &loose);
+    assert_ne!(later.lane, first.lane);
+    window.done(later, 0);
+    assert!(window.is_empty());
 }

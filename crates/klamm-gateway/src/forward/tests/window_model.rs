@@ -6,6 +6,7 @@ use super::window::record;
 use crate::accepted::Accepted;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 const BYTES: u64 = 8_000;
 
@@ -147,7 +148,14 @@ fn log() -> impl Strategy<Value = Vec<Accepted>> {
         let key = key.map(|key| format!("key-{key}"));
         record(["a", "b", "c"][usize::from(topic)], key.as_deref(), bytes)
     });
-    prop::collection::vec(one, 1..200)
+    prop::collection::vec(one, 1..200).prop_map(|mut log| {
+        // As they are read: records of a part share their names.
+        let names: BTreeSet<Arc<str>> = log.iter().map(|record| record.topic.clone()).collect();
+        for record in &mut log {
+            record.topic = names.get(&record.topic).cloned().unwrap_or_default();
+        }
+        log
+    })
 }
 
 proptest! {

@@ -22,8 +22,9 @@ const TOPIC: &str = "outage-bare";
 const BESIDE: &str = "outage-beside";
 /// As many bytes as the gateway sends for a body of 230: its id is in a header.
 const RECORD_SIZE: &str = "264";
-/// Records of a run: what waits after an outage, but so many at least and at most.
-const RECORDS: (u64, u64) = (500_000, 3_000_000);
+/// Records of a run: what waits after an outage, but so many at least and at most. A run of two seconds says nothing about
+/// twenty: it has ended before the disk has to take what Kafka has written.
+const RECORDS: (u64, u64) = (500_000, 30_000_000);
 /// From the beginning of the load until the producer begins beside it.
 const SETTLE: Duration = Duration::from_secs(3);
 /// The load ends with the run; this is more than one takes.

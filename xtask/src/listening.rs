@@ -19,6 +19,11 @@ const START: Duration = Duration::from_secs(10);
 /// Between two looks at whether it has ended.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// What the next one gets until it listens where the last one did.
+const AGAIN: Duration = Duration::from_secs(20);
+/// Between two attempts at that.
+const PORT_PAUSE: Duration = Duration::from_millis(50);
+
 /// A server of our own; it does not outlive this value.
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -160,6 +165,26 @@ impl Drop for Listening {
     fn drop(&mut self) {
         if let Err(failure) = self.stop() {
             eprintln!("{failure}");
+        }
+    }
+}
+
+/// Kills a server and starts another on what it left.
+///
+/// # Errors
+/// It cannot be killed, or none can be started for a while.
+pub(crate) fn again(
+    server: &mut Listening,
+    start: impl Fn() -> Result<Listening>,
+) -> Result<Listening> {
+    server.kill()?;
+    let deadline = Instant::now() + AGAIN;
+    loop {
+        match start() {
+            Err(failure) if Instant::now() > deadline => return Err(failure),
+            // Its connections may hold the port for a moment.
+            Err(_) => std::thread::sleep(PORT_PAUSE),
+            started => return started,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! clap's derive describes every command of the tree at every start. That takes longer than the rest of the
 //! broker's start, and the code it runs through stays mapped for as long as the process lives.
 
+use clap::builder::Resettable;
 use clap::error::Error;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
@@ -20,14 +21,11 @@ impl<T> Deferred<T> {
     }
 }
 
-/// What `describe` adds to `command`; its own line about itself stays that of the command that lists it.
+/// What `describe` adds to `command`; what it says of itself stays what is said where it is listed.
 fn described(command: Command, describe: fn(Command) -> Command) -> Command {
-    let about = command.get_about().cloned();
-    let command = describe(command).long_about(None);
-    match about {
-        Some(about) => command.about(about),
-        None => command,
-    }
+    let about = Resettable::from(command.get_about().cloned());
+    let long_about = Resettable::from(command.get_long_about().cloned());
+    describe(command).about(about).long_about(long_about)
 }
 
 impl<T: FromArgMatches> FromArgMatches for Deferred<T> {

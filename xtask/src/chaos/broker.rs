@@ -7,14 +7,14 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::run::{LEDGER, build_example, finish, read_ledger};
 use super::verdict::Verdict;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop::{self, read_by_kcat};
-use crate::listening::Listening;
+use crate::listening::{Listening, again};
 use crate::place::Place;
 use crate::test::Counts;
 
@@ -123,23 +123,6 @@ fn start(klamm: &Path, port: u16, dir: &Path, mode: &str) -> Result<Listening> {
     command.args(["--topics", &format!("{TOPIC}:{PARTITIONS}"), "--data"]).arg(dir);
     command.stderr(Stdio::null());
     Listening::start(&mut command)
-}
-
-/// Kills it and starts another on what it left.
-pub(super) fn again(
-    broker: &mut Listening,
-    start: impl Fn() -> Result<Listening>,
-) -> Result<Listening> {
-    broker.kill()?;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        match start() {
-            Err(failure) if Instant::now() > deadline => return Err(failure),
-            // Its connections may hold the port for a moment.
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
-            started => return started,
-        }
-    }
 }
 
 fn send(program: &Path, port: u16, ledger: &Path, plan: &Plan) -> Result<Child> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::broker::{again, free_port};
+use super::broker::free_port;
 use crate::failure::{Doing, Failure, Result};
 use crate::kafka::{Running, Spec};
-use crate::listening::Listening;
+use crate::listening::{Listening, again};
 use crate::place::Place;
 
 /// What a Kafka gets to close its logs.

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::atomic::View;
-use super::broker::{again, free_port};
+use super::broker::free_port;
 use super::control::Control;
 use crate::failure::{Doing, Failure, Result};
 use crate::interop::Held;
-use crate::listening::Listening;
+use crate::listening::{Listening, again};
 use crate::process;
 
 /// What the producers call themselves.

@@ -2,6 +2,7 @@
 //! broker; what passes there must pass here.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -102,15 +103,26 @@ pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
         print!("{HELP}");
         return if flags.has("help") { Ok(()) } else { Err(Failure::new("which suite?")) };
     };
+    let every = flags.value("restarts").map(seconds).transpose()?;
+    if every.is_some() && suite.fixed {
+        return Err(Failure::new("only franz-go's suite is run over restarts"));
+    }
     let known = Known::read(place)?;
-    let kafka = suite.test(place, &suite.kafka(place, &flags)?, &flags)?;
+    let kafka = suite.test(place, &suite.kafka(place, &flags)?, &flags, None)?;
     println!("kafka: {}", summary(&kafka));
     if flags.has("kafka-only") {
         return Ok(());
     }
-    let klamm = suite.test(place, &suite.klamm(place, &flags)?, &flags)?;
+    let klamm = suite.klamm(place, &flags, every.is_some())?;
+    let klamm = suite.test(place, &klamm, &flags, every)?;
     println!("klamm: {}", summary(&klamm));
     compare(&kafka, &klamm, |test| known.has(suite.name, test))
+}
+
+/// Between two restarts.
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds: NonZeroU64 = text.parse().doing("--restarts")?;
+    Ok(Duration::from_secs(seconds.get()))
 }
 
 /// Prints what does not end alike; an error when some of it is wrong.
@@ -134,26 +146,31 @@ impl Suite {
     }
 
     /// The one that is held against it.
-    fn klamm(&self, place: &Place, flags: &Flags) -> Result<Column> {
+    fn klamm(&self, place: &Place, flags: &Flags, restarts: bool) -> Result<Column> {
         let program = match (flags.value("also"), flags.value("program")) {
             (Some(bootstrap), _) => return Ok(Column::at("klamm", bootstrap)),
             (None, Some(program)) => PathBuf::from(program),
             (None, None) => super::build(place)?,
         };
-        match (self.fixed, flags.value("restarts")) {
-            (true, Some(_)) => Err(Failure::new("only franz-go's suite is run over restarts")),
-            (true, None) => Column::klamm_with_users(&program, &place.dir("interop")?, &[]),
-            (false, Some(_)) => {
+        match (self.fixed, restarts) {
+            (true, _) => Column::klamm_with_users(&program, &place.dir("interop")?, &[]),
+            (false, true) => {
                 let dir = place.dir("interop/restarts")?;
                 std::fs::remove_dir_all(&dir).doing(dir.display())?;
                 Column::klamm_on(&program, &dir)
             }
-            (false, None) => Column::klamm(&program),
+            (false, false) => Column::klamm(&program),
         }
     }
 
     /// Runs the suite on one broker; all it prints goes to a file.
-    fn test(&self, place: &Place, column: &Column, flags: &Flags) -> Result<Ends> {
+    fn test(
+        &self,
+        place: &Place,
+        column: &Column,
+        flags: &Flags,
+        restarts: Option<Duration>,
+    ) -> Result<Ends> {
         let go = packages::go(place)?;
         let source = self.source(place, &go, column)?;
         let log =
@@ -169,11 +186,9 @@ impl Suite {
         let file = std::fs::File::create(&log).doing(log.display())?;
         test.stdin(std::process::Stdio::null()).stdout(file);
         // Its status says that some test failed, which the events say better.
-        match flags.value("restarts").filter(|_| column.name == "klamm") {
+        match restarts {
             None => drop(test.status().doing(process::shown(&test))?),
-            Some(seconds) => {
-                let seconds = seconds.parse().doing("--restarts")?;
-                let every = Duration::from_secs(seconds);
+            Some(every) => {
                 let (status, count) = restarts::during(column, every, || test.status())?;
                 status.doing(process::shown(&test))?;
                 println!("{}: killed and started again {count} times", column.name);

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use gateway_testing::{Found, Id, TOPICS, Window};
 use serde_json::Value;
 
-use crate::chaos::broker::{again, free_port};
+use crate::chaos::broker::free_port;
 use crate::chaos::kafka::fresh;
 use crate::failure::{Doing, Failure, Result};
-use crate::listening::Listening;
+use crate::listening::{Listening, again};
 use crate::place::Place;
 use crate::process;
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::failure::{Doing, Failure, Result};
 use crate::kafka::{Listener, Running, Spec, USERS};
-use crate::listening::Listening;
+use crate::listening::{Listening, again};
 use crate::place::Place;
 
 /// Where the ports of the Kafka started here begin; a run beside this one takes the next range.
@@ -18,6 +18,9 @@ const SETTINGS: [(&str, &str); 3] = [
     ("group.consumer.heartbeat.interval.ms", "1000"),
     ("group.consumer.min.heartbeat.interval.ms", "1000"),
 ];
+
+/// A port that is free.
+const ANYWHERE: &str = "127.0.0.1:0";
 
 /// A setting of a broker by Kafka's name.
 pub(in crate::interop) type Setting = (&'static str, &'static str);
@@ -70,14 +73,14 @@ impl Column {
 
     /// `program broker` on a free port, its data in memory.
     pub(in crate::interop) fn klamm(program: &Path) -> Result<Self> {
-        let broker = Listening::start(&mut broker(program))?;
+        let broker = Listening::start(&mut broker(program, ANYWHERE))?;
         let column = Self::at("klamm", broker.address());
         Ok(Self { klamm: Some(Mutex::new(broker)), ..column })
     }
 
     /// The same with its data in `dir`, so that [`Column::restart`] finds them.
     pub(in crate::interop) fn klamm_on(program: &Path, dir: &Path) -> Result<Self> {
-        let broker = Listening::start(broker(program).arg("--data").arg(dir))?;
+        let broker = Listening::start(broker(program, ANYWHERE).arg("--data").arg(dir))?;
         let column = Self::at("klamm", broker.address());
         let again = Some((program.to_owned(), dir.to_owned()));
         Ok(Self { klamm: Some(Mutex::new(broker)), again, ..column })
@@ -85,16 +88,14 @@ impl Column {
 
     /// Kills the broker and starts it again, at the same address and on the same data.
     pub(in crate::interop) fn restart(&self) -> Result<()> {
-        let broker = self.klamm.as_ref().and_then(|broker| broker.lock().ok());
-        let (Some(mut broker), Some((program, dir))) = (broker, &self.again) else {
+        let running = self.klamm.as_ref().and_then(|broker| broker.lock().ok());
+        let (Some(mut running), Some((program, dir))) = (running, &self.again) else {
             return Err(Failure::new(
                 "only a klamm of this run, with its data in files, is restarted",
             ));
         };
-        broker.kill()?;
-        let mut command = Command::new(program);
-        command.args(["broker", "--listen", &self.bootstrap, "--data"]).arg(dir);
-        *broker = Listening::start(&mut command)?;
+        let start = || Listening::start(broker(program, &self.bootstrap).arg("--data").arg(dir));
+        *running = again(&mut running, start)?;
         Ok(())
     }
 
@@ -107,7 +108,7 @@ impl Column {
         let (user, password) = SASL_USER;
         let users = dir.join("users");
         std::fs::write(&users, format!("{user}:{password}\n")).doing(users.display())?;
-        let mut broker = broker(program);
+        let mut broker = broker(program, ANYWHERE);
         broker.args(["--listen", "sasl_plaintext://127.0.0.1:0", "--users"]).arg(users);
         broker.args(["--super-user", "User:ANONYMOUS", "--super-user", &format!("User:{user}")]);
         broker.args(more.iter().flat_map(|(name, value)| ["-X".into(), format!("{name}={value}")]));
@@ -133,8 +134,8 @@ fn spec() -> Spec {
     }
 }
 
-fn broker(program: &Path) -> Command {
+fn broker(program: &Path, listen: &str) -> Command {
     let mut command = Command::new(program);
-    command.args(["broker", "--listen", "127.0.0.1:0"]);
+    command.args(["broker", "--listen", listen]);
     command
 }

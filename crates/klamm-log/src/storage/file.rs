@@ -2,7 +2,9 @@
 
 use super::{Open, Storage, StorageFile};
 use bytes::Bytes;
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
@@ -161,8 +163,18 @@ impl StorageFile for DiskFile {
     }
 
     fn read_at(&self, position: u64, len: usize) -> io::Result<Vec<Bytes>> {
-        let mut buffer = vec![0; len];
-        self.file.read_exact_at(&mut buffer, position)?;
+        // What is read over is not made zero before.
+        let mut buffer = Vec::with_capacity(len);
+        while buffer.len() < len {
+            let at = position.saturating_add(buffer.len() as u64);
+            match rustix::io::pread(&self.file, spare_capacity(&mut buffer), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The allocator may have given more than was asked for.
+        buffer.truncate(len);
         Ok(vec![buffer.into()])
     }
 

@@ -180,6 +180,9 @@ pub(crate) struct PerfProduce {
     /// What separates records in the payload file
     #[arg(long, default_value = "\\n")]
     pub(crate) payload_delimiter: String,
+    /// A header of every record
+    #[arg(short = 'H', long, value_name = "NAME=VALUE")]
+    pub(crate) header: Vec<String>,
     /// Records per second; -1 for as fast as possible
     #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
     pub(crate) throughput: i64,

@@ -5,11 +5,14 @@ use klamm::Record;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Name and value of headers that every record has.
+pub(crate) type Headers = Arc<Vec<(String, Vec<u8>)>>;
+
 /// What records are made of.
 #[derive(Clone)]
 pub(crate) enum Content {
-    /// One of these values, at random.
-    Plain(Arc<Vec<Vec<u8>>>),
+    /// One of these values, at random, with these headers.
+    Plain { values: Arc<Vec<Vec<u8>>>, headers: Headers },
     /// One of these values, at random, and who the record is.
     Stamped(Stamped),
 }
@@ -25,8 +28,7 @@ pub(crate) struct Stamped {
     pub(crate) values: Arc<Vec<Vec<u8>>>,
     /// Bytes of the key, which is different for every record; 0 for none.
     pub(crate) key_size: usize,
-    /// Name and value of headers that every record has.
-    pub(crate) headers: Arc<Vec<(String, Vec<u8>)>>,
+    pub(crate) headers: Headers,
 }
 
 impl Content {
@@ -72,7 +74,9 @@ impl Maker {
     /// The record with the next number.
     pub(super) fn record<'a>(&'a mut self, topic: &'a str, due: Instant) -> Record<'a> {
         match &self.content {
-            Content::Plain(values) => Record::to(topic).value(any_of(values)),
+            Content::Plain { values, headers } => {
+                with_headers(Record::to(topic).value(any_of(values)), headers)
+            }
             Content::Stamped(stamped) => {
                 let sent = due.saturating_duration_since(stamped.began).as_nanos() as u64;
                 let stamp =
@@ -86,9 +90,7 @@ impl Maker {
                     record = record.key(&self.key[..]);
                     key = Some(&self.key[..]);
                 }
-                for (name, value) in stamped.headers.iter() {
-                    record = record.header(name, &value[..]);
-                }
+                record = with_headers(record, &stamped.headers);
                 if !stamp.write(key, &mut self.value) {
                     self.header = stamp.for_header(key, &self.value);
                     record = record.header(HEADER, &self.header);
@@ -97,6 +99,10 @@ impl Maker {
             }
         }
     }
+}
+
+fn with_headers<'a>(record: Record<'a>, headers: &'a [(String, Vec<u8>)]) -> Record<'a> {
+    headers.iter().fold(record, |record, (name, value)| record.header(name, &value[..]))
 }
 
 fn any_of(values: &[Vec<u8>]) -> &[u8] {

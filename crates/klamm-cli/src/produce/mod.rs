@@ -3,7 +3,7 @@
 mod input;
 mod parse;
 
-pub(crate) use self::parse::{Parser, unescape};
+pub(crate) use self::parse::{Parser, named_headers, unescape};
 
 use crate::args::{Global, Produce};
 use crate::connect::{connect, settings};

@@ -63,13 +63,17 @@ impl Parsed<'_> {
     }
 }
 
+/// Name and value of headers that are given as `NAME=VALUE`.
+pub(crate) fn named_headers(pairs: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let header = |pair: &String| {
+        let (name, value) = split_pair(pair)?;
+        Ok((name.to_owned(), value.as_bytes().to_vec()))
+    };
+    pairs.iter().map(header).collect()
+}
+
 impl Parser {
     pub(crate) fn new(args: &Produce) -> Result<Self, Failure> {
-        let mut headers = Vec::new();
-        for pair in &args.header {
-            let (name, value) = split_pair(pair)?;
-            headers.push((name.to_owned(), value.as_bytes().to_vec()));
-        }
         let delimiter = unescape(&args.record_delimiter)?;
         if delimiter.is_empty() {
             return Err(Failure::new(USAGE, "-D must not be empty"));
@@ -82,7 +86,7 @@ impl Parser {
             delimiter,
             key: args.key.as_ref().map(|k| k.as_bytes().to_vec()),
             partition: args.partition,
-            headers,
+            headers: named_headers(&args.header)?,
         })
     }
 

@@ -149,3 +149,15 @@ async fn damaged_data_stops_it_or_is_skipped_and_said() {
     let left = String::from_utf8(skipped.stdout).unwrap();
     assert!(!left.contains("v0") && left.ends_with("v2\n"), "{left}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_of_a_load_has_the_headers_it_was_given() {
+    let stage = Stage::new(&[("t", 1)]).await;
+    let load = ["perf", "produce", "--topic", "t", "--num-records", "3", "--record-size", "5"];
+    let sent = stage.output(&[&load[..], &["-H", "id=a/1", "--header", "empty="]].concat());
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    let read = stage.prints(&["consume", "t", "-f", r"%V %h{%k=%v;}\n"]);
+    assert_eq!(read, "5 id=a/1;empty=;\n".repeat(3));
+    let refused = stage.output(&[&load[..], &["-H", "no value"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+}

@@ -20,8 +20,9 @@ use crate::process;
 const TOPIC: &str = "outage-bare";
 /// What is accepted beside.
 const BESIDE: &str = "outage-beside";
-/// As many bytes as the gateway sends for a body of 230: its id is in a header.
-const RECORD_SIZE: &str = "264";
+/// The same records as the gateway sends: a body of this size, and its id in a header.
+const RECORD_SIZE: &str = "230";
+const ID_HEADER: &str = "klamm-id=0123456789abcdef/12345678";
 /// Records of a run: what waits after an outage, but so many at least and at most. A run of two seconds says nothing about
 /// twenty: it has ended before the disk has to take what Kafka has written.
 const RECORDS: (u64, u64) = (500_000, 30_000_000);
@@ -114,6 +115,7 @@ fn produce(klamm: &Path, bootstrap: &str, records: u64) -> Result<Value> {
     let mut perf = Command::new(klamm);
     let records = records.to_string();
     perf.args(["perf", "produce", "--topic", TOPIC, "--num-records", &records, "-O", "json"]);
-    perf.args(["--record-size", RECORD_SIZE, "--bootstrap-server", bootstrap]);
+    perf.args(["--record-size", RECORD_SIZE, "--header", ID_HEADER]);
+    perf.args(["--bootstrap-server", bootstrap]);
     serde_json::from_slice(&process::capture(&mut perf)?).doing("perf produce")
 }

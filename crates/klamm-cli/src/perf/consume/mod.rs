@@ -121,7 +121,10 @@ async fn fill(
     let load = Load {
         producer: producer.clone(),
         topic: Arc::clone(topic),
-        content: Content::Plain(Arc::new(payload::generate(size..=size))),
+        content: Content::Plain {
+            values: Arc::new(payload::generate(size..=size)),
+            headers: Arc::default(),
+        },
         meter: Arc::new(Meter::new(0)?),
         rate: None,
         in_flight: None,

@@ -14,6 +14,7 @@ use crate::perf::load::Load;
 use crate::perf::measure::{Meter, Totals};
 use crate::perf::payload;
 use crate::perf::stage::Stage;
+use crate::produce::named_headers;
 use print::Printer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub(crate) async fn run(global: &Global, args: PerfProduce) -> Result<(), Failure> {
     let (client_config, producer_config) = settings(global, &args.producer_props)?;
     let payloads = Arc::new(payload::load(&args)?);
+    let headers = Arc::new(named_headers(&args.header)?);
     let stage = Stage::set(client_config, &args.topic)?;
     let client = stage.client().await?;
     let totals = Arc::new(Totals::default());
@@ -34,7 +36,7 @@ pub(crate) async fn run(global: &Global, args: PerfProduce) -> Result<(), Failur
     let load = Load {
         producer: producer.clone(),
         topic: args.topic.as_str().into(),
-        content: Content::Plain(payloads),
+        content: Content::Plain { values: payloads, headers },
         meter: Arc::clone(&meter),
         rate: u64::try_from(args.throughput).ok().filter(|r| *r > 0),
         in_flight: None,

@@ -10,9 +10,13 @@ use std::sync::Arc;
 
 /// Topics that are asked for at the same time.
 const ASKING_MAX: usize = 256;
-/// Records without a key stay with a partition for so many bytes: what the producer sends as one batch. Were it more, every
-/// run would leave a rest that is a batch of its own, and Kafka's work is by the batch.
-const STICKY_BYTES: usize = 64 * 1024;
+/// Records without a key stay with a partition for so many bytes at least: what the producer sends as one batch. Were it
+/// more while little is on its way, every run would leave a rest that is a batch of its own.
+const RUN_BYTES_MIN: usize = 64 * 1024;
+/// And for so many at most: larger ones save a broker hardly anything, and there should be several at a time.
+const RUN_BYTES_MAX: usize = 512 * 1024;
+/// Into how many runs what is on its way is divided in between.
+const RUNS_AT_A_TIME: u64 = 16;
 /// About what a record takes in a batch beside key, value, headers and its id.
 const SENT_OVERHEAD: usize = 20;
 /// What another header takes beside its bytes.
@@ -156,12 +160,21 @@ impl Task {
             let start = fastrand::i32(0..count);
             let mut others = (0..count).map(|n| (start + n) % count);
             sticky.partition = others.find(|partition| !slow(*partition)).unwrap_or(start);
-            sticky.left = STICKY_BYTES;
+            sticky.left = run_bytes(self.window.weight_of(taken.lane));
         }
         let digits = taken.sequence.checked_ilog10().unwrap_or(0) as usize + 1;
         sticky.left = sticky.left.saturating_sub(sent_bytes(record, self.id_prefix + digits));
         sticky.partition
     }
+}
+
+/// For how many bytes records without a key stay with a partition, while so much of their lane is on its way.
+///
+/// One run is one batch, and a broker's work is by the batch, so what waits goes in few large ones; but in several at a time,
+/// or the broker would wait for the next one.
+fn run_bytes(on_its_way: u64) -> usize {
+    let part = usize::try_from(on_its_way / RUNS_AT_A_TIME).unwrap_or(usize::MAX);
+    part.clamp(RUN_BYTES_MIN, RUN_BYTES_MAX)
 }
 
 /// About what a record takes in a batch, with an id of so many bytes.
@@ -199,10 +212,24 @@ pub(super) fn to_record<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{ID_HEADER, sent_bytes};
+    use super::{ID_HEADER, RUN_BYTES_MAX, RUN_BYTES_MIN, run_bytes, sent_bytes};
     use crate::accepted::{Accepted, AcceptedHeader};
     use bytes::Bytes;
     use klamm_protocol::record_batch::{Header, RecordParts, encoded_record_len};
+
+    #[test]
+    fn runs_are_longer_while_more_is_on_its_way() {
+        let wanted = [
+            (0, RUN_BYTES_MIN),
+            (1 << 20, RUN_BYTES_MIN),
+            (4 << 20, 256 * 1024),
+            (8 << 20, RUN_BYTES_MAX),
+            (u64::MAX, RUN_BYTES_MAX),
+        ];
+        for (on_its_way, bytes) in wanted {
+            assert_eq!(run_bytes(on_its_way), bytes, "{on_its_way}");
+        }
+    }
 
     #[test]
     fn what_a_record_takes_in_a_batch_is_known_well_enough_to_fill_one() {

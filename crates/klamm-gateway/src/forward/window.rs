@@ -556,6 +556,11 @@ impl Window {
         self.behind
     }
 
+    /// What of a lane is on its way, in bytes of records, each with [`OVERHEAD`] on top.
+    pub(super) fn weight_of(&self, lane: LaneId) -> u64 {
+        self.lanes[lane.0].weight
+    }
+
     /// Whether a lane has failed and nothing was done since.
     pub(super) fn is_failing(&self, lane: LaneId) -> bool {
         self.lanes[lane.0].tries > 0

@@ -47,7 +47,7 @@ cargo xtask bench large [--rounds 3] [--workloads 3000x200k,1-to-5] [--peers kla
      CPU of every process, time from send to poll. --on starts the broker, a Kafka unless it says klamm
 
 cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,kfake,kfake-data,kafka]
-                         [--cases start,sync,sync-client,ingest,ingest-on,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
+                         [--cases start,sync,sync-one,sync-client,ingest,ingest-on,fanout,confluent,replay] [--klamm PROGRAM] [--plain]
      the same load on klamm's broker, kfake and a real Kafka, in turns, with what each costs: CPU and memory of
      the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
      otherwise built; --plain sends without a producer id where no client library is in between

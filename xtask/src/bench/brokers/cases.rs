@@ -54,6 +54,8 @@ pub(crate) struct Case {
     /// What the table calls it.
     pub(crate) title: &'static str,
     pub(crate) load: Load,
+    /// Whether client and broker are kept on one processor.
+    pub(crate) together: bool,
     /// Options that are the same at every scale.
     fixed: &'static [(&'static str, &'static str)],
     /// The option that a scale shortens, with its full value.
@@ -95,11 +97,12 @@ const PEAK: Column = Column { head: "peak RSS MiB", digits: 0, figure: |o| o.pea
 const START: Column = Column { head: "first accept ms", digits: 1, figure: |o| o.start_ms };
 const IDLE: Column = Column { head: "idle RSS MiB", digits: 1, figure: |o| o.resident_mib };
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     Case {
         name: "start",
         title: "start of the process to the first accepted connection; memory a second later",
         load: Load::None,
+        together: false,
         fixed: &[],
         scaled: ("", 0),
         columns: &[START, IDLE],
@@ -108,14 +111,25 @@ const CASES: [Case; 8] = [
         name: "sync",
         title: "one record of 100 B in a request, one request at a time, no client library",
         load: Load::Go("sync"),
+        together: false,
+        fixed: &[("--size", "100")],
+        scaled: ("--records", 50_000),
+        columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
+    },
+    Case {
+        name: "sync-one",
+        title: "the same with client and broker on one processor: nobody waits until another one has woken up",
+        load: Load::Go("sync"),
+        together: true,
         fixed: &[("--size", "100")],
         scaled: ("--records", 50_000),
         columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
     },
     Case {
         name: "sync-client",
-        title: "the same through franz-go",
+        title: "one record of 100 B in a request, one request at a time, through franz-go",
         load: Load::Go("sync-client"),
+        together: false,
         fixed: &[("--size", "100")],
         scaled: ("--records", 30_000),
         columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
@@ -124,6 +138,7 @@ const CASES: [Case; 8] = [
         name: "ingest",
         title: "1 GB in, batches of 1 MiB with records of 1 KiB, five requests in flight, no client library",
         load: Load::Go("ingest"),
+        together: false,
         fixed: &[("--size", "1024")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
@@ -132,6 +147,7 @@ const CASES: [Case; 8] = [
         name: "ingest-on",
         title: "the same after 1.1 GB: memory that a broker has used before is not taken from the system again",
         load: Load::Go("ingest"),
+        together: false,
         fixed: &[("--size", "1024"), ("--before", "1100000000")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
@@ -140,6 +156,7 @@ const CASES: [Case; 8] = [
         name: "fanout",
         title: "200 KB at 30/s from one franz-go producer to five franz-go consumers, send to poll",
         load: Load::Go("fanout"),
+        together: false,
         fixed: &[("--size", "200000"), ("--rate", "30"), ("--consumers", "5")],
         scaled: ("--records", 600),
         columns: &[P50_MS, P99_MS, OF_A_CORE, PEAK],
@@ -148,6 +165,7 @@ const CASES: [Case; 8] = [
         name: "confluent",
         title: "3,000 x 200 KB by confluent-kafka",
         load: Load::Confluent,
+        together: false,
         fixed: &[("--size", "200000")],
         scaled: ("--records", 3000),
         columns: &[WALL, CLIENT, SERVER, PER_GB, KERNEL_PER_GB, PEAK],
@@ -156,6 +174,7 @@ const CASES: [Case; 8] = [
         name: "replay",
         title: "1 GB of 200 KB records read from its beginning by each of five franz-go consumers at once; 5 GB go out",
         load: Load::Go("replay"),
+        together: false,
         fixed: &[("--size", "200000"), ("--consumers", "5")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, SERVER, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],

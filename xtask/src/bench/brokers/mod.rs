@@ -1,11 +1,12 @@
 //! `cargo xtask bench broker`: klamm's broker beside kfake and a real Kafka, under the same load in one run.
 //!
 //! `contenders` are the brokers and how each is started and stopped, `programs` the load and how it is built, `cases` what
-//! is asked of them, `usage` what the kernel says a broker has used, `turns` who runs when, and `table` makes of it all
-//! what a person reads.
+//! is asked of them, `usage` what the kernel says a broker has used, `processor` keeps it beside its client, `turns` is who
+//! runs when, and `table` makes of it all what a person reads.
 
 mod cases;
 mod contenders;
+mod processor;
 pub(super) mod programs;
 mod table;
 mod turns;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::cases::{self, Case, Load, Outcome};
 use super::contenders::{self, Contender, Server, Stable};
+use super::processor::Together;
 use super::programs::Programs;
 use super::table::{self, Table};
 use super::usage;
@@ -149,6 +150,8 @@ fn loaded(case: &Case, server: &Server, command: &mut Command, scale: f64) -> Re
     if line.trim() != "ready" {
         return Err(Failure::new(format!("{shown} is not ready; it says {line:?}")));
     }
+    let _together =
+        case.together.then(|| Together::keep(&[server.pid, load.0.id()])).transpose()?;
     own_memory((OWN_MEMORY_BYTES * scale) as usize);
     usage::forget_peak(server.pid)?;
     let (before, cpu) = (usage::memory(server.pid)?, usage::cpu(server.pid)?);

@@ -99,6 +99,9 @@ class Member:
 
     def __init__(self, bootstrap, name, topic, listener=None, **settings):
         self.client = consumer(bootstrap, name, **settings)
+        # kafka-python 3.0 that joins before it knows the topic joins again when it does; a poll that ends just then loses
+        # the assignment for good, with any broker.
+        self.client.partitions_for_topic(topic)
         self.client.subscribe([topic], listener=listener)
 
     def poll(self):

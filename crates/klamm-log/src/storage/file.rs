@@ -4,7 +4,7 @@ use super::{Open, Storage, StorageFile};
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use rustix::io::{pread, retry_on_intr};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
@@ -167,10 +167,8 @@ impl StorageFile for DiskFile {
         let mut buffer = Vec::with_capacity(len);
         while buffer.len() < len {
             let at = position.saturating_add(buffer.len() as u64);
-            match rustix::io::pread(&self.file, spare_capacity(&mut buffer), at) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            if retry_on_intr(|| pread(&self.file, spare_capacity(&mut buffer), at))? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         // The allocator may have given more than was asked for.

@@ -5,12 +5,20 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
+use rustix::process::Pid;
+
 use crate::failure::{Doing, Failure, Result};
 
 /// A command line as a person would type it, for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
+
+/// A process, or a thread, by its number.
+pub(crate) fn numbered(number: u32) -> Result<Pid> {
+    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| Failure::new(format!("no process has the number {number}")))
 }
 
 /// Runs with this terminal's output and without input; a status other than 0 is an error.

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use super::broker::free_port;
 use crate::failure::{Doing, Failure, Result};
 use crate::kafka::{Running, Spec};
 use crate::listening::{Listening, again};
 use crate::place::Place;
+use crate::process;
 
 /// What a Kafka gets to close its logs.
 const GRACE: Duration = Duration::from_secs(10);
@@ -131,8 +132,7 @@ impl Kafka {
         match self {
             Self::Real(kafka) => kafka.cluster().node(1)?.signal(signal).map(drop),
             Self::Klamm(klamm) => {
-                let pid = i32::try_from(klamm.running.pid()).ok().and_then(Pid::from_raw);
-                let pid = pid.ok_or_else(|| Failure::new("a broker without a process"))?;
+                let pid = process::numbered(klamm.running.pid())?;
                 kill_process(pid, signal).doing("cannot signal the broker")
             }
         }

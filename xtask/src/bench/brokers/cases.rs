@@ -97,87 +97,91 @@ const PEAK: Column = Column { head: "peak RSS MiB", digits: 0, figure: |o| o.pea
 const START: Column = Column { head: "first accept ms", digits: 1, figure: |o| o.start_ms };
 const IDLE: Column = Column { head: "idle RSS MiB", digits: 1, figure: |o| o.resident_mib };
 
+const BASE: Case = Case {
+    name: "",
+    title: "",
+    load: Load::None,
+    together: false,
+    fixed: &[],
+    scaled: ("", 0),
+    columns: &[],
+};
+
+const SYNC: Case = Case {
+    name: "sync",
+    title: "one record of 100 B in a request, one request at a time, no client library",
+    load: Load::Go("sync"),
+    fixed: &[("--size", "100")],
+    scaled: ("--records", 50_000),
+    columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
+    ..BASE
+};
+
 const CASES: [Case; 9] = [
     Case {
         name: "start",
         title: "start of the process to the first accepted connection; memory a second later",
-        load: Load::None,
-        together: false,
-        fixed: &[],
-        scaled: ("", 0),
         columns: &[START, IDLE],
+        ..BASE
     },
-    Case {
-        name: "sync",
-        title: "one record of 100 B in a request, one request at a time, no client library",
-        load: Load::Go("sync"),
-        together: false,
-        fixed: &[("--size", "100")],
-        scaled: ("--records", 50_000),
-        columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
-    },
+    SYNC,
     Case {
         name: "sync-one",
         title: "the same with client and broker on one processor: nobody waits until another one has woken up",
-        load: Load::Go("sync"),
         together: true,
-        fixed: &[("--size", "100")],
-        scaled: ("--records", 50_000),
-        columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
+        ..SYNC
     },
     Case {
         name: "sync-client",
         title: "one record of 100 B in a request, one request at a time, through franz-go",
         load: Load::Go("sync-client"),
-        together: false,
-        fixed: &[("--size", "100")],
         scaled: ("--records", 30_000),
-        columns: &[P50_US, P99_US, PER_REQUEST, PEAK],
+        ..SYNC
     },
     Case {
         name: "ingest",
         title: "1 GB in, batches of 1 MiB with records of 1 KiB, five requests in flight, no client library",
         load: Load::Go("ingest"),
-        together: false,
         fixed: &[("--size", "1024")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
+        ..BASE
     },
     Case {
         name: "ingest-on",
         title: "the same after 1.1 GB: memory that a broker has used before is not taken from the system again",
         load: Load::Go("ingest"),
-        together: false,
         fixed: &[("--size", "1024"), ("--before", "1100000000")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
+        ..BASE
     },
     Case {
         name: "fanout",
         title: "200 KB at 30/s from one franz-go producer to five franz-go consumers, send to poll",
         load: Load::Go("fanout"),
-        together: false,
         fixed: &[("--size", "200000"), ("--rate", "30"), ("--consumers", "5")],
         scaled: ("--records", 600),
         columns: &[P50_MS, P99_MS, OF_A_CORE, PEAK],
+        ..BASE
     },
     Case {
         name: "confluent",
         title: "3,000 x 200 KB by confluent-kafka",
         load: Load::Confluent,
-        together: false,
         fixed: &[("--size", "200000")],
         scaled: ("--records", 3000),
         columns: &[WALL, CLIENT, SERVER, PER_GB, KERNEL_PER_GB, PEAK],
+        ..BASE
     },
     Case {
         name: "replay",
         title: "1 GB of 200 KB records read from its beginning by each of five franz-go consumers at once; 5 GB go out",
         load: Load::Go("replay"),
-        together: false,
         fixed: &[("--size", "200000"), ("--consumers", "5")],
         scaled: ("--bytes", 1_000_000_000),
         columns: &[RATE, SERVER, PER_GB, KERNEL_PER_GB, BEFORE, PEAK],
+        ..BASE
     },
 ];
 

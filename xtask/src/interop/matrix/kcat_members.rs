@@ -50,9 +50,7 @@ impl Going {
 
     /// SIGTERM, on which kcat closes what it has open in good order.
     fn stop(mut self) -> Result<Vec<String>> {
-        let pid = i32::try_from(self.child.0.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| Failure::new("no process id"))?;
-        kill_process(pid, Signal::TERM).doing("cannot signal kcat")?;
+        kill_process(Pid::from_child(&self.child.0), Signal::TERM).doing("cannot signal kcat")?;
         // It looks at the signal when its read returns, which is now; input that ended first would be a commit.
         drop(self.child.0.stdin.take());
         match self.child.wait_until(Instant::now() + LIMIT)? {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::load::Load;
+use super::load::{LOOK_EVERY, Load, Schedule};
 use super::phase::{Phase, median};
 use super::processes::Processes;
 use super::run::{PARTITIONS, Scene};
 use super::stage::Gateway;
 use super::verdict::Compared;
+use crate::bench::Broker;
 use crate::chaos::kafka::Kafka;
 use crate::failure::{Doing, Failure, Result};
 use crate::process;
@@ -73,7 +74,7 @@ fn round_of(
             let to = (&gateway, BESIDE);
             let mut load = Load::start(scene.klamm, to, &scene.bootstrap, (rate, LOAD), output)?;
             std::thread::sleep(SETTLE);
-            let phase = sent(scene, kafka, records, Some((&gateway, &load)))?;
+            let phase = sent(scene, kafka, records, Some((&gateway, &mut load)))?;
             load.check()?;
             drop(load);
             gateway.down()?;
@@ -85,29 +86,43 @@ fn round_of(
     Ok(phase)
 }
 
-/// One run of the producer.
+/// One run of the producer. With a load beside, it lasts until that has caught up with its schedule, too: while the
+/// processors are busy it sends less than it should, and a catch-up is not over before that is made up for.
 fn sent(
     scene: &Scene<'_>,
     kafka: &Kafka,
     records: u64,
-    beside: Option<(&Gateway, &Load)>,
+    beside: Option<(&Gateway, &mut Load)>,
 ) -> Result<Phase> {
-    let processes = Processes::of(kafka, beside);
-    let accepted = || match beside {
-        Some(_) => scene.topics.count(BESIDE, PARTITIONS),
-        None => Ok(0),
-    };
-    let (count, before, began) = (accepted()?, processes.cpu()?, Instant::now());
+    let processes = Processes::of(kafka, beside.as_ref().map(|(gateway, load)| (*gateway, &**load)));
+    let schedule = beside.as_ref().map(|(_, load)| load.schedule(&scene.topics, BESIDE));
+    let schedule = schedule.transpose()?;
+    let (before, began) = (processes.cpu()?, Instant::now());
     let said = produce(scene.klamm, &scene.bootstrap, records)?;
-    let (looked, cpu) = (began.elapsed().as_secs_f64(), processes.cpu()?.since(before));
-    let others = accepted()?.saturating_sub(count) as f64 / began.elapsed().as_secs_f64();
     let number = |name: &str| {
         said[name].as_f64().ok_or_else(|| Failure::new(format!("perf produce tells no {name}")))
     };
-    let (seconds, own) = (number("seconds")?, records as f64);
-    let mut phase = Phase { seconds, records: own + others * seconds, looked, cpu };
-    phase.cpu.producer = Some(number("cpu_us_per_record")? * own / 1e6);
-    Ok(phase)
+    let (mut seconds, own) = (number("seconds")?, records as f64);
+    let mut others = 0;
+    if let Some((schedule, (_, load))) = schedule.zip(beside) {
+        others = made_up(&scene.topics, &schedule, load)? - schedule.count;
+        seconds = began.elapsed().as_secs_f64();
+    }
+    let (looked, mut cpu) = (began.elapsed().as_secs_f64(), processes.cpu()?.since(before));
+    cpu.producer = Some(number("cpu_us_per_record")? * own / 1e6);
+    Ok(Phase { seconds, records: own + others as f64, looked, cpu })
+}
+
+/// Waits until a load is where it should be; what its topic has then.
+fn made_up(topics: &Broker, schedule: &Schedule, load: &mut Load) -> Result<u64> {
+    loop {
+        let (counted, met) = schedule.look(topics)?;
+        if met {
+            return Ok(counted);
+        }
+        load.check()?;
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 /// What `perf produce` says.

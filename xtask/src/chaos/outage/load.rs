@@ -6,19 +6,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::run::PARTITIONS;
 use super::stage::Gateway;
+use crate::bench::Broker;
 use crate::failure::{Doing, Failure, Result};
 use crate::process;
 
 /// How long the gateway is measured for what it can take, in seconds.
 const PEAK_SECONDS: &str = "3";
-/// Between two looks at whether it has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Between two looks at how far it is.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The load, on its own; it does not outlive this value.
 pub(super) struct Load {
     child: Child,
-    pub(super) started: Instant,
+    started: Instant,
+    rate: f64,
     output: PathBuf,
 }
 
@@ -32,18 +35,24 @@ impl Load {
         output: PathBuf,
     ) -> Result<Self> {
         let file = std::fs::File::create(&output).doing(output.display())?;
-        let (rate, seconds) = ((rate as u64).max(1).to_string(), time.as_secs_f64().to_string());
+        let (throughput, seconds) = ((rate as u64).max(1).to_string(), time.as_secs_f64().to_string());
         let mut perf = Command::new(klamm);
-        perf.args(["perf", "http", &gateway.url(topic), "--throughput", &rate, "--seconds"]);
+        perf.args(["perf", "http", &gateway.url(topic), "--throughput", &throughput, "--seconds"]);
         perf.args([&seconds, "-O", "json", "--verify", "--verify-timeout", "60000"]);
         perf.args(["--bootstrap-server", bootstrap]).stdin(Stdio::null()).stdout(file);
         let child = perf.stderr(Stdio::null()).spawn().doing("cannot start the load")?;
-        Ok(Self { child, started: Instant::now(), output })
+        Ok(Self { child, started: Instant::now(), rate, output })
     }
 
     /// Its process.
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it brings from now on, while nothing is in its way.
+    pub(super) fn schedule(&self, topics: &Broker, topic: &'static str) -> Result<Schedule> {
+        let (at, rate) = (Instant::now(), self.rate);
+        Ok(Schedule { topic, at, count: topics.count(topic, PARTITIONS)?, rate })
     }
 
     /// An error once it has ended.
@@ -68,6 +77,30 @@ impl Load {
     }
 }
 
+/// What a topic has by when, as long as nobody is late.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Schedule {
+    topic: &'static str,
+    /// When it had `count`.
+    at: Instant,
+    pub(super) count: u64,
+    rate: f64,
+}
+
+impl Schedule {
+    /// What the topic has, and whether that is all that is due by now.
+    pub(super) fn look(&self, topics: &Broker) -> Result<(u64, bool)> {
+        // What was sent in the last moments is on its way.
+        let due = self.due(Instant::now() - LOOK_EVERY);
+        let counted = topics.count(self.topic, PARTITIONS)?;
+        Ok((counted, counted >= due))
+    }
+
+    fn due(&self, by: Instant) -> u64 {
+        self.count + (by.saturating_duration_since(self.at).as_secs_f64() * self.rate) as u64
+    }
+}
+
 impl Drop for Load {
     fn drop(&mut self) {
         // One that has ended is none the worse for it.
@@ -83,4 +116,18 @@ pub(super) fn peak(klamm: &Path, gateway: &Gateway) -> Result<f64> {
     let printed = process::capture(perf.args(["-O", "json"]))?;
     let said: Value = serde_json::from_slice(&printed).doing("perf http")?;
     said["requests_per_second"].as_f64().ok_or_else(|| Failure::new("perf http tells no rate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schedule;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_is_due_grows_with_time_and_by_nothing_else() {
+        let schedule = Schedule { topic: "t", at: Instant::now(), count: 70, rate: 250.0 };
+        let due = |ms| schedule.due(schedule.at + Duration::from_millis(ms));
+        assert_eq!([due(0), due(1_000), due(10_004)], [70, 320, 2_571]);
+        assert_eq!(schedule.due(schedule.at - Duration::from_secs(1)), 70);
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::bare;
-use super::load::{Load, peak};
+use super::load::{LOOK_EVERY, Load, Schedule, peak};
 use super::phase::Phase;
 use super::processes::Processes;
 use super::stage::Gateway;
@@ -39,8 +39,6 @@ const SLOWER: u32 = 3;
 const SLACK: Duration = Duration::from_secs(60);
 /// More than a record takes in the log.
 const RECORD_BYTES: u64 = 512;
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// More rounds of the bare producer tell no more.
 const MAX_ROUNDS: usize = 20;
 /// How long the load may take to find everything after its end.
@@ -179,24 +177,19 @@ fn outage(
     verdict: &mut Verdict,
 ) -> Result<Value> {
     let (topics, asked) = (&scene.topics, verdict.asked);
-    let before = topics.count(TOPIC, PARTITIONS)?;
     let output = scene.place.dir("chaos")?.join("outage-load.json");
     let how_much = (asked, time);
     let mut load = Load::start(scene.klamm, (gateway, TOPIC), &scene.bootstrap, how_much, output)?;
+    let end = Instant::now() + time;
     watched(&mut load, gateway, plan.calm, &mut verdict.calm_mib)?;
-    // The load has its own beginning, and something is always on its way.
-    let started = load.started;
-    let scheduled = |at: Instant| before + ((at - started).as_secs_f64() * asked) as u64;
-    let now = Instant::now();
-    let behind = scheduled(now).saturating_sub(topics.count(TOPIC, PARTITIONS)?);
+    let schedule = load.schedule(topics, TOPIC)?;
     println!("Kafka goes");
     kafka.stop()?;
     watched(&mut load, gateway, plan.away, &mut verdict.peak_mib)?;
     kafka.start()?;
     println!("Kafka is back");
     let processes = Processes::of(kafka, Some((gateway, &load)));
-    let due = |at: Instant| scheduled(at).saturating_sub(behind);
-    verdict.catch_up = catch_up(topics, &processes, started + time, due)?;
+    verdict.catch_up = catch_up(topics, &processes, end, &schedule)?;
     load.end(time + FIND)
 }
 
@@ -229,19 +222,18 @@ fn catch_up(
     topics: &Broker,
     processes: &Processes,
     end: Instant,
-    due: impl Fn(Instant) -> u64,
+    schedule: &Schedule,
 ) -> Result<Option<CatchUp>> {
     let (began, before) = (Instant::now(), processes.cpu()?);
     let first = topics.count(TOPIC, PARTITIONS)?;
     let mut silent = None;
     while Instant::now() < end {
         let asked = Instant::now();
-        let counted = topics.count(TOPIC, PARTITIONS)?;
+        let (counted, met) = schedule.look(topics)?;
         if counted > first {
             silent.get_or_insert((asked - began).as_secs_f64());
         }
-        // What was sent in the last moments is on its way.
-        if counted >= due(asked - LOOK_EVERY) {
+        if met {
             let (seconds, records) = (began.elapsed().as_secs_f64(), (counted - first) as f64);
             let cpu = processes.cpu()?.since(before);
             let phase = Phase { seconds, records, looked: seconds, cpu };

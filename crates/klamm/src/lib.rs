@@ -34,7 +34,8 @@ pub use self::consumer::{
 pub use self::error::ErrorKind;
 pub use self::metadata::MetadataError;
 pub use self::producer::{
-    Delivered, Delivery, DeliveryError, Enqueue, EnqueueError, Producer, SendError, TryEnqueueError,
+    Delivered, Deliveries, Delivery, DeliveryError, Enqueue, EnqueueError, Producer, SendError,
+    TryEnqueueError,
 };
 pub use self::record::{Header, Payload, Record};
 pub use klamm_protocol::compression::Codec;

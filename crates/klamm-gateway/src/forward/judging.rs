@@ -1,10 +1,11 @@
 //! What comes of outcomes: done, again, or a dead letter.
 
 use super::outcomes::Outcome;
+use super::taken::Taken;
 use super::task::{Event, Task};
 use super::tracks::Finished;
 use super::verdict::{self, Class};
-use super::window::{Failed, Taken};
+use super::window::Failed;
 use crate::accepted::Accepted;
 use crate::dead_letter::Letter;
 use klamm::ErrorCode;
@@ -41,7 +42,8 @@ impl Task {
         for Finished { taken, record, partition, result } in finished.drain(..) {
             match result {
                 Ok(delivered) => {
-                    if wanted {
+                    // What nobody asked for when it was sent, nobody asks for now; the others are by themselves.
+                    if wanted && taken.count == 1 {
                         let outcome = Outcome::Delivered {
                             partition: delivered.partition(),
                             offset: delivered.offset(),
@@ -49,7 +51,7 @@ impl Task {
                         };
                         told.push((taken.sequence, outcome));
                     }
-                    self.delivered += 1;
+                    self.delivered += u64::from(taken.count);
                     if !self.graces.is_empty() {
                         self.graces.remove(&taken.lane);
                     }
@@ -78,7 +80,7 @@ impl Task {
         any
     }
 
-    /// Decides about a record that Kafka does not have. It may become a dead letter only with the record in hand.
+    /// Decides about records that Kafka does not have. It may become a dead letter only with the record in hand.
     pub(super) fn judge(
         &mut self,
         taken: Taken,
@@ -121,7 +123,7 @@ impl Task {
     }
 
     fn again(&mut self, taken: Taken, how: Failed, now: u64) {
-        self.retried += 1;
+        self.retried += u64::from(taken.count);
         self.window.failed(taken, how, now);
     }
 

@@ -14,6 +14,7 @@ mod reach;
 mod sending;
 mod shared;
 mod states;
+mod taken;
 mod task;
 #[cfg(test)]
 mod tests;

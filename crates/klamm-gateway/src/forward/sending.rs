@@ -1,9 +1,11 @@
 //! A record to the producer: its topic learned, its partition chosen, its id put on.
 
 use super::ID_HEADER;
+use super::taken::Taken;
 use super::task::{Event, Task};
+use super::tracks::Sent;
 use super::verdict;
-use super::window::{Failed, Taken};
+use super::window::Failed;
 use crate::accepted::Accepted;
 use klamm::{EnqueueError, MetadataError, Record};
 use std::sync::Arc;
@@ -115,8 +117,9 @@ impl Task {
         match connected.producer.try_enqueue(sent) {
             Ok(delivery) => {
                 self.sent += 1;
-                let kept = taken.alone.then(|| Box::new(record.clone()));
-                self.tracks.push(taken, partition, delivery, kept, now);
+                let record = taken.alone.then(|| Box::new(record.clone()));
+                let wanted = self.wanted;
+                self.tracks.push(Sent { taken, partition, delivery, record, wanted }, now);
             }
             Err(error) => {
                 let (full, pending) =

@@ -1,6 +1,7 @@
 //! Pure: what is done of a log that is finished in any order.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Sequences that are kept together; a power of two.
 const PART: u64 = 4_096;
@@ -43,7 +44,7 @@ impl Part {
         }
     }
 
-    fn set(&mut self, at: usize, state: State) {
+    fn set(&mut self, at: Range<usize>, state: State) {
         if let Self::All(all) = *self {
             if all == state {
                 return;
@@ -52,9 +53,13 @@ impl Part {
             *self = Self::Each { states: vec![all; PART as usize].into(), done };
         }
         if let Self::Each { states, done } = self {
-            *done -= u64::from(states[at] == State::Done);
-            states[at] = state;
-            *done += u64::from(state == State::Done);
+            let states = &mut states[at];
+            let count = |states: &[State]| {
+                states.iter().map(|state| u64::from(*state == State::Done)).sum::<u64>()
+            };
+            *done -= count(states);
+            states.fill(state);
+            *done += count(states);
             if *done == PART {
                 *self = Self::All(State::Done);
             }
@@ -113,9 +118,17 @@ impl States {
 
     /// Changes a state that is known; returns whether [`States::low`] moved.
     pub(super) fn set(&mut self, sequence: u64, state: State) -> bool {
-        if (self.low..self.end).contains(&sequence) {
-            let part = self.part(sequence);
-            self.parts[part].set(place(sequence), state);
+        self.set_all(sequence..sequence + 1, state)
+    }
+
+    /// The same for several; those that are not known, or below [`States::low`], stay as they are.
+    pub(super) fn set_all(&mut self, sequences: Range<u64>, state: State) -> bool {
+        let (mut at, end) = (sequences.start.max(self.low), sequences.end.min(self.end));
+        while at < end {
+            let part = self.part(at);
+            let count = (end - at).min(PART - at % PART);
+            self.parts[part].set(place(at)..place(at) + count as usize, state);
+            at += count;
         }
         let before = self.low;
         while self.low < self.end && self.parts[0].get(place(self.low)) == State::Done {
@@ -135,7 +148,7 @@ impl States {
     fn push(&mut self, state: State) {
         let (part, at) = (self.part(self.end), place(self.end));
         match self.parts.get_mut(part) {
-            Some(part) => part.set(at, state),
+            Some(part) => part.set(at..at + 1, state),
             // What is not known of it yet is overwritten when it is.
             None => self.parts.push_back(Part::All(state)),
         }
@@ -219,6 +232,14 @@ mod tests {
                     4..7 if end > low => {
                         let from = random.u64(low..end);
                         let state = all[random.usize(0..3)];
+                        if random.bool() {
+                            let upto = end + random.u64(0..3);
+                            let upto = upto.min(from + random.u64(1..3_000));
+                            states.set_all(from..upto, state);
+                            let known = (upto.min(end) - first) as usize;
+                            plain[(from - first) as usize..known].fill(state);
+                            continue;
+                        }
                         for sequence in from..end.min(from + random.u64(1..3_000)) {
                             if plain[(sequence - first) as usize] != State::Done {
                                 states.set(sequence, state);

@@ -43,12 +43,12 @@ type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[derive(Debug)]
 pub(super) enum Event {
     Asked {
-        taken: super::window::Taken,
+        taken: super::taken::Taken,
         record: Accepted,
         result: Result<usize, EnqueueError>,
     },
     Lettered {
-        taken: super::window::Taken,
+        taken: super::taken::Taken,
         error: ErrorCode,
         reason: Arc<str>,
         result: Result<(), String>,
@@ -89,6 +89,8 @@ pub(super) struct Task {
     pub(super) window: Window,
     pub(super) tracks: Tracks,
     pub(super) finished: Vec<Finished>,
+    /// Somebody may ask what becomes of the records in hand. Who does later, asks for later ones.
+    pub(super) wanted: bool,
     pub(super) connected: Option<Connected>,
     connecting: Option<Later<Connected>>,
     /// Used once nothing is with the one before it any more: else later records could pass those.
@@ -144,6 +146,7 @@ impl Task {
             window: Window::new(low, limits),
             tracks: Tracks::default(),
             finished: Vec::new(),
+            wanted: false,
             connected: None,
             connecting: None,
             arrived: None,
@@ -205,6 +208,7 @@ impl Task {
     /// Does all that can be done without waiting; says whether there may be more.
     fn turn(&mut self) -> bool {
         let now = self.now_ms();
+        self.wanted = self.shared.outcomes.is_wanted();
         let mut moved = self.take_finished(now);
         while let Ok(event) = self.happened.try_recv() {
             self.handle(event, now);

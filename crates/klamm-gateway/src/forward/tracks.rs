@@ -3,13 +3,12 @@
 //! A track is a lane's part in one partition: its outcomes come in order, so only the first of each is looked at, and one
 //! waker serves all.
 
-use super::window::{LaneId, Taken};
+use super::taken::Taken;
+use super::window::LaneId;
 use crate::accepted::Accepted;
 use foldhash::fast::RandomState;
-use klamm::{Delivered, Delivery, DeliveryError};
+use klamm::{Delivered, Deliveries, Delivery, DeliveryError};
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Tracks that are remembered; beyond it those at rest are forgotten.
@@ -19,21 +18,48 @@ const SLOW_MS: u64 = 200;
 /// A track that has failed gets none for so long.
 const SHUN_MS: u64 = 10_000;
 
-/// A record with the producer.
+/// A record that a producer has taken.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(super) struct Sent {
     pub(super) taken: Taken,
-    delivery: Delivery,
+    pub(super) partition: i32,
+    pub(super) delivery: Delivery,
     /// Kept where the record may turn out to be a dead letter; few are, and there are many of these.
     pub(super) record: Option<Box<Accepted>>,
+    /// Somebody may ask what became of it.
+    pub(super) wanted: bool,
 }
 
-/// What became of one.
+/// A record with the producer, or several that lie side by side in a batch: nearly all do, and what becomes of them is then
+/// looked at once.
+#[derive(Debug)]
+struct InFlight {
+    taken: Taken,
+    deliveries: Deliveries,
+    record: Option<Box<Accepted>>,
+    /// It stays by itself.
+    apart: bool,
+}
+
+impl InFlight {
+    /// Takes in what follows, or gives its delivery back.
+    fn join(&mut self, taken: &Taken, delivery: Delivery) -> Result<(), Delivery> {
+        if self.apart || !self.taken.fits(taken) {
+            return Err(delivery);
+        }
+        self.deliveries.push(delivery)?;
+        self.taken.add(taken);
+        Ok(())
+    }
+}
+
+/// What became of some.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) taken: Taken,
     pub(super) record: Option<Box<Accepted>>,
     pub(super) partition: i32,
+    /// Of the first one.
     pub(super) result: Result<Delivered, DeliveryError>,
 }
 
@@ -58,22 +84,25 @@ pub(super) struct Tracks {
 }
 
 impl Tracks {
-    /// A record was given to the producer for a partition.
-    pub(super) fn push(
-        &mut self,
-        taken: Taken,
-        partition: i32,
-        delivery: Delivery,
-        record: Option<Box<Accepted>>,
-        now_ms: u64,
-    ) {
+    /// A record was given to the producer.
+    pub(super) fn push(&mut self, sent: Sent, now_ms: u64) {
+        let Sent { taken, partition, mut delivery, record, wanted } = sent;
         let at = self.track(taken.lane, partition);
         let track = &mut self.tracks[at];
-        if track.queue.is_empty() {
-            track.moved_ms = now_ms;
-            self.active.push(at);
+        let apart = wanted || record.is_some();
+        match track.queue.back_mut() {
+            None => {
+                track.moved_ms = now_ms;
+                self.active.push(at);
+            }
+            Some(last) if !apart => match last.join(&taken, delivery) {
+                Ok(()) => return,
+                Err(other) => delivery = other,
+            },
+            Some(_) => {}
         }
-        track.queue.push_back(InFlight { taken, delivery, record });
+        let deliveries = delivery.into();
+        track.queue.push_back(InFlight { taken, deliveries, record, apart });
     }
 
     fn track(&mut self, lane: LaneId, partition: i32) -> usize {
@@ -143,17 +172,19 @@ impl Tracks {
 impl Track {
     fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, hurry: bool, out: &mut Vec<Finished>) {
         while let Some(first) = self.queue.front_mut() {
-            let result = match hurry || first.taken.alone {
-                true => Pin::new(&mut first.delivery).poll(cx),
-                false => first.delivery.poll_patiently(cx),
+            let polled = match hurry || first.taken.alone {
+                true => first.deliveries.poll(cx),
+                false => first.deliveries.poll_patiently(cx),
             };
-            let Poll::Ready(result) = result else { return };
+            let Poll::Ready((count, result)) = polled else { return };
             self.moved_ms = now_ms;
             if result.is_err() {
                 self.shunned_until_ms = now_ms + SHUN_MS;
             }
-            if let Some(InFlight { taken, record, .. }) = self.queue.pop_front() {
-                out.push(Finished { taken, record, partition: self.partition, result });
+            let (taken, record) = (first.taken.take(count), first.record.take());
+            out.push(Finished { taken, record, partition: self.partition, result });
+            if first.deliveries.is_empty() {
+                self.queue.pop_front();
             }
         }
     }

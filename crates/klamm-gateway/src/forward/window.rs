@@ -16,6 +16,7 @@
 //! an eighth, and half if it is for all partitions of a topic, so there is something left for others, however many stand still.
 
 use super::states::{State, States};
+use super::taken::Taken;
 use crate::accepted::Accepted;
 use klamm::producer::partitioner::murmur2;
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ pub(super) struct Limits {
 }
 
 /// A lane: its place, and how many lanes came to be before it, so that no two are ever the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct LaneId(usize, u64);
 
 /// Where a record is read: for the first time, or again for lanes that had left it.
@@ -65,20 +66,6 @@ pub(super) enum Offer {
     Pass,
     /// There will be room soon: offer it again after the next outcome.
     Wait,
-}
-
-/// A record on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) sequence: u64,
-    pub(super) lane: LaneId,
-    /// The partition its key or its client chose; `None` leaves the choice open.
-    pub(super) partition: Option<i32>,
-    /// How many its topic has; `None` until the cluster has told.
-    pub(super) partitions: Option<i32>,
-    /// Nothing else of its lane is on its way: what comes of it is the record's own.
-    pub(super) alone: bool,
-    weight: u32,
 }
 
 /// Why a record that was taken is not done.
@@ -336,7 +323,8 @@ impl Window {
         lane.weight += u64::from(weight);
         self.taken += 1;
         self.weight += u64::from(weight);
-        Taken { sequence, lane: id, partition, partitions, alone, weight }
+        let weight = u64::from(weight);
+        Taken { sequence, count: 1, lane: id, partition, partitions, alone, weight }
     }
 
     /// Where a record belongs; none while there are too many lanes.
@@ -434,13 +422,13 @@ impl Window {
         }
     }
 
-    /// A record is with the dead letters: that says nothing about the next one. Returns whether [`Window::low`] moved.
+    /// Records are with the dead letters: that says nothing about the next ones. Returns whether [`Window::low`] moved.
     pub(super) fn lettered(&mut self, taken: Taken, now_ms: u64) -> bool {
         self.back(taken, now_ms);
-        self.states.set(taken.sequence, State::Done)
+        self.states.set_all(taken.sequences(), State::Done)
     }
 
-    /// A record is in Kafka. Returns whether [`Window::low`] moved.
+    /// Records are in Kafka. Returns whether [`Window::low`] moved.
     pub(super) fn done(&mut self, taken: Taken, now_ms: u64) -> bool {
         self.back(taken, now_ms);
         let lane = &mut self.lanes[taken.lane.0];
@@ -450,17 +438,17 @@ impl Window {
         if lane.mode == Mode::Open {
             lane.tries = 0;
         }
-        self.states.set(taken.sequence, State::Done)
+        self.states.set_all(taken.sequences(), State::Done)
     }
 
-    /// A record has to be sent again: its lane stands still until everything of it has come back, for longer each time.
+    /// Records have to be sent again: their lane stands still until everything of it has come back, for longer each time.
     pub(super) fn failed(&mut self, taken: Taken, how: Failed, now_ms: u64) {
         self.back(taken, now_ms);
-        self.states.set(taken.sequence, State::Waiting);
+        self.states.set_all(taken.sequences(), State::Waiting);
         self.leave(taken.lane, taken.sequence);
         let lane = &mut self.lanes[taken.lane.0];
         if how == Failed::Refused {
-            lane.careful_below = lane.careful_below.max(taken.sequence + 1);
+            lane.careful_below = lane.careful_below.max(taken.sequences().end);
         }
         match (lane.mode, how) {
             // What failed together is one failure.
@@ -476,12 +464,12 @@ impl Window {
 
     fn back(&mut self, taken: Taken, now_ms: u64) {
         let lane = &mut self.lanes[taken.lane.0];
-        lane.taken -= 1;
+        lane.taken -= u64::from(taken.count);
         lane.alone = false;
-        lane.weight -= u64::from(taken.weight);
+        lane.weight -= taken.weight;
         lane.moved_ms = now_ms;
-        self.taken -= 1;
-        self.weight -= u64::from(taken.weight);
+        self.taken -= u64::from(taken.count);
+        self.weight -= taken.weight;
     }
 
     /// Where to read again, for lanes that have left something and can take it now; none while nobody can.

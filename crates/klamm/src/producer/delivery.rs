@@ -228,6 +228,27 @@ impl Delivery {
         Self { batch: Some(place.batch), at: place.at, create_time_ms }
     }
 
+    /// Where its record is as far as this was followed; none once it was ready.
+    pub(super) fn place(&self) -> Option<(Arc<BatchState>, u32)> {
+        self.batch.as_ref().map(|batch| (Arc::clone(batch), self.at.index()))
+    }
+
+    /// That of another record.
+    pub(super) fn other(&self, batch: Arc<BatchState>, index: u32) -> Self {
+        Self::new(Place::new(batch, index), self.create_time_ms)
+    }
+
+    /// Whether the record of another one lies so many places behind this one's in the same batch.
+    #[inline]
+    pub(super) fn is_before(&self, other: &Self, places: u32) -> bool {
+        match (&self.batch, &other.batch) {
+            (Some(own), Some(others)) => {
+                Arc::ptr_eq(own, others) && self.at.index() + places == other.at.index()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the outcome is known, so that awaiting it will not wait.
     pub fn is_ready(&self) -> bool {
         let mut state = self.batch.as_ref();
@@ -260,7 +281,7 @@ impl Delivery {
     }
 
     #[inline]
-    fn poll_result(
+    pub(super) fn poll_result(
         &mut self,
         cx: &mut Context<'_>,
         hurries: bool,

@@ -8,6 +8,7 @@
 mod accumulator;
 mod batch;
 mod buffer_pool;
+mod deliveries;
 mod delivery;
 mod enqueue;
 mod error;
@@ -19,6 +20,7 @@ mod signals;
 mod split;
 mod verdict;
 
+pub use self::deliveries::Deliveries;
 pub use self::delivery::{Delivered, Delivery};
 pub use self::enqueue::Enqueue;
 pub use self::error::{Cause, DeliveryError, EnqueueError, Failure, SendError, TryEnqueueError};

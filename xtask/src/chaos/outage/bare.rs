@@ -94,7 +94,8 @@ fn sent(
     records: u64,
     beside: Option<(&Gateway, &mut Load)>,
 ) -> Result<Phase> {
-    let processes = Processes::of(kafka, beside.as_ref().map(|(gateway, load)| (*gateway, &**load)));
+    let processes =
+        Processes::of(kafka, beside.as_ref().map(|(gateway, load)| (*gateway, &**load)));
     let schedule = beside.as_ref().map(|(_, load)| load.schedule(&scene.topics, BESIDE));
     let schedule = schedule.transpose()?;
     let (before, began) = (processes.cpu()?, Instant::now());

@@ -35,7 +35,8 @@ impl Load {
         output: PathBuf,
     ) -> Result<Self> {
         let file = std::fs::File::create(&output).doing(output.display())?;
-        let (throughput, seconds) = ((rate as u64).max(1).to_string(), time.as_secs_f64().to_string());
+        let (throughput, seconds) =
+            ((rate as u64).max(1).to_string(), time.as_secs_f64().to_string());
         let mut perf = Command::new(klamm);
         perf.args(["perf", "http", &gateway.url(topic), "--throughput", &throughput, "--seconds"]);
         perf.args([&seconds, "-O", "json", "--verify", "--verify-timeout", "60000"]);

@@ -1,8 +1,7 @@
 //! What the window does in one situation each.
 
-use super::super::window::{
-    BACKOFF_MS, Failed, LANES_MAX, Limits, Offer, Pass, STALL_MS, Taken, Window,
-};
+use super::super::taken::Taken;
+use super::super::window::{BACKOFF_MS, Failed, LANES_MAX, Limits, Offer, Pass, STALL_MS, Window};
 use crate::accepted::Accepted;
 use bytes::Bytes;
 

@@ -1,7 +1,8 @@
 //! The window under random faults, with a model of the producer: nothing is lost, nothing is released before it is done,
 //! keys keep their order, and memory is bounded.
 
-use super::super::window::{Failed, Limits, Offer, Pass, Taken, Window};
+use super::super::taken::Taken;
+use super::super::window::{Failed, Limits, Offer, Pass, Window};
 use super::window::record;
 use crate::accepted::Accepted;
 use proptest::prelude::*;
@@ -49,8 +50,13 @@ impl Model {
 
     fn send(&mut self, taken: Taken) {
         let topic = self.log[taken.sequence as usize].topic.to_string();
-        let partition = taken.partition.unwrap_or((taken.sequence % 3) as i32);
-        self.partitions.entry((topic, partition)).or_default().sent.push_back(taken);
+        // Without a key, some that follow each other stay together.
+        let partition = taken.partition.unwrap_or((taken.sequence / 4 % 3) as i32);
+        let sent = &mut self.partitions.entry((topic, partition)).or_default().sent;
+        match sent.back_mut() {
+            Some(last) if last.fits(&taken) => last.add(&taken),
+            _ => sent.push_back(taken),
+        }
     }
 
     fn offer(&mut self, pass: Pass, sequence: u64) -> bool {
@@ -88,16 +94,23 @@ impl Model {
             match fault(name) {
                 Fault::Silent => {}
                 Fault::None => {
-                    for taken in partition.sent.drain(..count.min(partition.sent.len())) {
-                        self.kafka.push(taken.sequence);
-                        self.done.insert(taken.sequence);
+                    let mut left = count as u32;
+                    while let (Some(first), true) = (partition.sent.front_mut(), left > 0) {
+                        // A batch may be divided.
+                        let taken = first.take(left.min(2));
+                        left -= taken.count;
+                        if first.count == 0 {
+                            partition.sent.pop_front();
+                        }
+                        self.kafka.extend(taken.sequences());
+                        self.done.extend(taken.sequences());
                         self.window.done(taken, self.now);
                     }
                 }
                 Fault::Fails { appended } => {
                     for (n, taken) in partition.sent.drain(..).enumerate() {
                         if appended && n == 0 {
-                            self.kafka.push(taken.sequence);
+                            self.kafka.extend(taken.sequences());
                         }
                         self.window.failed(taken, Failed::Again, self.now);
                     }
@@ -105,7 +118,7 @@ impl Model {
                 Fault::Refuses => {
                     for taken in partition.sent.drain(..) {
                         if taken.alone {
-                            self.done.insert(taken.sequence);
+                            self.done.extend(taken.sequences());
                             self.window.lettered(taken, self.now);
                         } else {
                             self.window.failed(taken, Failed::Refused, self.now);

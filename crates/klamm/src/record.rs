@@ -1,6 +1,7 @@
 //! What an application sends: a topic, a key, a value, headers.
 
 use bytes::Bytes;
+use std::ops::Deref;
 
 /// One record on its way to a topic.
 ///
@@ -15,7 +16,7 @@ pub struct Record<'a> {
     pub(crate) timestamp_ms: Option<i64>,
     pub(crate) key: Option<Payload<'a>>,
     pub(crate) value: Option<Payload<'a>>,
-    pub(crate) headers: Vec<Header<'a>>,
+    pub(crate) headers: Headers<'a>,
 }
 
 impl<'a> Record<'a> {
@@ -27,7 +28,7 @@ impl<'a> Record<'a> {
             timestamp_ms: None,
             key: None,
             value: None,
-            headers: Vec::new(),
+            headers: Headers::Own(Vec::new()),
         }
     }
 
@@ -45,13 +46,23 @@ impl<'a> Record<'a> {
 
     /// Appends a header; order and duplicates are kept.
     pub fn header(mut self, key: &'a str, value: impl Into<Payload<'a>>) -> Self {
-        self.headers.push(Header { key, value: Some(value.into()) });
+        self.headers.push(Header::new(key, value));
         self
     }
 
     /// Appends a header whose value is null.
     pub fn null_header(mut self, key: &'a str) -> Self {
-        self.headers.push(Header { key, value: None });
+        self.headers.push(Header::null(key));
+        self
+    }
+
+    /// Appends headers. As long as they are the only ones, the record takes no memory for them.
+    pub fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
+        if self.headers.is_empty() {
+            self.headers = Headers::Lent(headers);
+        } else {
+            headers.iter().for_each(|header| self.headers.push(header.clone()));
+        }
         self
     }
 
@@ -108,6 +119,54 @@ pub(crate) struct RecordView<'r> {
 pub struct Header<'a> {
     pub(crate) key: &'a str,
     pub(crate) value: Option<Payload<'a>>,
+}
+
+impl<'a> Header<'a> {
+    /// A header with a value.
+    pub fn new(key: &'a str, value: impl Into<Payload<'a>>) -> Self {
+        Self { key, value: Some(value.into()) }
+    }
+
+    /// A header whose value is null.
+    pub fn null(key: &'a str) -> Self {
+        Self { key, value: None }
+    }
+}
+
+/// The headers of a record.
+#[derive(Debug, Clone, Eq)]
+pub(crate) enum Headers<'a> {
+    Own(Vec<Header<'a>>),
+    Lent(&'a [Header<'a>]),
+}
+
+impl<'a> Headers<'a> {
+    fn push(&mut self, header: Header<'a>) {
+        if let Self::Lent(lent) = *self {
+            *self = Self::Own(lent.to_vec());
+        }
+        if let Self::Own(own) = self {
+            own.push(header);
+        }
+    }
+}
+
+impl<'a> Deref for Headers<'a> {
+    type Target = [Header<'a>];
+
+    #[inline]
+    fn deref(&self) -> &[Header<'a>] {
+        match self {
+            Self::Own(own) => own,
+            Self::Lent(lent) => lent,
+        }
+    }
+}
+
+impl PartialEq for Headers<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 /// The bytes of a key, a value or a header value.
@@ -175,5 +234,21 @@ impl From<Vec<u8>> for Payload<'_> {
 impl From<String> for Payload<'_> {
     fn from(v: String) -> Self {
         Payload::Shared(v.into_bytes().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Header, Record};
+
+    #[test]
+    fn lent_headers_are_as_good_as_own_ones() {
+        let lent = [Header::new("a", "1"), Header::null("b")];
+        let own = Record::to("t").header("a", "1").null_header("b");
+        assert_eq!(Record::to("t").headers(&lent), own);
+        assert_eq!(Record::to("t").header("a", "1").headers(&lent[1..]), own);
+        let more = Record::to("t").headers(&lent).header("c", "3");
+        assert_eq!(more, own.header("c", "3"));
+        assert_eq!((more.payload_len(), lent.len()), (5, 2));
     }
 }

@@ -24,7 +24,7 @@ pub(super) const KEYS: &[Key<GatewayConfig>] = &[
     },
     Key {
         name: "window_bytes",
-        default: "\"32 MiB\"",
+        default: "\"64 MiB\"",
         takes: Takes::Bytes(MIB, 64 * GIB, |config, bytes| config.forward.window_bytes = bytes),
         doc: "Bytes of records that may be on their way to Kafka, each with 256 on top.",
     },

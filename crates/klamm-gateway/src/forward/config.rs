@@ -14,7 +14,7 @@ pub struct ForwardConfig {
     /// Batches, compression, linger; what makes it safe - acks, idempotence, order - is set by the forwarder, and so are
     /// its memory and its timeout.
     pub producer: ProducerConfig,
-    /// Bytes of records that may be on their way to Kafka, each with 256 on top. Default 32 MiB.
+    /// Bytes of records that may be on their way to Kafka, each with 256 on top. Default 64 MiB.
     pub window_bytes: u64,
     /// Sequences between the first record that is not in Kafka and the last that was read, at a byte of memory at most each.
     /// Default 16 Mi.
@@ -51,7 +51,7 @@ impl ForwardConfig {
         Self {
             client,
             producer: ProducerConfig::default(),
-            window_bytes: 32 << 20,
+            window_bytes: 64 << 20,
             window_records: 16 << 20,
             unknown_topic_grace: Duration::from_secs(300),
             denied_grace: Duration::from_secs(300),

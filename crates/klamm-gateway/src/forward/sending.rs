@@ -7,7 +7,7 @@ use super::tracks::Sent;
 use super::verdict;
 use super::window::Failed;
 use crate::accepted::Accepted;
-use klamm::{EnqueueError, MetadataError, Record};
+use klamm::{EnqueueError, Header, MetadataError, Record};
 use std::sync::Arc;
 
 /// Topics that are asked for at the same time.
@@ -113,7 +113,8 @@ impl Task {
         }
         self.id.truncate(self.id_prefix);
         self.id.push_str(itoa::Buffer::new().format(taken.sequence));
-        let sent = to_record(record, Some(partition), Some(&self.id));
+        let id = [Header::new(ID_HEADER, &self.id)];
+        let sent = to_record(record, Some(partition), &id);
         match connected.producer.try_enqueue(sent) {
             Ok(delivery) => {
                 self.sent += 1;
@@ -185,11 +186,12 @@ fn sent_bytes(record: &Accepted, id: usize) -> usize {
     record.bytes() + id + SENT_OVERHEAD + record.headers.len() * HEADER_OVERHEAD
 }
 
-/// A record as the client library takes it; the bytes are copied once, into the partition's batch.
+/// A record as the client library takes it, with `more` behind its headers; the bytes are copied once, into the partition's
+/// batch.
 pub(super) fn to_record<'a>(
     record: &'a Accepted,
     partition: Option<i32>,
-    id: Option<&'a str>,
+    more: &'a [Header<'a>],
 ) -> Record<'a> {
     let mut to = Record::to(&record.topic).timestamp_ms(record.timestamp);
     if let Some(partition) = partition {
@@ -207,10 +209,7 @@ pub(super) fn to_record<'a>(
             None => to.null_header(&header.name),
         };
     }
-    match id {
-        Some(id) => to.header(ID_HEADER, id),
-        None => to,
-    }
+    to.headers(more)
 }
 
 #[cfg(test)]

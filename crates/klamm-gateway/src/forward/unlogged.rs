@@ -72,7 +72,7 @@ impl Unlogged {
             let Some((came, record)) = self.waiting.pop_front() else { break };
             let bytes = weight(&record);
             let tried = producer.map(|producer| {
-                producer.try_enqueue(to_record(&record, record.partition, None)).map_err(|e| {
+                producer.try_enqueue(to_record(&record, record.partition, &[])).map_err(|e| {
                     let kind = e.reason().kind();
                     (e.is_full(), kind == klamm::ErrorKind::Retriable)
                 })

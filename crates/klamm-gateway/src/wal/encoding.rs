@@ -342,18 +342,20 @@ impl Envelope<'_> {
             (_, key) => Some(slice(source, key)),
         };
         let known = before.last().map_or(&[][..], |last| &last.headers);
-        let headers = record.raw_headers().enumerate().map(|(n, (name, value))| {
+        let mut headers = Vec::new();
+        for (n, (name, value)) in record.raw_headers().enumerate() {
             let known = known.get(n).map(|header| &header.name);
             let name = shared(known.into_iter(), name).ok_or("a header's name that is no text")?;
-            Ok(AcceptedHeader { name, value: value.map(|value| slice(source, value)) })
-        });
+            let value = value.map(|value| slice(source, value));
+            headers.push(AcceptedHeader { name, value });
+        }
         Ok(Accepted {
             topic,
             partition,
             timestamp,
             key,
             value: record.value.map(|value| slice(source, value)),
-            headers: headers.collect::<Result<_, &'static str>>()?,
+            headers,
             idempotency,
         })
     }

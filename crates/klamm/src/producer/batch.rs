@@ -184,7 +184,7 @@ impl OpenBatch {
     #[inline(never)]
     fn append_with_headers(&mut self, record: &RecordView<'_>, timestamp_ms: i64) -> Option<u32> {
         let mut headers = [Header { key: "", value: None }; HEADERS_IN_PLACE];
-        for (to, from) in headers.iter_mut().zip(&record.record.headers) {
+        for (to, from) in headers.iter_mut().zip(record.record.headers.iter()) {
             *to = Header { key: from.key, value: from.value.as_ref().map(Payload::as_slice) };
         }
         let headers = &headers[..record.record.headers.len()];

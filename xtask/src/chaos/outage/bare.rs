@@ -1,13 +1,12 @@
 //! What a catch-up is held against: the same records by a producer that does nothing else, on a Kafka that has just
 //! been started as it is after an outage.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::load::{LOOK_EVERY, Load, Schedule};
+use super::load::{LOOK_EVERY, Load, Schedule, count};
 use super::phase::{Phase, median};
 use super::processes::Processes;
 use super::run::{PARTITIONS, Scene};
@@ -27,7 +26,7 @@ const ID_HEADER: &str = "klamm-id=0123456789abcdef/12345678";
 /// Records of a run: what waits after an outage, but so many at least and at most. A run of two seconds says nothing about
 /// twenty: it has ended before the disk has to take what Kafka has written.
 const RECORDS: (u64, u64) = (500_000, 30_000_000);
-/// From the beginning of the load until the producer begins beside it.
+/// From the beginning of the load until Kafka is started anew beside it.
 const SETTLE: Duration = Duration::from_secs(3);
 /// The load ends with the run; this is more than one takes.
 const LOAD: Duration = Duration::from_secs(300);
@@ -63,10 +62,11 @@ fn round_of(
 ) -> Result<Phase> {
     let topics = &scene.topics;
     topics.create(TOPIC, PARTITIONS)?;
-    kafka.stop()?;
-    kafka.start()?;
     let phase = match beside {
-        None => sent(scene, kafka, records, None)?,
+        None => {
+            again(kafka)?;
+            alone(scene, kafka, records)?
+        }
         Some(rate) => {
             topics.create(BESIDE, PARTITIONS)?;
             let gateway = Gateway::up(scene.place, scene.klamm, &scene.bootstrap, ROOM)?;
@@ -74,7 +74,10 @@ fn round_of(
             let to = (&gateway, BESIDE);
             let mut load = Load::start(scene.klamm, to, &scene.bootstrap, (rate, LOAD), output)?;
             std::thread::sleep(SETTLE);
-            let phase = sent(scene, kafka, records, Some((&gateway, &mut load)))?;
+            let schedule = load.schedule(topics, BESIDE)?;
+            // A Kafka that has had a few seconds to compile itself takes twice as much.
+            again(kafka)?;
+            let phase = busy(scene, kafka, records, (&gateway, &mut load, &schedule))?;
             load.check()?;
             drop(load);
             gateway.down()?;
@@ -86,32 +89,38 @@ fn round_of(
     Ok(phase)
 }
 
-/// One run of the producer. With a load beside, it lasts until that has caught up with its schedule, too: while the
-/// processors are busy it sends less than it should, and a catch-up is not over before that is made up for.
-fn sent(
+/// Kafka as it is when it comes back.
+fn again(kafka: &mut Kafka) -> Result<()> {
+    kafka.stop()?;
+    kafka.start()
+}
+
+/// One run of the producer and nothing else.
+fn alone(scene: &Scene<'_>, kafka: &Kafka, records: u64) -> Result<Phase> {
+    let processes = Processes::of(kafka, None);
+    let (before, began) = (processes.cpu()?, Instant::now());
+    let said = produced(scene, records)?;
+    let (looked, mut cpu) = (began.elapsed().as_secs_f64(), processes.cpu()?.since(before));
+    cpu.producer = Some(said.cpu);
+    Ok(Phase { seconds: said.seconds, records: records as f64, looked, cpu })
+}
+
+/// One run of the producer beside a load. It lasts until that has caught up with its schedule, too: while the processors are
+/// busy it sends less than it should, and a catch-up is not over before that is made up for.
+fn busy(
     scene: &Scene<'_>,
     kafka: &Kafka,
     records: u64,
-    beside: Option<(&Gateway, &mut Load)>,
+    (gateway, load, schedule): (&Gateway, &mut Load, &Schedule),
 ) -> Result<Phase> {
-    let processes =
-        Processes::of(kafka, beside.as_ref().map(|(gateway, load)| (*gateway, &**load)));
-    let schedule = beside.as_ref().map(|(_, load)| load.schedule(&scene.topics, BESIDE));
-    let schedule = schedule.transpose()?;
+    let processes = Processes::of(kafka, Some((gateway, load)));
     let (before, began) = (processes.cpu()?, Instant::now());
-    let said = produce(scene.klamm, &scene.bootstrap, records)?;
-    let number = |name: &str| {
-        said[name].as_f64().ok_or_else(|| Failure::new(format!("perf produce tells no {name}")))
-    };
-    let (mut seconds, own) = (number("seconds")?, records as f64);
-    let mut others = 0;
-    if let Some((schedule, (_, load))) = schedule.zip(beside) {
-        others = made_up(&scene.topics, &schedule, load)? - schedule.count;
-        seconds = began.elapsed().as_secs_f64();
-    }
-    let (looked, mut cpu) = (began.elapsed().as_secs_f64(), processes.cpu()?.since(before));
-    cpu.producer = Some(number("cpu_us_per_record")? * own / 1e6);
-    Ok(Phase { seconds, records: own + others as f64, looked, cpu })
+    let first = count(&scene.topics, BESIDE)?;
+    let said = produced(scene, records)?;
+    let others = made_up(&scene.topics, schedule, load)?.saturating_sub(first);
+    let (seconds, mut cpu) = (began.elapsed().as_secs_f64(), processes.cpu()?.since(before));
+    cpu.producer = Some(said.cpu);
+    Ok(Phase { seconds, records: (records + others) as f64, looked: seconds, cpu })
 }
 
 /// Waits until a load is where it should be; what its topic has then.
@@ -126,12 +135,24 @@ fn made_up(topics: &Broker, schedule: &Schedule, load: &mut Load) -> Result<u64>
     }
 }
 
-/// What `perf produce` says.
-fn produce(klamm: &Path, bootstrap: &str, records: u64) -> Result<Value> {
-    let mut perf = Command::new(klamm);
-    let records = records.to_string();
-    perf.args(["perf", "produce", "--topic", TOPIC, "--num-records", &records, "-O", "json"]);
+/// What the producer says of itself.
+struct Said {
+    seconds: f64,
+    /// Seconds of its processor.
+    cpu: f64,
+}
+
+fn produced(scene: &Scene<'_>, records: u64) -> Result<Said> {
+    let mut perf = Command::new(scene.klamm);
+    let number = records.to_string();
+    perf.args(["perf", "produce", "--topic", TOPIC, "--num-records", &number, "-O", "json"]);
     perf.args(["--record-size", RECORD_SIZE, "--header", ID_HEADER]);
-    perf.args(["--bootstrap-server", bootstrap]);
-    serde_json::from_slice(&process::capture(&mut perf)?).doing("perf produce")
+    perf.args(["--bootstrap-server", &scene.bootstrap]);
+    let said: Value =
+        serde_json::from_slice(&process::capture(&mut perf)?).doing("perf produce")?;
+    let number = |name: &str| {
+        said[name].as_f64().ok_or_else(|| Failure::new(format!("perf produce tells no {name}")))
+    };
+    let cpu = number("cpu_us_per_record")? * records as f64 / 1e6;
+    Ok(Said { seconds: number("seconds")?, cpu })
 }

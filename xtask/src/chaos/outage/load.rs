@@ -14,6 +14,8 @@ use crate::process;
 
 /// How long the gateway is measured for what it can take, in seconds.
 const PEAK_SECONDS: &str = "3";
+/// For how long a topic may have no leader.
+const LEADERLESS: Duration = Duration::from_secs(10);
 /// Between two looks at how far it is.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -53,7 +55,7 @@ impl Load {
     /// What it brings from now on, while nothing is in its way.
     pub(super) fn schedule(&self, topics: &Broker, topic: &'static str) -> Result<Schedule> {
         let (at, rate) = (Instant::now(), self.rate);
-        Ok(Schedule { topic, at, count: topics.count(topic, PARTITIONS)?, rate })
+        Ok(Schedule { topic, at, count: count(topics, topic)?, rate })
     }
 
     /// An error once it has ended.
@@ -78,13 +80,24 @@ impl Load {
     }
 }
 
+/// What a topic has. A Kafka that has just been started may say for a moment that it does not lead it.
+pub(super) fn count(topics: &Broker, topic: &str) -> Result<u64> {
+    let deadline = Instant::now() + LEADERLESS;
+    loop {
+        match topics.count(topic, PARTITIONS) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(LOOK_EVERY / 4),
+            counted => return counted,
+        }
+    }
+}
+
 /// What a topic has by when, as long as nobody is late.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
     topic: &'static str,
     /// When it had `count`.
     at: Instant,
-    pub(super) count: u64,
+    count: u64,
     rate: f64,
 }
 
@@ -93,7 +106,7 @@ impl Schedule {
     pub(super) fn look(&self, topics: &Broker) -> Result<(u64, bool)> {
         // What was sent in the last moments is on its way.
         let due = self.due(Instant::now() - LOOK_EVERY);
-        let counted = topics.count(self.topic, PARTITIONS)?;
+        let counted = count(topics, self.topic)?;
         Ok((counted, counted >= due))
     }
 

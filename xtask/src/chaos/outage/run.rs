@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::bare;
-use super::load::{LOOK_EVERY, Load, Schedule, peak};
+use super::load::{LOOK_EVERY, Load, Schedule, count, peak};
 use super::phase::Phase;
 use super::processes::Processes;
 use super::stage::Gateway;
@@ -225,7 +225,7 @@ fn catch_up(
     schedule: &Schedule,
 ) -> Result<Option<CatchUp>> {
     let (began, before) = (Instant::now(), processes.cpu()?);
-    let first = topics.count(TOPIC, PARTITIONS)?;
+    let first = count(topics, TOPIC)?;
     let mut silent = None;
     while Instant::now() < end {
         let asked = Instant::now();

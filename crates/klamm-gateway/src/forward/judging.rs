@@ -80,7 +80,7 @@ impl Task {
         any
     }
 
-    /// Decides about records that Kafka does not have. It may become a dead letter only with the record in hand.
+    /// Decides about records that Kafka does not have. One may become a dead letter only when it is in hand.
     pub(super) fn judge(
         &mut self,
         taken: Taken,

@@ -97,7 +97,7 @@ pub(super) struct Schedule {
     topic: &'static str,
     /// When it had `count`.
     at: Instant,
-    count: u64,
+    pub(super) count: u64,
     rate: f64,
 }
 

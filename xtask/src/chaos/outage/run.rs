@@ -24,8 +24,9 @@ cargo xtask chaos outage [--minutes 10] [--on kafka|klamm] [--rate REQUESTS_PER_
                          [--klamm PROGRAM] [--short]
      klamm gateway takes half of what it can, or what --rate says, while its Kafka is stopped for so long: no client may get
      an error, its memory stays as it is, nothing is missing afterwards, and what waited is caught up while more comes:
-     no slower than 0.8 of a producer that sends as many records beside the same load, on a Kafka that was just started,
-     too; the median of so many rounds, and not at all with --rounds 0. What it sends on a machine that does nothing else is told beside.
+     no slower than 0.8 of a producer that sends as many records beside the same load, the median of so many rounds, and not
+     at all with --rounds 0. Both begin when Kafka has just come back, and end when it has all that and everything that the
+     load should have brought by then. What the producer sends on a machine that does nothing else is told beside.
      --short is the form of the test run: seconds, on klamm's broker without --on, and nobody asks how fast it is caught up
 ";
 const PORT_BASE: u16 = 24600;

@@ -23,9 +23,10 @@ use tokio::sync::{Notify, watch};
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// No such topic, and this client does not create topics by using them.
+    /// No such topic, and using it did not make it: this client does not ask for that, or the broker does not do it.
     #[error(
-        "topic {0} does not exist; create it (`klamm topics create {0} -p 6`) or set allow.auto.create.topics=true"
+        "topic {0} does not exist; create it (`klamm topics create {0} -p 6`), or have it made: \
+         allow.auto.create.topics=true here, auto.create.topics.enable=true on the broker"
     )]
     UnknownTopic(Arc<str>),
     /// The broker refuses to tell.

@@ -40,6 +40,8 @@ const SLOWER: u32 = 3;
 const SLACK: Duration = Duration::from_secs(60);
 /// More than a record takes in the log.
 const RECORD_BYTES: u64 = 512;
+/// The gateway's log, and Kafka's.
+const COPIES: u64 = 2;
 /// More rounds of the bare producer tell no more.
 const MAX_ROUNDS: usize = 20;
 /// How long the load may take to find everything after its end.
@@ -149,17 +151,31 @@ fn endure(
         Some(rate) => rate,
         None => half_of_the_peak(&scene)?,
     };
+    let time = plan.calm + plan.away + plan.after + plan.away / AFTER + slack;
+    // Room for everything, had Kafka never come back.
+    let room = (asked * time.as_secs_f64()) as u64 * RECORD_BYTES + (1 << 30);
+    has_room(&place.dir("chaos")?, room * COPIES)?;
     let mut verdict = Verdict { asked, away: plan.away.as_secs_f64(), ..Verdict::default() };
     if let Some(rounds) = plan.bare {
         verdict.compared = Some(bare::compared(&scene, kafka, (asked, plan.away), rounds)?);
     }
-    let time = plan.calm + plan.away + plan.after + plan.away / AFTER + slack;
-    // Room for everything, had Kafka never come back.
-    let room = (asked * time.as_secs_f64()) as u64 * RECORD_BYTES + (1 << 30);
     let gateway = Gateway::up(place, klamm, &scene.bootstrap, room)?;
     let said = outage(&scene, kafka, &gateway, (plan, time), &mut verdict)?;
     gateway.down()?;
     Ok(judged(verdict, &said))
+}
+
+/// An error unless so many bytes are free where everything is written: a disk that fills up looks like many other troubles.
+fn has_room(dir: &Path, bytes: u64) -> Result<()> {
+    let disk = rustix::fs::statvfs(dir).doing(dir.display())?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= bytes {
+        return Ok(());
+    }
+    let (needed, free, dir) = (bytes.div_ceil(1 << 30), free >> 30, dir.display());
+    Err(Failure::new(format!(
+        "{needed} GiB are needed in {dir}, and {free} are free: fewer --minutes"
+    )))
 }
 
 fn half_of_the_peak(scene: &Scene<'_>) -> Result<f64> {

@@ -4,10 +4,11 @@ use super::ID_HEADER;
 use super::taken::Taken;
 use super::task::{Event, Task};
 use super::tracks::Sent;
+use super::unlogged::Tried;
 use super::verdict;
 use super::window::Failed;
 use crate::accepted::Accepted;
-use klamm::{EnqueueError, Header, MetadataError, Record};
+use klamm::{Delivery, EnqueueError, ErrorKind, Header, MetadataError, Producer, Record};
 use std::sync::Arc;
 
 /// Topics that are asked for at the same time.
@@ -172,6 +173,18 @@ impl Task {
     }
 }
 
+/// Gives a record that no log holds to the producer for those, if there is one.
+pub(super) fn give(producer: Option<&Producer>, record: &Accepted) -> Tried<Delivery> {
+    let Some(producer) = producer else { return Tried::Later };
+    match producer.try_enqueue(to_record(record, record.partition, &[])) {
+        Ok(delivery) => Tried::Sent(delivery),
+        Err(error) => match error.is_full() || error.reason().kind() == ErrorKind::Retriable {
+            true => Tried::Later,
+            false => Tried::Never,
+        },
+    }
+}
+
 /// For how many bytes records without a key stay with a partition, while so much of their lane is on its way.
 ///
 /// One run is one batch, and a broker's work is by the batch, so what waits goes in few large ones; but in several at a time,
@@ -188,7 +201,7 @@ fn sent_bytes(record: &Accepted, id: usize) -> usize {
 
 /// A record as the client library takes it, with `more` behind its headers; the bytes are copied once, into the partition's
 /// batch.
-pub(super) fn to_record<'a>(
+fn to_record<'a>(
     record: &'a Accepted,
     partition: Option<i32>,
     more: &'a [Header<'a>],

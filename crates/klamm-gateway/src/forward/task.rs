@@ -5,7 +5,7 @@ use super::connect::{Connected, connect};
 use super::in_hand::InHand;
 use super::judging::{Doom, LETTERS_MAX, Posted};
 use super::reach;
-use super::sending::Sticky;
+use super::sending::{Sticky, give};
 use super::shared::Shared;
 use super::tracks::{Finished, Tracks};
 use super::window::{LaneId, Limits, Offer, Pass, Window};
@@ -291,7 +291,8 @@ impl Task {
         let producer = self.connected.as_ref().map(|connected| &connected.aside);
         let mut unlogged = self.shared.unlogged.lock();
         if !unlogged.is_empty() {
-            let ended = unlogged.send(producer, now.saturating_sub(timeout));
+            let give = |record: &Accepted| give(producer, record);
+            let ended = unlogged.send(give, now.saturating_sub(timeout));
             drop(unlogged);
             self.shared.state.lock().unlogged_lost += ended.lost;
         }

@@ -38,12 +38,11 @@ impl Task {
         let mut finished = std::mem::take(&mut self.finished);
         let any = !finished.is_empty();
         let mut told = Vec::new();
-        let wanted = any && self.shared.outcomes.is_wanted();
         for Finished { taken, record, partition, result } in finished.drain(..) {
             match result {
                 Ok(delivered) => {
                     // What nobody asked for when it was sent, nobody asks for now; the others are by themselves.
-                    if wanted && taken.count == 1 {
+                    if self.wanted && taken.count == 1 {
                         let outcome = Outcome::Delivered {
                             partition: delivered.partition(),
                             offset: delivered.offset(),

@@ -306,7 +306,7 @@ impl Window {
         Offer::Pass
     }
 
-    fn take(&mut self, place: Place, sequence: u64, weight: u32, now_ms: u64) -> Taken {
+    fn take(&mut self, place: Place, sequence: u64, weight: u64, now_ms: u64) -> Taken {
         let Place { lane: id, partition, partitions } = place;
         let lane = &mut self.lanes[id.0];
         if lane.taken == 0 {
@@ -320,10 +320,9 @@ impl Window {
             lane.mode = Mode::Probing;
         }
         lane.taken += 1;
-        lane.weight += u64::from(weight);
+        lane.weight += weight;
         self.taken += 1;
-        self.weight += u64::from(weight);
-        let weight = u64::from(weight);
+        self.weight += weight;
         Taken { sequence, count: 1, lane: id, partition, partitions, alone, weight }
     }
 
@@ -402,10 +401,9 @@ impl Window {
 
     /// Whether a lane may have this much more: its share of what is free; its first record may have all of that, and the
     /// first of all whatever it needs.
-    fn has_room(&self, id: LaneId, weight: u32) -> bool {
+    fn has_room(&self, id: LaneId, weight: u64) -> bool {
         let free = self.limits.bytes.saturating_sub(self.weight);
         let lane = &self.lanes[id.0];
-        let weight = u64::from(weight);
         match (self.taken, lane.taken) {
             (0, _) => true,
             (_, 0) => weight <= free,
@@ -587,7 +585,6 @@ impl Lane {
     }
 }
 
-fn weight(record: &Accepted) -> u32 {
-    let bytes = (record.bytes() as u64).saturating_add(OVERHEAD);
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+fn weight(record: &Accepted) -> u64 {
+    (record.bytes() as u64).saturating_add(OVERHEAD)
 }

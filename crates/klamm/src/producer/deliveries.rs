@@ -1,6 +1,6 @@
 //! The outcomes of records that lie side by side in a batch, as one.
 
-use super::delivery::{BatchState, Delivered, Delivery, Outcome};
+use super::delivery::{BatchState, Delivered, Delivery, Outcome, part_of};
 use super::error::DeliveryError;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -106,10 +106,9 @@ impl Deliveries {
 /// How many of so many records from an index on are in the same part of a batch, to the smallest parts that there are.
 fn together(batch: &BatchState, index: u32, count: u32) -> u32 {
     let Some(Outcome::Split(parts)) = batch.outcome() else { return count };
-    let behind = parts.partition_point(|(first, _)| *first <= index);
-    let end = parts.get(behind).map_or(u32::MAX, |(first, _)| *first);
-    let count = count.min(end - index);
-    match behind.checked_sub(1).and_then(|at| parts.get(at)) {
+    let end = parts.iter().map(|(first, _)| *first).find(|first| *first > index);
+    let count = count.min(end.unwrap_or(u32::MAX) - index);
+    match part_of(parts, index) {
         Some((first, part)) => together(part, index - first, count),
         None => count,
     }

@@ -322,6 +322,9 @@ impl Future for Delivery {
     }
 }
 
-fn part_of(parts: &[(u32, Arc<BatchState>)], index: u32) -> Option<(u32, &Arc<BatchState>)> {
+pub(super) fn part_of(
+    parts: &[(u32, Arc<BatchState>)],
+    index: u32,
+) -> Option<(u32, &Arc<BatchState>)> {
     parts.iter().rev().find(|(first, _)| *first <= index).map(|(first, part)| (*first, part))
 }

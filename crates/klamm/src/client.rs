@@ -320,7 +320,7 @@ impl ClientInner {
     }
 
     async fn bootstrap_connection(&self) -> Result<Connection, ConnectError> {
-        self.bootstrap.get(|_| true, self.connect_to_any_server(), self.pause()).await
+        self.bootstrap.get(|_| true, || self.connect_to_any_server(), self.pause()).await
     }
 
     /// Tries the bootstrap servers from a random one on. Refused credentials end it at once: the
@@ -369,7 +369,7 @@ impl ClientInner {
         };
         let slot = self.slot(node, class);
         let fits = |open: &Connection| open.leads_to(&endpoint.host, endpoint.port);
-        let connect = Connection::connect(&endpoint.host, endpoint.port, &self.settings);
+        let connect = || Connection::connect(&endpoint.host, endpoint.port, &self.settings);
         let connection = slot.get(fits, connect, self.pause()).await?;
         self.check_open().inspect_err(|_| connection.retire(CLOSED))?;
         Ok(connection)

@@ -67,7 +67,7 @@ impl Partitions {
         if let Some(said) = self.judge(topic, partition) {
             return said;
         }
-        let count = self.ask(topic).await;
+        let count = Box::pin(self.ask(topic)).await;
         let mut topics = self.0.topics.lock();
         if topics.len() >= TOPICS_MAX {
             topics.clear();

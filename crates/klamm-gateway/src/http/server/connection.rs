@@ -3,6 +3,7 @@
 use super::addresses::Counted;
 use super::pulse::{Overdue, Pulse};
 use super::socket::Socket;
+use super::start::Here;
 use crate::Peer;
 use crate::http::app::App;
 use crate::http::refused::Reason;
@@ -91,13 +92,15 @@ pub(super) struct Connection {
     pub(super) app: Arc<App>,
     pub(super) peer: Peer,
     pub(super) stage: watch::Receiver<Stage>,
-    /// Counts until the connection is closed.
+    /// Counts until the connection is closed, as one of its address.
     pub(super) counted: Counted,
+    /// The same, as one of all.
+    pub(super) here: Here,
 }
 
 impl Connection {
     /// Opens TLS over it, then serves it.
-    pub(super) async fn shake_hands(mut self, stream: TcpStream, tls: &Acceptor) {
+    pub(super) async fn shake_hands(mut self, stream: TcpStream, tls: Acceptor) {
         let shaken = timeout(self.app.limits.handshake_timeout, tls.accept(stream)).await;
         let Ok(Ok((stream, certificate))) = shaken else {
             self.app.counters.refused(Reason::Handshake);
@@ -144,6 +147,8 @@ impl Connection {
             let connection = self.http1().serve_connection(io, service);
             self.run(pin!(connection), &pulse).await;
         }
+        // Not before all that belongs to it is gone.
+        drop((self.counted, self.here));
     }
 
     /// Reads just as much as shows which protocol it is; `None` if the client says nothing in time, or goes away.
@@ -201,7 +206,7 @@ impl Connection {
     }
 
     /// Drives a connection until it ends, takes too long, or has to go.
-    async fn run<C: Graceful>(self, mut connection: Pin<&mut C>, pulse: &Pulse) {
+    async fn run<C: Graceful>(&self, mut connection: Pin<&mut C>, pulse: &Pulse) {
         let tick = self.app.limits.tick();
         let mut clock = pin!(sleep(tick));
         let mut stage = self.stage.clone();
@@ -242,7 +247,6 @@ impl Connection {
                 }
             }
         }
-        drop(self.counted);
     }
 
     fn count(&self, overdue: Overdue) {

@@ -1,12 +1,14 @@
 //! `cargo xtask`: all automation of this repository.
 //!
-//! One module per command; `failure`, `flags`, `place` and `process` are what they share.
+//! One module per command; `disk`, `failure`, `flags`, `http`, `place` and `process` are what they share.
 
 mod bench;
 mod chaos;
 mod codegen;
+mod disk;
 mod failure;
 mod flags;
+mod http;
 mod interop;
 mod kafka;
 mod listening;

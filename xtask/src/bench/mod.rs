@@ -52,11 +52,12 @@ cargo xtask bench broker [--rounds 3] [--scale 1.0] [--brokers klamm,klamm-data,
      the broker's process. It starts and stops all of them; PROGRAM takes the place of the klamm that is
      otherwise built; --plain sends without a producer id where no client library is in between
 
-cargo xtask bench gateway [--rounds 3] [--seconds 10] [--cases single,ndjson,lone,overload] [--peers klamm,hyper-noop,…]
-                          [--connections 64,256] [--bootstrap-server HOST:PORT | --on kafka|klamm] [--klamm PROGRAM]
+cargo xtask bench gateway [--rounds 3] [--seconds 10] [--cases single,ndjson,lone,overload,restart]
+                          [--peers klamm,hyper-noop,…] [--connections 64,256] [--backlog 10]
+                          [--bootstrap-server HOST:PORT | --on kafka|klamm] [--klamm PROGRAM]
      the same requests of 230 bytes of JSON to every gateway, in turns, by `klamm perf http`: requests a second, latency, CPU
-     per request of the gateway's process, and what of the accepted is in Kafka afterwards. PROGRAM is the klamm that
-     is the gateway and puts on the load
+     per request of the gateway's process, and what of the accepted is in Kafka afterwards. --backlog is what the log has
+     when it is started again, in GiB. PROGRAM is the klamm that is the gateway and puts on the load
 ";
 
 /// Runs `cargo xtask bench` with `args`.
@@ -64,7 +65,7 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let clients_only = ["workloads", "clients", "bootstrap", "peers", "bootstrap-server"];
     let consume_only = ["fill", "records"];
     let broker_only = ["brokers", "cases", "klamm"];
-    let gateway_only = ["seconds", "connections"];
+    let gateway_only = ["seconds", "connections", "backlog"];
     let shared = ["rounds", "scale", "on"];
     let known = [&shared[..], &clients_only, &consume_only, &broker_only, &gateway_only].concat();
     let flags = Flags::parse(args, &known, &["help", "plain", "sink"])?;

@@ -1,17 +1,12 @@
 //! The admin address of a broker, over HTTP by hand.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::failure::{Doing, Failure, Result};
+use crate::http;
 
-/// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(10);
-/// The most of an answer that is read, in bytes.
-const MAX_ANSWER_BYTES: u64 = 1 << 20;
 /// How often a rule is asked whether it has struck.
 const STEP: Duration = Duration::from_millis(5);
 
@@ -51,22 +46,6 @@ impl Control {
 
     /// The body of an answer that is no failure.
     fn call(self, method: &str, path: &str, body: &str) -> Result<String> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let what = format!("{method} http://{address}{path}");
-        let mut stream = TcpStream::connect_timeout(&address, LIMIT).doing(&what)?;
-        stream.set_read_timeout(Some(LIMIT)).doing(&what)?;
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).doing(&what)?;
-        let mut answer = String::new();
-        stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer).doing(&what)?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        match head.split(' ').nth(1) {
-            Some(status) if status.starts_with('2') => Ok(body.to_owned()),
-            _ => Err(Failure::new(format!("{what}: {answer}"))),
-        }
+        http::call(&format!("127.0.0.1:{}", self.port), method, path, body)
     }
 }

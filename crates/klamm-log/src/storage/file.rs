@@ -4,7 +4,7 @@ use super::{Open, Storage, StorageFile};
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::{pread, retry_on_intr};
+use rustix::io::{pread, pwritev, retry_on_intr};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
@@ -204,7 +204,7 @@ fn write_vectored(file: &File, position: u64, parts: &[Bytes]) -> io::Result<u64
     // Empty slices at the front would make a write of nothing look like a full disk.
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
-        let written = rustix::io::pwritev(file, slices, at)?;
+        let written = retry_on_intr(|| pwritev(file, &*slices, at))?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

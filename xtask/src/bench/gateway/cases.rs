@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Lone,
     /// More than can be taken.
     Overload,
+    /// A start with much in the log.
+    Restart,
 }
 
 /// Connections of [`Kind::Ndjson`].
@@ -20,7 +22,7 @@ const NDJSON_CONNECTIONS: u32 = 16;
 /// Records in one of its requests.
 pub(crate) const LINES: u64 = 100;
 /// The names, in the order in which they run.
-const NAMES: [&str; 4] = ["single", "ndjson", "lone", "overload"];
+const NAMES: [&str; 5] = ["single", "ndjson", "lone", "overload", "restart"];
 
 impl Kind {
     /// Connections and records in a request, of those that every gateway is asked.
@@ -28,7 +30,7 @@ impl Kind {
         match self {
             Kind::Single(connections) => (connections, 1),
             Kind::Ndjson => (NDJSON_CONNECTIONS, LINES),
-            Kind::Lone | Kind::Overload => (1, 1),
+            Kind::Lone | Kind::Overload | Kind::Restart => (1, 1),
         }
     }
 
@@ -40,6 +42,7 @@ impl Kind {
             }
             Kind::Lone => "one request at a time".to_owned(),
             Kind::Overload => "more than there is room for".to_owned(),
+            Kind::Restart => "a start with much in the log".to_owned(),
             Kind::Ndjson => format!(
                 "{LINES} records of 230 B in a request, a line each, {NDJSON_CONNECTIONS} connections"
             ),
@@ -62,6 +65,7 @@ pub(crate) fn chosen(list: Option<&str>, connections: Option<&str>) -> Result<Ve
             "ndjson" => kinds.push(Kind::Ndjson),
             "lone" => kinds.push(Kind::Lone),
             "overload" => kinds.push(Kind::Overload),
+            "restart" => kinds.push(Kind::Restart),
             _ => {
                 let text = format!("no case {name:?}; there are: {}", NAMES.join(", "));
                 return Err(Failure::new(text));
@@ -79,7 +83,7 @@ mod tests {
     fn cases_are_chosen_by_name_and_connections() {
         let kinds = chosen(Some("ndjson,single"), Some("8,9")).unwrap();
         assert_eq!(kinds, [Kind::Ndjson, Kind::Single(8), Kind::Single(9)]);
-        assert_eq!(chosen(None, None).unwrap().len(), 5);
+        assert_eq!(chosen(None, None).unwrap().len(), 6);
         assert!(chosen(Some("double"), None).unwrap_err().to_string().contains("overload"));
         assert!(chosen(None, Some("many")).is_err());
     }

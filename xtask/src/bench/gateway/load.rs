@@ -39,6 +39,10 @@ pub(crate) struct Outcome {
     pub(crate) server_peak_mib: f64,
     /// What it had before.
     pub(crate) server_before_mib: f64,
+    /// Of a gateway with a log that says so.
+    pub(crate) records_per_sync: Option<f64>,
+    /// How long the bare disk took for a sync meanwhile.
+    pub(crate) bare_sync_ms: Latency,
 }
 
 /// Percentiles from when a request was due.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::cases::LINES;
 use super::load::Outcome;
-use super::peers::Built;
+use super::peers::{Built, NOBODY};
 use super::turns::{Course, mib};
 use crate::bench::brokers::usage;
 use crate::failure::{Doing, Result};
@@ -15,8 +15,6 @@ const CONNECTIONS: &str = "512";
 const TIMES: f64 = 3.0;
 /// A log that is full soon.
 const SMALL: &str = "[wal]\nmax_bytes = \"16 MiB\"\n";
-/// Nobody listens there.
-const NOBODY: &str = "127.0.0.1:1";
 /// What a refusal may take, in milliseconds.
 const REFUSAL_MS: f64 = 20.0;
 

@@ -9,7 +9,9 @@ use super::nginx;
 use crate::bench::brokers::programs;
 use crate::bench::clients;
 use crate::bench::scratch::Scratch;
+use crate::chaos::free_port;
 use crate::failure::{Doing, Failure, Result};
+use crate::http;
 use crate::listening::Listening;
 use crate::place::Place;
 use crate::process;
@@ -71,6 +73,10 @@ pub(crate) const UNSAFE: &str = "gin-franz-go-async";
 /// The one with librdkafka that keeps its word.
 pub(crate) const LIBRDKAFKA: &str = "gin-confluent-wait";
 
+/// Nobody listens there.
+pub(super) const NOBODY: &str = "127.0.0.1:1";
+/// What the gateway's metrics call what one sync had.
+const SYNC_RECORDS: &str = "klamm_gateway_wal_sync_records";
 /// Those that run unless others are named.
 const USUAL: usize = 10;
 
@@ -126,7 +132,7 @@ pub(crate) fn chosen(list: Option<&str>) -> Result<Vec<&'static Peer>> {
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) peer: &'static Peer,
-    program: PathBuf,
+    pub(super) program: PathBuf,
     /// Takes what is only for a while.
     pub(crate) scratch: PathBuf,
 }
@@ -161,25 +167,83 @@ pub(crate) struct Gateway {
     pub(crate) url: String,
     /// What every request has to have.
     pub(crate) header: Option<String>,
-    _data: Scratch,
+    /// Where it tells of itself.
+    management: Option<String>,
+    data: Scratch,
+}
+
+/// What a log has synced since it was opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Synced {
+    records: f64,
+    syncs: f64,
+}
+
+impl Synced {
+    /// How many records a sync had between the first and the second.
+    pub(crate) fn records_each((first, second): (Self, Self)) -> f64 {
+        (second.records - first.records) / (second.syncs - first.syncs).max(1.0)
+    }
+
+    /// What the metrics say of it.
+    fn read(metrics: &str) -> Option<Self> {
+        let of = |name: &str| {
+            let line = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix(SYNC_RECORDS)?.strip_prefix(name));
+            line?.trim().parse().ok()
+        };
+        Some(Self { records: of("_sum ")?, syncs: of("_count ")? })
+    }
+}
+
+impl Gateway {
+    /// What its log has synced; none if it has no log, or does not say.
+    pub(crate) fn synced(&self) -> Result<Option<Synced>> {
+        let Some(management) = &self.management else { return Ok(None) };
+        Ok(Synced::read(&http::call(management, "GET", "/metrics", "")?))
+    }
+
+    /// Kills it and leaves what it has on the disk.
+    pub(crate) fn kill(mut self) -> Result<Scratch> {
+        self.listening.kill()?;
+        Ok(self.data)
+    }
 }
 
 impl Built {
     /// Starts it before the Kafka at `bootstrap`, with a log of its own if it has one; `more` is for our own.
     pub(crate) fn start(&self, bootstrap: &str, topic: &str, more: &[&str]) -> Result<Gateway> {
         let data = Scratch(self.scratch.join(format!("data-{}", std::process::id())));
+        self.start_in(data, bootstrap, topic, more)
+    }
+
+    /// The same where a log may be that it had before.
+    pub(crate) fn start_in(
+        &self,
+        data: Scratch,
+        bootstrap: &str,
+        topic: &str,
+        more: &[&str],
+    ) -> Result<Gateway> {
+        let management = match self.peer.build {
+            Build::Klamm(_) => Some(format!("127.0.0.1:{}", free_port()?)),
+            _ => None,
+        };
         let log = self.scratch.join(format!("{}.log", self.peer.name));
         let guarded = match self.peer.build {
             Build::Klamm(guard) => guard.set(&self.program, topic, &data.0)?,
             _ => Guarded::default(),
         };
-        let more: Vec<&str> = guarded.args.iter().map(|arg| &**arg).chain(more.to_vec()).collect();
+        let managed = management.iter().flat_map(|address| ["--management", address]);
+        let guards = guarded.args.iter().map(|arg| &**arg);
+        let more: Vec<&str> = managed.chain(guards).chain(more.to_vec()).collect();
         let listening = self.listen(bootstrap, topic, &data.0, &log, &more).map_err(|failure| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             Failure::new(format!("{failure}\n{}", process::last_lines(said.trim(), 5)))
         })?;
         let url = format!("http://{}/topics/{topic}", listening.authority());
-        Ok(Gateway { listening, url, header: guarded.header, _data: data })
+        Ok(Gateway { listening, url, header: guarded.header, management, data })
     }
 
     fn listen(
@@ -194,9 +258,8 @@ impl Built {
         command.stderr(File::create(log).doing(log.display())?);
         match self.peer.build {
             Build::Klamm(_) => {
-                let management = ["--management", "127.0.0.1:0"];
                 let log = data.join("log");
-                command.arg("gateway").args(management).arg("--data").arg(log).args(more);
+                command.arg("gateway").arg("--data").arg(log).args(more);
             }
             Build::Go(_, way) | Build::Cargo(_, _, way) => {
                 command.args(["--topic", topic, "--way", way]);
@@ -210,7 +273,7 @@ impl Built {
 
 #[cfg(test)]
 mod tests {
-    use super::{BARE, GIN, LIBRDKAFKA, OURS, PEERS, Promise, UNSAFE, USUAL, chosen};
+    use super::{BARE, GIN, LIBRDKAFKA, OURS, PEERS, Promise, Synced, UNSAFE, USUAL, chosen};
 
     #[test]
     fn peers_are_chosen_by_name() {
@@ -218,6 +281,18 @@ mod tests {
         assert!(PEERS[USUAL..].iter().all(|peer| peer.is_ours()));
         assert_eq!(chosen(Some("hyper-noop,klamm")).unwrap(), [&PEERS[1], &PEERS[0]]);
         assert!(chosen(Some("caddy")).unwrap_err().to_string().contains("gin-noop"));
+    }
+
+    #[test]
+    fn records_of_a_sync_are_those_between_two_looks() {
+        let metrics = |records, syncs| {
+            let name = "klamm_gateway_wal_sync_records";
+            format!("{name}_bucket{{le=\"1\"}} 0\n{name}_sum {records}\n{name}_count {syncs}\n")
+        };
+        let seen = |records, syncs| Synced::read(&metrics(records, syncs)).unwrap();
+        assert_eq!(Synced::records_each((seen(10, 2), seen(110, 6))), 25.0);
+        assert_eq!(Synced::records_each((seen(10, 2), seen(10, 2))), 0.0);
+        assert!(Synced::read("klamm_gateway_wal_sync_records_sum 7\n").is_none());
     }
 
     #[test]

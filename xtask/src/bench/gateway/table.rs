@@ -120,12 +120,15 @@ impl Table {
                 least(&what, ours, self.median(LIBRDKAFKA, rate).map(|rate| rate * times), 0);
                 let bare = self.median(BARE, rate).map(|rate| rate * 0.5);
                 least("requests/s against 0.5 x HTTP alone", ours, bare, 0);
+                let together = self.median(OURS, |o| o.records_per_sync.unwrap_or_default());
+                let share = (connections <= 256).then_some(f64::from(connections) * 0.3);
+                least("records that share a sync", together, share, 1);
             }
             Kind::Ndjson => {
                 let records = self.median(OURS, |outcome| outcome.records_per_second);
                 least("records/s", records, Some(300_000.0), 0);
             }
-            Kind::Lone | Kind::Overload => {}
+            Kind::Lone | Kind::Overload | Kind::Restart => {}
         }
         let mut most = |what: &str, ours: Option<f64>, most: Option<f64>| {
             if let (Some(ours), Some(most)) = (ours, most) {
@@ -142,6 +145,17 @@ impl Table {
             );
             let p50 = self.median(OURS, |outcome| outcome.latency_ms.p50);
             most("p50 ms", p50, (connections == 64).then_some(1.5));
+            // With many more, a request mostly waits for a processor.
+            if connections <= 64 {
+                let without = self.median(BARE, |outcome| outcome.latency_ms.p50);
+                let added = p50.zip(without).map(|(with, without)| with - without);
+                let bare = self.median(OURS, |outcome| outcome.bare_sync_ms.p50);
+                let what = "p50 ms beyond HTTP alone against 2 bare syncs";
+                most(what, added, bare.map(|ms| ms * 2.0));
+                let p99 = self.median(OURS, |outcome| outcome.latency_ms.p99);
+                let bare = self.median(OURS, |outcome| outcome.bare_sync_ms.p99);
+                most("p99 ms against 3 x that of bare syncs", p99, bare.map(|ms| ms * 3.0));
+            }
         }
         bars
     }
@@ -202,6 +216,8 @@ mod tests {
             server_cpu_s: 0.02,
             latency_ms: Latency { p50: 1.25, p99: 3.0, max: 4.0 },
             verdict: Some(Verdict { accepted: 1_000, missing, ..Verdict::default() }),
+            records_per_sync: Some(20.0),
+            bare_sync_ms: Latency { p50: 0.25, p99: 1.0, max: 2.0 },
             ..Outcome::default()
         }
     }
@@ -231,6 +247,9 @@ mod tests {
         assert!(text.contains("3 x librdkafka that keeps its word: 40000, at least 42000: MISSED"));
         assert!(text.contains("HTTP alone: 40000, at least 40000: holds"), "{text}");
         assert!(text.contains("p50 ms: 1.25, at most 1.50: holds"), "{text}");
+        assert!(text.contains("share a sync: 20.0, at least 19.2: holds"), "{text}");
+        assert!(text.contains("2 bare syncs: 0.00, at most 0.50: holds"), "{text}");
+        assert!(text.contains("p99 ms against 3 x that of bare syncs: 3.00, at most 3.00: holds"));
         assert!(!text.contains("gin that sends nothing"), "{text}");
         let wide = table(Kind::Single(256), &rates);
         assert!(wide.contains("1.3 x") && wide.contains("at least 39000: holds"), "{wide}");

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::cases::{self, Kind};
 use super::load::{Load, Outcome};
-use super::peers::{self, Built, Promise};
+use super::peers::{self, Built, Promise, Synced};
 use super::table::{Table, short};
-use super::{lone, overload};
+use super::{lone, overload, probe, restart};
 use crate::bench::broker::Broker;
 use crate::bench::brokers::{programs, usage};
 use crate::bench::rounds::Kept;
@@ -30,6 +30,10 @@ pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32) -> Result<()> {
     if !(0.1..=60.0).contains(&seconds) {
         return Err(Failure::new("--seconds is 0.1 to 60"));
     }
+    let backlog: u64 = flags.number("backlog", 10)?;
+    if !(1..=100).contains(&backlog) {
+        return Err(Failure::new("--backlog is 1 to 100 GiB"));
+    }
     let chosen = peers::chosen(flags.value("peers"))?;
     let klamm = match flags.value("klamm") {
         Some(program) => PathBuf::from(program),
@@ -49,7 +53,8 @@ pub(crate) fn run(place: &Place, flags: &Flags, rounds: u32) -> Result<()> {
             }
             (Kind::Lone, Some(ours)) => println!("{}\n", lone::run(&mut course, ours)?),
             (Kind::Overload, Some(ours)) => println!("{}\n", overload::run(&mut course, ours)?),
-            (Kind::Lone | Kind::Overload, None) => {
+            (Kind::Restart, Some(ours)) => println!("{}\n", restart::run(&course, ours, backlog)?),
+            (Kind::Lone | Kind::Overload | Kind::Restart, None) => {
                 eprintln!("{}: {} alone is asked that", kind.title(), peers::OURS);
             }
         }
@@ -131,7 +136,10 @@ impl Course<'_> {
             if built.peer.promise != Promise::Nothing {
                 args.extend(["--verify", "--bootstrap-server", bootstrap]);
             }
-            let outcome = course.load.run(&gateway.url, &args)?;
+            let synced = gateway.synced()?;
+            let load = || course.load.run(&gateway.url, &args);
+            let (outcome, bare_sync_ms) = probe::beside(&built.scratch, load)?;
+            let records_per_sync = synced.zip(gateway.synced()?).map(Synced::records_each);
             let used = usage::cpu(pid)?;
             let peak = usage::memory(pid)?.peak;
             gateway.listening.stop()?;
@@ -139,6 +147,8 @@ impl Course<'_> {
                 server_cpu_s: used.total.saturating_sub(cpu.total).as_secs_f64(),
                 server_peak_mib: mib(peak),
                 server_before_mib: mib(before.resident),
+                records_per_sync,
+                bare_sync_ms,
                 ..outcome
             })
         })

@@ -13,6 +13,7 @@ use super::stage::Gateway;
 use super::verdict::{CatchUp, Verdict};
 use crate::bench::{Broker, usage};
 use crate::chaos::kafka::{Kafka, Wanted};
+use crate::disk::has_room;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Flags;
 use crate::interop;
@@ -154,7 +155,7 @@ fn endure(
     let time = plan.calm + plan.away + plan.after + plan.away / AFTER + slack;
     // Room for everything, had Kafka never come back.
     let room = (asked * time.as_secs_f64()) as u64 * RECORD_BYTES + (1 << 30);
-    has_room(&place.dir("chaos")?, room * COPIES)?;
+    has_room(&place.dir("chaos")?, room * COPIES, "fewer --minutes")?;
     let mut verdict = Verdict { asked, away: plan.away.as_secs_f64(), ..Verdict::default() };
     if let Some(rounds) = plan.bare {
         verdict.compared = Some(bare::compared(&scene, kafka, (asked, plan.away), rounds)?);
@@ -163,19 +164,6 @@ fn endure(
     let said = outage(&scene, kafka, &gateway, (plan, time), &mut verdict)?;
     gateway.down()?;
     Ok(judged(verdict, &said))
-}
-
-/// An error unless so many bytes are free where everything is written: a disk that fills up looks like many other troubles.
-fn has_room(dir: &Path, bytes: u64) -> Result<()> {
-    let disk = rustix::fs::statvfs(dir).doing(dir.display())?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if free >= bytes {
-        return Ok(());
-    }
-    let (needed, free, dir) = (bytes.div_ceil(1 << 30), free >> 30, dir.display());
-    Err(Failure::new(format!(
-        "{needed} GiB are needed in {dir}, and {free} are free: fewer --minutes"
-    )))
 }
 
 fn half_of_the_peak(scene: &Scene<'_>) -> Result<f64> {

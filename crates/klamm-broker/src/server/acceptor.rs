@@ -229,9 +229,9 @@ impl Connections {
         let entrance = self.cluster.security.entrances.get(listener)?.clone();
         let place = self.places.clone().try_acquire_owned().ok()?;
         let (peer, from_address) = peer.unzip();
-        let serve = serve(stream, peer, self.node_id, entrance, self.cluster.clone());
+        let (node_id, cluster) = (self.node_id, self.cluster.clone());
         self.tasks.spawn(async move {
-            serve.await;
+            serve(stream, peer, node_id, entrance, cluster).await;
             drop((place, from_address));
         });
         Some(())
@@ -280,7 +280,8 @@ async fn serve(
             match accepted {
                 Ok(Ok((stream, principal))) => {
                     let session = session(peer, node_id, entrance, &cluster, principal, place);
-                    answer(stream, &cluster, session, login_by).await
+                    // Three times the size of a connection without TLS, which would carry it with it.
+                    Box::pin(answer(stream, &cluster, session, login_by)).await
                 }
                 failed => why_no_tls(peer, failed),
             }

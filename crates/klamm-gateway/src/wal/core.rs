@@ -9,6 +9,7 @@ use super::desk::Desk;
 use super::encoding::{batches, encode, encode_seal, next_sequence};
 use super::group::{Answered, Group};
 use super::state::WalState;
+use super::workers::Workers;
 use crate::accepted::Accepted;
 use bytes::Bytes;
 use klamm_log::storage::{Storage, StorageFile, put};
@@ -27,6 +28,8 @@ pub(super) const DIR: &str = "wal";
 pub(super) const CURSOR_FILE: &str = "cursor";
 /// A log that is idle for this long is sealed.
 const SEAL_AFTER: Duration = Duration::from_secs(1);
+/// How long a sync that several wait for leaves the processors to requests that may join it, when all have some.
+const GIVE_WAY: Duration = Duration::from_micros(100);
 /// When a full disk is looked at again.
 const DISK_RETRY: Duration = Duration::from_secs(5);
 /// Chapters of full segments that wait to be written down. What does not fit is read back from its segment when the log is
@@ -58,6 +61,8 @@ pub(super) enum Work {
 /// A log with its books.
 #[derive(Debug)]
 pub(super) struct Core {
+    /// Those who submit records.
+    pub(super) workers: Workers,
     pub(super) config: WalConfig,
     pub(super) instance: String,
     pub(super) log: Mutex<Log>,
@@ -132,6 +137,10 @@ impl Core {
             // Where there are several there are more whose bodies were read: with a processor for them they are part of
             // this sync. Who is alone waits for nobody.
             thread::yield_now();
+            if self.workers.are_busy() {
+                // Every processor has requests in hand that would wait for the next one.
+                thread::sleep(GIVE_WAY);
+            }
         }
         let mut desk = self.desk.lock();
         loop {

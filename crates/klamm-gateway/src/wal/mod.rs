@@ -22,6 +22,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod varint;
+mod workers;
 
 pub use self::again::{Again, WalAgain};
 pub use self::config::{AppendRefused, Opened, Receipt, WalConfig, WalOpenError};

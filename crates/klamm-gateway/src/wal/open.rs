@@ -6,6 +6,7 @@ use super::core::{CURSOR_FILE, Core, CursorFile, DIR, Progress, sequence};
 use super::cursor::{Cursor, FILE_BYTES};
 use super::encoding::promised_offset;
 use super::read_back::{Found, ReadBack};
+use super::workers::Workers;
 use klamm_log::storage::{Open, Storage, read_small, replace};
 use klamm_log::{Log, LogConfig, Promise, Recovery};
 use parking_lot::{Condvar, Mutex};
@@ -55,6 +56,7 @@ pub(super) fn open(
         replace(&*storage, DIR, CURSOR_FILE, cursor.to_file().into())?;
     }
     let core = Core {
+        workers: Workers::of_this_runtime(),
         config,
         instance: cursor.instance.clone(),
         log: Mutex::new(log),

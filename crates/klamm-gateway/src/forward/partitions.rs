@@ -67,6 +67,7 @@ impl Partitions {
         if let Some(said) = self.judge(topic, partition) {
             return said;
         }
+        // Hardly any request comes here, and all of them would carry its bytes.
         let count = Box::pin(self.ask(topic)).await;
         let mut topics = self.0.topics.lock();
         if topics.len() >= TOPICS_MAX {

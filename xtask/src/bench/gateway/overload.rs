@@ -57,7 +57,7 @@ fn full(course: &Course<'_>, built: &Built, topic: &str) -> Result<(Outcome, f64
     let config = built.scratch.join("small.toml");
     std::fs::write(&config, SMALL).doing(config.display())?;
     let path = config.to_string_lossy();
-    let mut gateway = built.start(NOBODY, topic, &["--config", &path])?;
+    let gateway = built.start(NOBODY, topic, &["--config", &path])?;
     let seconds = course.seconds.to_string();
     let pid = gateway.listening.pid();
     let args = ["-c", "256", "--seconds", &seconds];
@@ -71,7 +71,7 @@ fn full(course: &Course<'_>, built: &Built, topic: &str) -> Result<(Outcome, f64
     let outcome = course.load.run_to_the_end(&gateway.url, &args)?;
     let grown = mib(usage::memory(pid)?.peak) - mib(before);
     // It would wait for Kafka.
-    gateway.listening.kill()?;
+    gateway.kill()?;
     Ok((outcome, grown))
 }
 

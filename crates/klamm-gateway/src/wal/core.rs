@@ -18,7 +18,6 @@ use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -28,8 +27,6 @@ pub(super) const DIR: &str = "wal";
 pub(super) const CURSOR_FILE: &str = "cursor";
 /// A log that is idle for this long is sealed.
 const SEAL_AFTER: Duration = Duration::from_secs(1);
-/// How long a sync that several wait for leaves the processors to requests that may join it, when all have some.
-const GIVE_WAY: Duration = Duration::from_micros(100);
 /// When a full disk is looked at again.
 const DISK_RETRY: Duration = Duration::from_secs(5);
 /// Chapters of full segments that wait to be written down. What does not fit is read back from its segment when the log is
@@ -133,15 +130,8 @@ impl Core {
 
     /// Waits for something to do. `sealed` says whether the log ends with a seal.
     pub(super) fn next_work(&self, sealed: bool) -> Work {
-        if self.desk.lock().is_crowded() {
-            // Where there are several there are more whose bodies were read: with a processor for them they are part of
-            // this sync. Who is alone waits for nobody.
-            thread::yield_now();
-            if self.workers.are_busy() {
-                // Every processor has requests in hand that would wait for the next one.
-                thread::sleep(GIVE_WAY);
-            }
-        }
+        let together = self.desk.lock().together();
+        self.workers.give_way(together);
         let mut desk = self.desk.lock();
         loop {
             if let Some(group) = desk.group() {

@@ -139,10 +139,9 @@ impl Desk {
         self.queue.is_empty()
     }
 
-    /// Several wait for the same sync, which may have more.
-    pub(super) fn is_crowded(&self) -> bool {
-        let only = self.queue.len() == 1;
-        only && self.queue.front().is_some_and(|group| group.requests.len() > 1)
+    /// How many requests wait for the next sync; none if it has no room for more.
+    pub(super) fn together(&self) -> usize {
+        if self.queue.len() == 1 { self.queue[0].requests.len() } else { 0 }
     }
 
     /// What is written next: everything that waits, up to a bound.

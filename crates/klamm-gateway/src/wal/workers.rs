@@ -1,6 +1,16 @@
-//! Whether the threads that read requests have something to do.
+//! Leaving the processors to the threads that read requests, when those have something to do.
 
+use std::thread;
+use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeMetrics};
+
+/// So many requests that wait for one sync are a crowd. Fewer have nothing of a pause: their sync alone takes longer than
+/// what the processors do for all of them.
+const CROWD: usize = 24;
+/// The pause of a crowd, for each of its requests: less than half of what reading and answering one takes a processor.
+const FOR_EACH: Duration = Duration::from_micros(5);
+/// The longest pause.
+const AT_MOST: Duration = Duration::from_micros(500);
 
 /// The workers of the runtime in which a log was opened.
 #[derive(Debug)]
@@ -12,8 +22,23 @@ impl Workers {
         Self(Handle::try_current().ok().map(|handle| handle.metrics()))
     }
 
+    /// Lets them bring more to a sync that `together` requests wait for.
+    ///
+    /// Where there are several there are more whose bodies were read: with a processor for them they are part of this sync.
+    /// While every worker is busy, a crowd pauses for more: the processors have so much in hand that a request takes many
+    /// times that long. Who is alone waits for nobody.
+    pub(super) fn give_way(&self, together: usize) {
+        if together > 1 {
+            thread::yield_now();
+        }
+        let pause = pause(together);
+        if !pause.is_zero() && self.are_busy() {
+            thread::sleep(pause);
+        }
+    }
+
     /// None of them waits for something to do; false where there is no runtime.
-    pub(super) fn are_busy(&self) -> bool {
+    fn are_busy(&self) -> bool {
         self.0.as_ref().is_some_and(|metrics| {
             // One that is parked has been parked once more often than it was woken.
             (0..metrics.num_workers()).all(|at| metrics.worker_park_unpark_count(at) % 2 == 0)
@@ -21,13 +46,18 @@ impl Workers {
     }
 }
 
+/// How long requests that wait for the same sync leave busy processors to others.
+fn pause(together: usize) -> Duration {
+    let each = u32::try_from(together).unwrap_or(u32::MAX);
+    if together < CROWD { Duration::ZERO } else { FOR_EACH.saturating_mul(each).min(AT_MOST) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
     use tokio::runtime::Builder;
 
     fn soon(what: impl Fn() -> bool) -> bool {
@@ -58,6 +88,13 @@ mod tests {
         ended[0].store(true, Ordering::Relaxed);
         assert!(soon(|| !workers.are_busy()), "one has nothing to do");
         ended[1].store(true, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn a_crowd_waits_by_its_size_and_a_few_do_not() {
+        let pauses =
+            [0, 1, 23, 24, 60, 100, usize::MAX].map(|together| pause(together).as_micros());
+        assert_eq!(pauses, [0, 0, 0, 120, 300, 500, 500]);
     }
 
     #[test]

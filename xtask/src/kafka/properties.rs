@@ -92,6 +92,8 @@ fn quick(settings: &mut Settings) {
     settings.put("group.initial.rebalance.delay.ms", 0);
     settings.put("group.min.session.timeout.ms", 1000);
     settings.put("log.segment.delete.delay.ms", 1000);
+    // Files of deleted topics otherwise stay for the first half minute of every start, and pile up on the disk.
+    settings.put("log.initial.task.delay.ms", 0);
     settings.put("controlled.shutdown.enable", true);
     settings.put("num.recovery.threads.per.data.dir", 2);
 }

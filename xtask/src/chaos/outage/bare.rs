@@ -30,6 +30,8 @@ const RECORDS: (u64, u64) = (500_000, 30_000_000);
 const SETTLE: Duration = Duration::from_secs(3);
 /// The load ends with the run; this is more than one takes.
 const LOAD: Duration = Duration::from_secs(300);
+/// Kafka is up for so long after a topic was deleted: its files go a second later, and some take gigabytes.
+const FORGETS: Duration = Duration::from_secs(3);
 /// Room in the log of the gateway that the load goes to.
 const ROOM: u64 = 8 << 30;
 
@@ -86,6 +88,7 @@ fn round_of(
         }
     };
     topics.delete(TOPIC)?;
+    std::thread::sleep(FORGETS);
     Ok(phase)
 }
 

@@ -40,7 +40,7 @@ fn wal(summary: &Summary<'_>) -> Value {
     let (full_in, drained_in) = match summary.trend {
         Trend::Full(seconds) => (Some(seconds), None),
         Trend::Drained(seconds) => (None, Some(seconds)),
-        Trend::Empty | Trend::Steady => (None, None),
+        Trend::Empty | Trend::KeepsUp | Trend::Steady => (None, None),
     };
     json!({
         "bytes": wal.bytes,

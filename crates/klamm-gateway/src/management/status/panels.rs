@@ -105,6 +105,7 @@ pub(super) fn log(summary: &Summary<'_>) -> String {
 fn trend(trend: Trend) -> String {
     match trend {
         Trend::Empty => "nothing waits".to_owned(),
+        Trend::KeepsUp => "Kafka keeps up".to_owned(),
         Trend::Steady => "steady".to_owned(),
         Trend::Full(seconds) => format!("full in {}", duration(seconds)),
         Trend::Drained(seconds) => format!("drained in {}", duration(seconds)),

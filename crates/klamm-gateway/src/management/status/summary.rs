@@ -6,6 +6,7 @@ use crate::management::health::{Health, Verdict, full_bytes, judge};
 use crate::management::observed::Observed;
 use crate::management::process::Process;
 use crate::wal::Histogram;
+use std::time::Duration;
 
 /// Seconds that rates are taken over: short enough to follow, long enough to read.
 const RATE_WINDOW: usize = 5;
@@ -15,6 +16,8 @@ const LONG_WINDOW: usize = 60;
 const TREND_WINDOW: usize = 10;
 /// Bytes a second below which the log neither grows nor shrinks.
 const STEADY: f64 = 1024.0;
+/// A log whose oldest record is younger than this keeps up.
+const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// What is shown: a gateway, its last minutes, and what follows from them.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub(super) struct Spread {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Trend {
     Empty,
+    /// What waits came just now, whatever its bytes do.
+    KeepsUp,
     Steady,
     /// Seconds until it refuses records.
     Full(f64),
@@ -119,6 +124,7 @@ impl Trend {
         let room = full_bytes(wal.max_bytes).saturating_sub(wal.bytes) as f64;
         match bytes_per_second {
             _ if wal.next == wal.released && wal.queued_bytes == 0 => Trend::Empty,
+            _ if wal.oldest_age.is_some_and(|age| age < JUST_NOW) => Trend::KeepsUp,
             slope if slope > STEADY => Trend::Full(room / slope),
             slope if slope < -STEADY => Trend::Drained(wal.bytes as f64 / -slope),
             _ => Trend::Steady,
@@ -140,6 +146,10 @@ mod tests {
         assert_eq!(trend(4000.0), Trend::Full(100.0));
         assert_eq!(trend(-5000.0), Trend::Drained(100.0));
         assert_eq!(trend(10.0), Trend::Steady);
+        observed.wal.oldest_age = Some(JUST_NOW);
+        assert_eq!(Trend::of(&observed, -5000.0), Trend::Drained(100.0));
+        observed.wal.oldest_age = Some(Duration::from_millis(40));
+        assert_eq!(Trend::of(&observed, -5000.0), Trend::KeepsUp);
         observed.wal.released = 5;
         assert_eq!(Trend::of(&observed, 4000.0), Trend::Empty);
     }

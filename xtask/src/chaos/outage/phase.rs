@@ -57,7 +57,7 @@ impl Phase {
     }
 }
 
-/// The one in the middle, by rate; none of none.
+/// The one in the middle, by rate; of two in the middle the faster, which is harder to reach. None of none.
 pub(super) fn median(mut phases: Vec<Phase>) -> Option<Phase> {
     phases.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
     let middle = phases.len() / 2;

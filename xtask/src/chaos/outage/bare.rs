@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::load::{LOOK_EVERY, Load, Schedule};
-use super::phase::{Phase, median};
+use super::phase::{Phase, middle};
 use super::processes::Processes;
 use super::run::{PARTITIONS, Scene};
 use super::stage::Gateway;
@@ -26,46 +26,62 @@ const ID_HEADER: &str = "klamm-id=0123456789abcdef/12345678";
 /// Records of a run: what waits after an outage, but so many at least and at most. A run of two seconds says nothing about
 /// twenty: it has ended before the disk has to take what Kafka has written.
 const RECORDS: (u64, u64) = (500_000, 30_000_000);
-/// From the beginning of the load until Kafka is started anew beside it.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Before every run the machine does for so long what it does in an outage, but no longer than that: nothing, or the load
+/// alone. A run right behind another one is better off than a catch-up: the files of the topic that was just deleted are
+/// still on their way out, and a virtual machine has not yet given back to its host what memory they took; taking that from
+/// the host again costs several times as much.
+const QUIET: Duration = Duration::from_secs(60);
 /// The load ends with the run; this is more than one takes.
 const LOAD: Duration = Duration::from_secs(300);
-/// Kafka is up for so long after a topic was deleted: its files go a second later, and some take gigabytes.
-const FORGETS: Duration = Duration::from_secs(3);
 /// Room in the log of the gateway that the load goes to.
 const ROOM: u64 = 8 << 30;
 
-/// Sends as many records as wait after `away` at `rate`, `rounds` times, alone and beside the load.
-pub(super) fn compared(
-    scene: &Scene<'_>,
-    kafka: &mut Kafka,
-    (rate, away): (f64, Duration),
-    rounds: usize,
-) -> Result<Compared> {
-    let records = ((rate * away.as_secs_f64()) as u64).clamp(RECORDS.0, RECORDS.1);
-    let (mut idle, mut beside) = (Vec::new(), Vec::new());
-    for round in 1..=rounds {
-        let alone = round_of(scene, kafka, records, None)?;
-        let busy = round_of(scene, kafka, records, Some(rate))?;
-        let (one, two) = (alone.rate(), busy.rate());
-        println!("bare producer {round}/{rounds}: {one:.0} records/s, {two:.0} beside the load");
-        idle.push(alone);
-        beside.push(busy);
+/// What every round gave.
+#[derive(Default)]
+pub(super) struct Rounds {
+    idle: Vec<Phase>,
+    beside: Vec<Phase>,
+}
+
+impl Rounds {
+    /// Sends as many records as wait after `away` at `rate`, so many times more, alone and beside the load.
+    pub(super) fn add(
+        &mut self,
+        scene: &Scene<'_>,
+        kafka: &mut Kafka,
+        (rate, away): (f64, Duration),
+        rounds: usize,
+    ) -> Result<()> {
+        let records = ((rate * away.as_secs_f64()) as u64).clamp(RECORDS.0, RECORDS.1);
+        let quiet = QUIET.min(away);
+        for _ in 0..rounds {
+            let idle = round_of(scene, kafka, (records, quiet), None)?;
+            let beside = round_of(scene, kafka, (records, quiet), Some(rate))?;
+            let (one, two) = (idle.rate(), beside.rate());
+            println!("bare producer: {one:.0} records/s, {two:.0} beside the load");
+            self.idle.push(idle);
+            self.beside.push(beside);
+        }
+        Ok(())
     }
-    let (idle, beside) = median(idle).zip(median(beside)).unwrap_or_default();
-    Ok(Compared { idle, beside })
+
+    /// The ones in the middle; `None` of none.
+    pub(super) fn compared(self) -> Option<Compared> {
+        Some(Compared { idle: middle(self.idle)?, beside: middle(self.beside)? })
+    }
 }
 
 fn round_of(
     scene: &Scene<'_>,
     kafka: &mut Kafka,
-    records: u64,
+    (records, quiet): (u64, Duration),
     beside: Option<f64>,
 ) -> Result<Phase> {
     let topics = &scene.topics;
     topics.create(TOPIC, PARTITIONS)?;
     let phase = match beside {
         None => {
+            std::thread::sleep(quiet);
             again(kafka)?;
             alone(scene, kafka, records)?
         }
@@ -75,7 +91,7 @@ fn round_of(
             let output = scene.place.dir("chaos")?.join("outage-beside.json");
             let to = (&gateway, BESIDE);
             let mut load = Load::start(scene.klamm, to, &scene.bootstrap, (rate, LOAD), output)?;
-            std::thread::sleep(SETTLE);
+            std::thread::sleep(quiet);
             let schedule = load.schedule(topics, BESIDE)?;
             // A Kafka that has had a few seconds to compile itself takes twice as much.
             again(kafka)?;
@@ -88,7 +104,6 @@ fn round_of(
         }
     };
     topics.delete(TOPIC)?;
-    std::thread::sleep(FORGETS);
     Ok(phase)
 }
 

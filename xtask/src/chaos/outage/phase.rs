@@ -35,6 +35,16 @@ impl Cpu {
         }
     }
 
+    fn and(self, other: Self) -> Self {
+        let sum = |one: Option<f64>, other: Option<f64>| one.zip(other).map(|(a, b)| a + b);
+        Self {
+            kafka: sum(self.kafka, other.kafka),
+            gateway: sum(self.gateway, other.gateway),
+            load: sum(self.load, other.load),
+            producer: sum(self.producer, other.producer),
+        }
+    }
+
     fn all(self) -> [Option<f64>; 4] {
         [self.kafka, self.gateway, self.load, self.producer]
     }
@@ -44,6 +54,16 @@ impl Phase {
     /// Records a second.
     pub(super) fn rate(&self) -> f64 {
         self.records / self.seconds.max(1e-9)
+    }
+
+    /// Both, one after the other.
+    fn and(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds + other.seconds,
+            records: self.records + other.records,
+            looked: self.looked + other.looked,
+            cpu: self.cpu.and(other.cpu),
+        }
     }
 
     fn row(&self, name: &str) -> String {
@@ -57,11 +77,12 @@ impl Phase {
     }
 }
 
-/// The one in the middle, by rate; of two in the middle the faster, which is harder to reach. None of none.
-pub(super) fn median(mut phases: Vec<Phase>) -> Option<Phase> {
+/// The one in the middle, by rate; the two in the middle of an even number as one. None of none.
+pub(super) fn middle(mut phases: Vec<Phase>) -> Option<Phase> {
     phases.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
-    let middle = phases.len() / 2;
-    (middle < phases.len()).then(|| phases.swap_remove(middle))
+    let count = phases.len();
+    let most = phases.drain(count.saturating_sub(1) / 2..count / 2 + 1);
+    most.reduce(Phase::and)
 }
 
 /// Phases with their names, one a line.
@@ -80,19 +101,31 @@ pub(super) fn table<'a>(phases: impl IntoIterator<Item = (&'a str, &'a Phase)>) 
 
 #[cfg(test)]
 mod tests {
-    use super::{Cpu, Phase, median, table};
+    use super::{Cpu, Phase, middle, table};
 
     fn phase(records: f64) -> Phase {
         Phase { seconds: 2.0, records, looked: 2.0, ..Phase::default() }
     }
 
     #[test]
-    fn the_middle_one_is_neither_the_best_nor_the_worst() {
-        assert_eq!(median(vec![]), None);
-        for phases in [vec![7.0], vec![9.0, 7.0, 1.0], vec![1.0, 7.0, 9.0]] {
-            let phases = phases.into_iter().map(phase).collect();
-            assert_eq!(median(phases).map(|median| median.records), Some(7.0));
+    fn the_middle_is_neither_the_best_nor_the_worst() {
+        assert_eq!(middle(vec![]), None);
+        let rate = |records: Vec<f64>| {
+            middle(records.into_iter().map(phase).collect()).map(|middle| middle.rate())
+        };
+        for records in [vec![8.0], vec![9.0, 8.0, 1.0], vec![6.0, 10.0], vec![10.0, 99.0, 6.0, 1.0]]
+        {
+            assert_eq!(rate(records.clone()), Some(4.0), "{records:?}");
         }
+    }
+
+    #[test]
+    fn two_in_the_middle_are_taken_together() {
+        let cpu = |kafka| Cpu { kafka: Some(kafka), ..Cpu::default() };
+        let phases =
+            vec![Phase { cpu: cpu(3.0), ..phase(10.0) }, Phase { cpu: cpu(1.5), ..phase(6.0) }];
+        let both = Phase { seconds: 4.0, records: 16.0, looked: 4.0, cpu: cpu(4.5) };
+        assert_eq!(middle(phases), Some(both));
     }
 
     #[test]

@@ -80,9 +80,8 @@ impl Phase {
 /// The one in the middle, by rate; the two in the middle of an even number as one. None of none.
 pub(super) fn middle(mut phases: Vec<Phase>) -> Option<Phase> {
     phases.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
-    let count = phases.len();
-    let most = phases.drain(count.saturating_sub(1) / 2..count / 2 + 1);
-    most.reduce(Phase::and)
+    let (first, end) = (phases.len().saturating_sub(1) / 2, phases.len() / 2 + 1);
+    phases.into_iter().take(end).skip(first).reduce(Phase::and)
 }
 
 /// Phases with their names, one a line.

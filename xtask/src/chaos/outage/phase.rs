@@ -25,23 +25,19 @@ pub(super) struct Phase {
 impl Cpu {
     /// What has come since an earlier look.
     pub(super) fn since(self, before: Self) -> Self {
-        let less =
-            |now: Option<f64>, before: Option<f64>| now.map(|now| now - before.unwrap_or(0.0));
-        Self {
-            kafka: less(self.kafka, before.kafka),
-            gateway: less(self.gateway, before.gateway),
-            load: less(self.load, before.load),
-            producer: less(self.producer, before.producer),
-        }
+        self.with(before, |now, before| now.map(|now| now - before.unwrap_or(0.0)))
     }
 
     fn and(self, other: Self) -> Self {
-        let sum = |one: Option<f64>, other: Option<f64>| one.zip(other).map(|(a, b)| a + b);
+        self.with(other, |one, other| one.zip(other).map(|(a, b)| a + b))
+    }
+
+    fn with(self, other: Self, join: fn(Option<f64>, Option<f64>) -> Option<f64>) -> Self {
         Self {
-            kafka: sum(self.kafka, other.kafka),
-            gateway: sum(self.gateway, other.gateway),
-            load: sum(self.load, other.load),
-            producer: sum(self.producer, other.producer),
+            kafka: join(self.kafka, other.kafka),
+            gateway: join(self.gateway, other.gateway),
+            load: join(self.load, other.load),
+            producer: join(self.producer, other.producer),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::overlay::Overlay;
 use crate::wal::{Opened, Wal, WalConfig, WalOpenError};
 use klamm_log::storage::{FileStorage, OpenError, Storage};
+use klamm_log::{LogError, ReadError};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ const LOG_DIR: &str = "wal";
 const READ_BYTES: usize = 1024 * 1024;
 /// How many topics are told apart; the rest is summed up.
 const TOPICS_MAX: usize = 10_000;
+/// A gateway drops segments that Kafka has: a look that meets one which is gone begins anew, but so many there are at most.
+const LOOKS_MAX: usize = 20;
 
 /// Why there is nothing to look at.
 #[derive(Debug, Error)]
@@ -30,6 +33,19 @@ pub enum InspectError {
     /// The log cannot be opened.
     #[error(transparent)]
     Open(#[from] WalOpenError),
+}
+
+impl InspectError {
+    /// Whether a file was not there that had been just before.
+    fn is_gone(&self) -> bool {
+        let error = match self {
+            Self::Io(_, error) | Self::Open(WalOpenError::Io(error)) => error,
+            Self::Open(WalOpenError::Log(LogError::Storage { source, .. })) => source,
+            Self::Open(WalOpenError::Read(ReadError::Storage(error))) => error,
+            Self::NoLog(_) | Self::Open(_) => return false,
+        };
+        error.kind() == io::ErrorKind::NotFound
+    }
 }
 
 /// A file of the log.
@@ -96,6 +112,16 @@ impl WalReport {
 /// # Errors
 /// [`InspectError`].
 pub async fn inspect(dir: &Path) -> Result<WalReport, InspectError> {
+    for _ in 1..LOOKS_MAX {
+        match look(dir).await {
+            Err(error) if error.is_gone() => {}
+            looked => return looked,
+        }
+    }
+    look(dir).await
+}
+
+async fn look(dir: &Path) -> Result<WalReport, InspectError> {
     let io = |error| InspectError::Io(dir.to_owned(), error);
     if !dir.join(LOG_DIR).is_dir() {
         return Err(InspectError::NoLog(dir.to_owned()));
@@ -157,8 +183,12 @@ fn files(dir: &Path) -> io::Result<Vec<SegmentFile>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir.join(LOG_DIR))? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        files.push(SegmentFile { name, bytes: entry.metadata()?.len() });
+        let bytes = match entry.metadata() {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        files.push(SegmentFile { name: entry.file_name().to_string_lossy().into_owned(), bytes });
     }
     files.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(files)

@@ -6,6 +6,7 @@ use klamm_log::storage::FileStorage;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A directory that is removed with its test.
 struct Dir(PathBuf);
@@ -94,6 +95,34 @@ async fn a_gateway_may_have_it_open() {
     assert_eq!(report.read, 1);
     wal.append(vec![record("a", 6)]).await.unwrap();
     assert_eq!(inspect(&dir.0).await.unwrap().read, 2);
+}
+
+/// A gateway drops the segments that Kafka has, and a look may have found their names just before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn segments_may_go_while_it_looks() {
+    let dir = Dir::new("go");
+    let wal = open(&dir.0);
+    let ended = Arc::new(AtomicBool::new(false));
+    let writes = {
+        let (wal, ended) = (wal.clone(), ended.clone());
+        tokio::spawn(async move {
+            let mut written = 0;
+            while !ended.load(Ordering::Relaxed) {
+                wal.append((0..20).map(|n| record("a", n)).collect()).await.unwrap();
+                written += 20;
+                wal.release(written);
+            }
+        })
+    };
+    for look in 0..200 {
+        let report = inspect(&dir.0).await;
+        match report {
+            Ok(report) => assert!(report.in_use),
+            Err(error) => panic!("look {look}: {error}"),
+        }
+    }
+    ended.store(true, Ordering::Relaxed);
+    writes.await.unwrap();
 }
 
 #[tokio::test]

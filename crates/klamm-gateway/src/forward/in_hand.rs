@@ -12,18 +12,18 @@ pub(super) struct InHand {
 }
 
 impl InHand {
-    /// The next one.
-    pub(super) fn first(&self) -> Option<&(u64, Accepted)> {
-        self.records.get(self.passed)
+    /// Those that were not handed on.
+    pub(super) fn left(&self) -> &[(u64, Accepted)] {
+        self.records.get(self.passed..).unwrap_or_default()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first().is_none()
+        self.left().is_empty()
     }
 
-    /// The next one was handed on. With the last one the memory of all goes.
-    pub(super) fn pass(&mut self) {
-        self.passed += 1;
+    /// So many were handed on. With the last one the memory of all goes.
+    pub(super) fn pass(&mut self, count: usize) {
+        self.passed += count;
         if self.is_empty() {
             *self = Self::default();
         }
@@ -54,14 +54,14 @@ mod tests {
             headers: vec![],
             idempotency: None,
         };
-        let mut hand = InHand::from(vec![(4, record(4)), (6, record(6))]);
-        assert_eq!(hand.first(), Some(&(4, record(4))));
-        hand.pass();
-        assert_eq!(hand.first(), Some(&(6, record(6))));
+        let mut hand = InHand::from(vec![(4, record(4)), (6, record(6)), (7, record(7))]);
+        assert_eq!(hand.left().len(), 3);
+        hand.pass(2);
+        assert_eq!(hand.left(), [(7, record(7))]);
         assert!(!hand.is_empty());
-        hand.pass();
+        hand.pass(1);
         assert!(hand.is_empty() && bytes.is_unique());
-        hand.pass();
-        assert_eq!(hand.first(), None);
+        hand.pass(1);
+        assert_eq!(hand.left(), []);
     }
 }

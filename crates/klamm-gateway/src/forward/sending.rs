@@ -5,10 +5,12 @@ use super::taken::Taken;
 use super::task::{Event, Task};
 use super::tracks::Sent;
 use super::unlogged::Tried;
-use super::verdict;
+use super::verdict::{self, Class};
 use super::window::Failed;
 use crate::accepted::Accepted;
-use klamm::{Delivery, EnqueueError, ErrorKind, Header, MetadataError, Producer, Record};
+use klamm::{
+    Deliveries, Delivery, EnqueueError, ErrorKind, Header, MetadataError, Producer, Record,
+};
 use std::sync::Arc;
 
 /// Topics that are asked for at the same time.
@@ -33,17 +35,24 @@ pub(super) struct Sticky {
 }
 
 impl Task {
-    /// Sends a record that the window has let through.
-    pub(super) fn send(&mut self, taken: Taken, record: &Accepted, now: u64) {
+    /// Sends what the window has let through, the first of some records; returns how many that are.
+    pub(super) fn send(&mut self, taken: Taken, records: &[(u64, Accepted)], now: u64) -> usize {
+        let records = &records[..records.len().min(taken.count as usize)];
+        let Some((_, first)) = records.first() else { return 0 };
         if let Some(doom) = self.doomed.get(&taken.lane).filter(|doom| doom.until_ms > now) {
             let (code, reason) = (doom.code, doom.reason.clone());
-            return self.letter(taken, record.clone(), code, reason, now);
+            let mut taken = taken;
+            for (_, record) in records {
+                self.letter(taken.take(1), record.clone(), code, reason.clone(), now);
+            }
+        } else if taken.partitions.is_none() || (taken.alone && self.window.is_failing(taken.lane))
+        {
+            // A topic that was deleted looks as if it were there until somebody asks.
+            self.ask(taken, first.clone(), now);
+        } else {
+            self.enqueue(taken, records, now);
         }
-        // A topic that was deleted looks as if it were there until somebody asks.
-        if taken.partitions.is_none() || (taken.alone && self.window.is_failing(taken.lane)) {
-            return self.ask(taken, record.clone(), now);
-        }
-        self.enqueue(taken, record, now);
+        records.len()
     }
 
     /// Asks the cluster for the topic of a record.
@@ -82,7 +91,7 @@ impl Task {
         };
         if self.window.knows(&record.topic) == Some(count) {
             taken.partitions = Some(count);
-            return self.enqueue(taken, &record, now);
+            return self.enqueue(taken, &[(taken.sequence, record)], now);
         }
         // Its records have other lanes from now on, this one as well.
         let topic = record.topic;
@@ -90,54 +99,98 @@ impl Task {
         self.window.learn(&topic, count);
     }
 
-    fn enqueue(&mut self, taken: Taken, record: &Accepted, now: u64) {
-        let partition = self.partition(&taken, record, now);
-        let Some(connected) = &self.connected else {
-            return self.window.failed(taken, Failed::Unsent, now);
-        };
+    /// Gives records to the producer, those without a key in one piece for each partition.
+    fn enqueue(&mut self, mut taken: Taken, records: &[(u64, Accepted)], now: u64) {
+        let mut left = records;
+        while let Some((_, first)) = left.first() {
+            let (partition, count) = self.partition(&taken, left, now);
+            if let Err(failed) = self.may_send(&taken, &first.topic, partition) {
+                return self.window.failed(taken, failed, now);
+            }
+            let refused = self.give_piece(&mut taken, partition, &left[..count], now);
+            left = &left[left.len() - taken.count as usize..];
+            let (Some(refused), Some((_, first))) = (refused, left.first()) else { continue };
+            let pending = matches!(refused, EnqueueError::MetadataPending);
+            if pending && taken.alone {
+                return self.ask(taken, first.clone(), now);
+            }
+            if pending || matches!(refused, EnqueueError::Full) {
+                return self.window.failed(taken, Failed::Unsent, now);
+            }
+            let (class, code) = verdict::of_enqueue(&refused);
+            let reason = Arc::from(refused.to_string());
+            self.judge(taken.take(1), Some(first.clone()), class, code, &reason, now);
+            left = &left[1..];
+            if class != Class::Refused && !left.is_empty() {
+                return self.window.failed(taken, Failed::Unsent, now);
+            }
+        }
+    }
+
+    /// Whether records may go to a partition now; else what becomes of them.
+    fn may_send(&mut self, taken: &Taken, topic: &str, partition: i32) -> Result<(), Failed> {
+        let connected = self.connected.as_ref().ok_or(Failed::Unsent)?;
         let broken = !self.broken.is_empty()
-            && self.broken.get(&record.topic).is_some_and(|broken| broken.contains(&partition));
+            && self.broken.get(topic).is_some_and(|broken| broken.contains(&partition));
         if broken {
             // A lane that does not know yet what failed would go on behind it: the partition is shared with the records
             // of its topic that have no key.
-            let lanes = self.window.lanes_to(&record.topic, partition);
+            let lanes = self.window.lanes_to(topic, partition);
             let unsettled = { lanes }.any(|lane| self.tracks.is_open(lane, partition));
-            if unsettled || !connected.producer.resume(&record.topic, partition) {
-                return self.window.failed(taken, Failed::Again, now);
+            if unsettled || !connected.producer.resume(topic, partition) {
+                return Err(Failed::Again);
             }
-            if let Some(broken) = self.broken.get_mut(&record.topic) {
+            if let Some(broken) = self.broken.get_mut(topic) {
                 broken.remove(&partition);
             }
         }
-        if taken.alone && self.is_beside_another(&taken, &record.topic, partition) {
-            return self.window.failed(taken, Failed::Again, now);
+        match taken.alone && self.is_beside_another(taken, topic, partition) {
+            true => Err(Failed::Again),
+            false => Ok(()),
         }
-        self.id.truncate(self.id_prefix);
-        self.id.push_str(itoa::Buffer::new().format(taken.sequence));
-        let id = [Header::new(ID_HEADER, &self.id)];
-        let sent = to_record(record, Some(partition), &id);
-        match connected.producer.try_enqueue(sent) {
-            Ok(delivery) => {
-                self.sent += 1;
-                let record = taken.alone.then(|| Box::new(record.clone()));
-                let wanted = self.wanted;
-                self.tracks.push(Sent { taken, partition, delivery, record, wanted }, now);
-            }
-            Err(error) => {
-                let (full, pending) =
-                    (error.is_full(), matches!(error.reason(), EnqueueError::MetadataPending));
-                let (class, code) = verdict::of_enqueue(error.reason());
-                let reason: Arc<str> = error.to_string().into();
-                drop(error);
-                match (full || pending, taken.alone) {
-                    (true, true) if pending => self.ask(taken, record.clone(), now),
-                    (true, _) => self.window.failed(taken, Failed::Unsent, now),
-                    (false, _) => {
-                        self.judge(taken, Some(record.clone()), class, code, &reason, now);
+    }
+
+    /// Gives records to the producer until it refuses one; says why it did. What it took is taken out of `taken`.
+    fn give_piece(
+        &mut self,
+        taken: &mut Taken,
+        partition: i32,
+        records: &[(u64, Accepted)],
+        now: u64,
+    ) -> Option<EnqueueError> {
+        let Self { connected, tracks, id, id_prefix, sent, wanted, .. } = self;
+        let producer = &connected.as_ref()?.producer;
+        let mut refused = None;
+        let mut run: Option<Deliveries> = None;
+        let mut follow = |deliveries: Deliveries, record: Option<&Accepted>| {
+            let taken = taken.take(deliveries.len());
+            let record = record.filter(|_| taken.alone).map(|record| Box::new(record.clone()));
+            *sent += u64::from(taken.count);
+            tracks.push(Sent { taken, partition, deliveries, record, wanted: *wanted }, now);
+        };
+        for (sequence, record) in records {
+            id.truncate(*id_prefix);
+            id.push_str(itoa::Buffer::new().format(*sequence));
+            let header = [Header::new(ID_HEADER, &*id)];
+            match producer.try_enqueue(to_record(record, Some(partition), &header)) {
+                Ok(delivery) => match &mut run {
+                    None => run = Some(delivery.into()),
+                    Some(all) => {
+                        if let Err(next) = all.push(delivery) {
+                            follow(std::mem::replace(all, next.into()), None);
+                        }
                     }
+                },
+                Err(error) => {
+                    refused = Some(error.reason().clone());
+                    break;
                 }
             }
         }
+        if let Some(run) = run {
+            follow(run, records.first().map(|(_, record)| record));
+        }
+        refused
     }
 
     /// Whether another lane tries a record of its own in the partition: in one batch neither would be alone.
@@ -148,15 +201,16 @@ impl Task {
                 .any(|lane| self.window.is_failing(lane) && self.tracks.is_open(lane, partition))
     }
 
-    /// Where a record goes: records without a key stay with a partition for a while and avoid those that stand still.
-    fn partition(&mut self, taken: &Taken, record: &Accepted, now: u64) -> i32 {
-        if let Some(partition) = taken.partition {
-            return partition;
-        }
+    /// Where the first of some records goes, and how many of them: those without a key stay with a partition for a while and
+    /// avoid those that stand still.
+    fn partition(&mut self, taken: &Taken, records: &[(u64, Accepted)], now: u64) -> (i32, usize) {
+        let (Some((sequence, first)), None) = (records.first(), taken.partition) else {
+            return (taken.partition.unwrap_or_default(), records.len());
+        };
         let count = taken.partitions.unwrap_or(1).max(1);
-        let sticky = match self.sticky.get_mut(&record.topic) {
+        let sticky = match self.sticky.get_mut(&first.topic) {
             Some(sticky) => sticky,
-            None => self.sticky.entry(record.topic.clone()).or_default(),
+            None => self.sticky.entry(first.topic.clone()).or_default(),
         };
         let tracks = &self.tracks;
         let slow = |partition| tracks.is_slow(taken.lane, partition, now);
@@ -167,9 +221,13 @@ impl Task {
             sticky.partition = others.find(|partition| !slow(*partition)).unwrap_or(start);
             sticky.left = run_bytes(self.window.weight_of(taken.lane));
         }
-        let digits = taken.sequence.checked_ilog10().unwrap_or(0) as usize + 1;
-        sticky.left = sticky.left.saturating_sub(sent_bytes(record, self.id_prefix + digits));
-        sticky.partition
+        let digits = sequence.checked_ilog10().unwrap_or(0) as usize + 1;
+        let fits = |(_, record): &&(u64, Accepted)| {
+            let some = sticky.left > 0;
+            sticky.left = sticky.left.saturating_sub(sent_bytes(record, self.id_prefix + digits));
+            some
+        };
+        (sticky.partition, records.iter().take_while(fits).count())
     }
 }
 

@@ -100,10 +100,21 @@ impl States {
         }
     }
 
+    /// Up to where all wait, from a sequence on and at most to an end.
+    pub(super) fn waiting_to(&self, sequence: u64, end: u64) -> u64 {
+        let end = end.min(self.end);
+        (sequence..end).find(|at| self.get(*at) != State::Waiting).unwrap_or(end.max(sequence))
+    }
+
     /// Takes note of a sequence at the end; those that are left out before it do not exist.
     pub(super) fn append(&mut self, sequence: u64, state: State) {
-        self.pass(sequence);
-        self.push(state);
+        self.append_all(sequence..sequence + 1, state);
+    }
+
+    /// The same for several.
+    pub(super) fn append_all(&mut self, sequences: Range<u64>, state: State) {
+        self.pass(sequences.start);
+        self.push_to(sequences.end, state);
     }
 
     /// Sequences below this one that are not known do not exist.
@@ -111,9 +122,7 @@ impl States {
         if self.len() == 0 && sequence > self.end {
             *self = Self::new(sequence);
         }
-        while self.end < sequence {
-            self.push(State::Done);
-        }
+        self.push_to(sequence, State::Done);
     }
 
     /// Changes a state that is known; returns whether [`States::low`] moved.
@@ -145,14 +154,18 @@ impl States {
         (sequence / PART - self.low / PART) as usize
     }
 
-    fn push(&mut self, state: State) {
-        let (part, at) = (self.part(self.end), place(self.end));
-        match self.parts.get_mut(part) {
-            Some(part) => part.set(at..at + 1, state),
-            // What is not known of it yet is overwritten when it is.
-            None => self.parts.push_back(Part::All(state)),
+    /// All from the end on are in this state, up to a new end.
+    fn push_to(&mut self, end: u64, state: State) {
+        while self.end < end {
+            let (part, at) = (self.part(self.end), place(self.end));
+            let count = (end - self.end).min(PART - self.end % PART);
+            match self.parts.get_mut(part) {
+                Some(part) => part.set(at..at + count as usize, state),
+                // What is not known of it yet is overwritten when it is.
+                None => self.parts.push_back(Part::All(state)),
+            }
+            self.end += count;
         }
-        self.end += 1;
     }
 }
 
@@ -223,11 +236,14 @@ mod tests {
                     0..4 => {
                         let (gap, run) = (random.u64(0..3), random.u64(0..200));
                         let state = all[random.usize(0..2)];
-                        for sequence in end + gap..=end + gap + run {
-                            states.append(sequence, state);
-                            plain.resize((sequence - first) as usize, State::Done);
-                            plain.push(state);
+                        let (from, upto) = (end + gap, end + gap + run + 1);
+                        if random.bool() {
+                            states.append_all(from..upto, state);
+                        } else {
+                            (from..upto).for_each(|sequence| states.append(sequence, state));
                         }
+                        plain.resize((from - first) as usize, State::Done);
+                        plain.resize((upto - first) as usize, state);
                     }
                     4..7 if end > low => {
                         let from = random.u64(low..end);

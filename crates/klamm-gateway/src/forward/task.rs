@@ -231,17 +231,23 @@ impl Task {
     fn offer_front(&mut self, now: u64) -> bool {
         let mut front = std::mem::take(&mut self.front);
         let mut moved = false;
-        while let Some((sequence, record)) = front.first() {
-            match self.window.offer(Pass::Front, *sequence, record, now) {
+        while !front.is_empty() {
+            let records = self.run_of(front.left());
+            let count = match self.window.offer_run(Pass::Front, records, now) {
                 Offer::Wait => break,
-                Offer::Pass => {}
-                Offer::Take(taken) => self.send(taken, record, now),
-            }
-            front.pass();
+                Offer::Pass => 1,
+                Offer::Take(taken) => self.send(taken, records, now),
+            };
+            front.pass(count);
             moved = true;
         }
         self.front = front;
         moved
+    }
+
+    /// How many of some records may go as one: what somebody may ask for goes by itself.
+    fn run_of<'a>(&self, records: &'a [(u64, Accepted)]) -> &'a [(u64, Accepted)] {
+        if self.wanted { &records[..1.min(records.len())] } else { records }
     }
 
     fn offer_sweep(&mut self, now: u64) -> bool {
@@ -255,7 +261,7 @@ impl Task {
                 self.sweep = Sweep { at, ..Sweep::default() };
             }
             let mut records = std::mem::take(&mut self.sweep.records);
-            let Some((sequence, record)) = records.first() else {
+            let Some((sequence, _)) = records.left().first() else {
                 let Some(next) = self.sweep.next.take() else {
                     self.read_again(at);
                     return moved;
@@ -265,17 +271,18 @@ impl Task {
                 moved = true;
                 continue;
             };
-            let offer = self.window.offer(Pass::Sweep, *sequence, record, now);
-            if offer == Offer::Wait {
-                self.sweep.records = records;
-                return moved;
-            }
+            let run = self.run_of(records.left());
+            let count = match self.window.offer_run(Pass::Sweep, run, now) {
+                Offer::Wait => {
+                    self.sweep.records = records;
+                    return moved;
+                }
+                Offer::Pass => 1,
+                Offer::Take(taken) => self.send(taken, run, now),
+            };
             moved = true;
-            self.sweep.at = sequence + 1;
-            if let Offer::Take(taken) = offer {
-                self.send(taken, record, now);
-            }
-            records.pass();
+            self.sweep.at = sequence + count as u64;
+            records.pass(count);
             self.sweep.records = records;
         }
     }

@@ -7,7 +7,7 @@ use super::taken::Taken;
 use super::window::LaneId;
 use crate::accepted::Accepted;
 use foldhash::fast::RandomState;
-use klamm::{Delivered, Deliveries, Delivery, DeliveryError};
+use klamm::{Delivered, Deliveries, DeliveryError};
 use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll};
 
@@ -18,12 +18,12 @@ const SLOW_MS: u64 = 200;
 /// A track that has failed gets none for so long.
 const SHUN_MS: u64 = 10_000;
 
-/// A record that a producer has taken.
+/// Records that a producer has taken, side by side.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) taken: Taken,
     pub(super) partition: i32,
-    pub(super) delivery: Delivery,
+    pub(super) deliveries: Deliveries,
     /// Kept where the record may turn out to be a dead letter; few are, and there are many of these.
     pub(super) record: Option<Box<Accepted>>,
     /// Somebody may ask what became of it.
@@ -42,12 +42,12 @@ struct InFlight {
 }
 
 impl InFlight {
-    /// Takes in what follows, or gives its delivery back.
-    fn join(&mut self, taken: &Taken, delivery: Delivery) -> Result<(), Delivery> {
+    /// Takes in what follows, or gives its deliveries back.
+    fn join(&mut self, taken: &Taken, deliveries: Deliveries) -> Result<(), Deliveries> {
         if self.apart || !self.taken.fits(taken) {
-            return Err(delivery);
+            return Err(deliveries);
         }
-        self.deliveries.push(delivery)?;
+        self.deliveries.append(deliveries)?;
         self.taken.add(taken);
         Ok(())
     }
@@ -84,9 +84,9 @@ pub(super) struct Tracks {
 }
 
 impl Tracks {
-    /// A record was given to the producer.
+    /// Records were given to the producer.
     pub(super) fn push(&mut self, sent: Sent, now_ms: u64) {
-        let Sent { taken, partition, mut delivery, record, wanted } = sent;
+        let Sent { taken, partition, mut deliveries, record, wanted } = sent;
         let at = self.track(taken.lane, partition);
         let track = &mut self.tracks[at];
         let apart = wanted || record.is_some();
@@ -95,13 +95,12 @@ impl Tracks {
                 track.moved_ms = now_ms;
                 self.active.push(at);
             }
-            Some(last) if !apart => match last.join(&taken, delivery) {
+            Some(last) if !apart => match last.join(&taken, deliveries) {
                 Ok(()) => return,
-                Err(other) => delivery = other,
+                Err(other) => deliveries = other,
             },
             Some(_) => {}
         }
-        let deliveries = delivery.into();
         track.queue.push_back(InFlight { taken, deliveries, record, apart });
     }
 

@@ -251,6 +251,71 @@ impl Window {
         offer
     }
 
+    /// Offers the first of some records, which are not none, as [`Window::offer`] does, and takes those along that follow it
+    /// and would be taken alike: nothing is decided anew for each record without a key.
+    pub(super) fn offer_run(
+        &mut self,
+        pass: Pass,
+        records: &[(u64, Accepted)],
+        now_ms: u64,
+    ) -> Offer {
+        let Some(((sequence, record), behind)) = records.split_first() else { return Offer::Wait };
+        let mut offer = self.offer(pass, *sequence, record, now_ms);
+        if let Offer::Take(taken) = &mut offer {
+            let loose = record.key.is_none() && record.partition.is_none();
+            if loose && !taken.alone && !behind.is_empty() {
+                self.take_along(pass, taken, &record.topic, behind);
+            }
+        }
+        offer
+    }
+
+    /// Takes records behind one that was taken, as long as they differ from it in nothing that counts and there is room.
+    fn take_along(
+        &mut self,
+        pass: Pass,
+        taken: &mut Taken,
+        topic: &Arc<str>,
+        behind: &[(u64, Accepted)],
+    ) {
+        let lane = &mut self.lanes[taken.lane.0];
+        let held = lane.share.saturating_mul(lane.weight).saturating_add(self.weight);
+        let room = self.limits.bytes.saturating_sub(held) / (lane.share + 1);
+        let first = taken.sequences().end;
+        let end = match pass {
+            Pass::Front => first + self.limits.ahead.saturating_sub(self.states.len()) as u64,
+            Pass::Sweep => self.states.waiting_to(first, first + behind.len() as u64),
+        };
+        let (mut next, mut more) = (first, 0);
+        for (sequence, record) in behind {
+            let alike = record.key.is_none()
+                && record.partition.is_none()
+                && Arc::ptr_eq(&record.topic, topic);
+            let with = more + weight(record);
+            if !alike || *sequence != next || next == end || with > room {
+                break;
+            }
+            (next, more) = (next + 1, with);
+        }
+        if next == first {
+            return;
+        }
+        match pass {
+            Pass::Front => self.states.append_all(first..next, State::Taken),
+            Pass::Sweep => {
+                self.states.set_all(first..next, State::Taken);
+                lane.behind = Some(next);
+                self.sweep = self.sweep.map(|_| next);
+            }
+        }
+        lane.taken += next - first;
+        lane.weight += more;
+        self.taken += next - first;
+        self.weight += more;
+        let count = u32::try_from(next - first).unwrap_or(u32::MAX);
+        taken.add(&Taken { sequence: first, count, weight: more, ..*taken });
+    }
+
     fn offer_front(&mut self, sequence: u64, record: &Accepted, now_ms: u64) -> Offer {
         if sequence < self.states.end() {
             return Offer::Pass;

@@ -37,12 +37,26 @@ impl Deliveries {
     /// Gives it back when its record lies elsewhere.
     #[inline]
     pub fn push(&mut self, next: Delivery) -> Result<(), Delivery> {
-        let beside = self.rest.is_none() && self.first.is_before(&next, self.count);
-        if !beside {
+        self.append(next.into()).map_err(|next| next.first)
+    }
+
+    /// Takes in the deliveries of the records behind.
+    ///
+    /// # Errors
+    /// Gives them back when their records lie elsewhere, or one of either was told of already.
+    #[inline]
+    pub fn append(&mut self, next: Self) -> Result<(), Self> {
+        let whole = self.rest.is_none() && next.rest.is_none();
+        if !whole || !self.first.is_before(&next.first, self.count) {
             return Err(next);
         }
-        self.count += 1;
+        self.count += next.count;
         Ok(())
+    }
+
+    /// How many outcomes were not told yet.
+    pub fn len(&self) -> u32 {
+        self.count + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     /// The next outcome, and how many of the first records it is that of; with them gone, the next call tells of the others.
@@ -172,6 +186,20 @@ mod tests {
         deliver(&one, 0);
         assert_eq!(poll(&mut all), Some((2, 4)));
         assert!(all.push(delivery(&one, 6)).is_err(), "all were told");
+    }
+
+    #[test]
+    fn those_of_the_records_behind_are_taken_in() {
+        let (one, other) = (batch(), batch());
+        let mut all = deliveries(&one, 4, 2);
+        for stranger in [deliveries(&one, 5, 2), deliveries(&one, 7, 2), deliveries(&other, 6, 2)] {
+            assert!(all.append(stranger).is_err());
+        }
+        all.append(deliveries(&one, 6, 3)).unwrap();
+        assert_eq!(all.len(), 5);
+        deliver(&one, 0);
+        assert_eq!(poll(&mut all), Some((5, 4)));
+        assert!(all.is_empty());
     }
 
     #[test]

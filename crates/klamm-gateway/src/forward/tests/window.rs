@@ -247,3 +247,72 @@ fn a_lane_that_was_forgotten_takes_nothing_more() {
     window.done(later, 0);
     assert!(window.is_empty());
 }
+
+#[test]
+fn records_without_a_key_that_follow_each_other_are_taken_as_one() {
+    let mut window = window();
+    let loose = record("t", None, 744);
+    let like = |n: u64| (n, loose.clone());
+    let keyed = |n: u64| (n, Accepted { key: Some(Bytes::from_static(b"k")), ..loose.clone() });
+    let chosen = |n: u64| (n, Accepted { partition: Some(1), ..loose.clone() });
+    let elsewhere = |n: u64| (n, record("u", None, 744));
+    let mut next = 0;
+    let breaks: [&dyn Fn(u64) -> (u64, Accepted); 4] =
+        [&keyed, &chosen, &elsewhere, &|n| like(n + 1)];
+    for behind in breaks {
+        let records = [like(next), like(next + 1), behind(next + 2), like(next + 3)];
+        match window.offer_run(Pass::Front, &records, 0) {
+            Offer::Take(taken) => {
+                assert_eq!((taken.sequences(), taken.weight), (next..next + 2, 2_000))
+            }
+            other => panic!("{other:?}"),
+        }
+        next += 2;
+    }
+    assert_eq!((window.taken(), window.front()), (8, 8));
+    // One with a key goes by itself, whatever follows.
+    assert_eq!(taken_as_one(&mut window, &[keyed(8), keyed(9)]), 1);
+}
+
+#[test]
+fn a_run_ends_where_there_is_no_room() {
+    let loose = record("t", None, 744);
+    let records: Vec<(u64, Accepted)> = (0..300).map(|n| (n, loose.clone())).collect();
+    // Half of what is free is for all of a topic without keys.
+    assert!((40..=42).contains(&taken_as_one(&mut window(), &records)));
+    let mut short = Window::new(0, Limits { bytes: 125_600, ahead: 7 });
+    short.learn(&"t".into(), 4);
+    assert_eq!(taken_as_one(&mut short, &records), 7);
+    assert_eq!(short.offer_run(Pass::Front, &records[7..], 0), Offer::Wait);
+}
+
+#[test]
+fn a_sweep_takes_as_one_what_waits() {
+    let mut window = window();
+    let loose = record("t", None, 744);
+    let records: Vec<(u64, Accepted)> = (0..9).map(|n| (n, loose.clone())).collect();
+    let Offer::Take(mut all) = window.offer_run(Pass::Front, &records, 0) else { panic!() };
+    let (first, done, last) = (all.take(3), all.take(1), all);
+    window.done(done, 0);
+    window.failed(first, Failed::Unsent, 0);
+    window.failed(last, Failed::Unsent, 0);
+    assert_eq!(window.sweep(0), Some(0));
+    // One, to see.
+    let Offer::Take(one) = window.offer_run(Pass::Sweep, &records, 0) else { panic!() };
+    assert_eq!((one.sequences(), one.alone), (0..1, true));
+    window.done(one, 0);
+    assert_eq!(taken_in(&mut window, Pass::Sweep, &records[1..], 0), 2);
+    assert_eq!(window.offer_run(Pass::Sweep, &records[3..], 0), Offer::Pass);
+    assert_eq!(taken_in(&mut window, Pass::Sweep, &records[4..], 0), 5);
+}
+
+fn taken_as_one(window: &mut Window, records: &[(u64, Accepted)]) -> u32 {
+    taken_in(window, Pass::Front, records, 0)
+}
+
+fn taken_in(window: &mut Window, pass: Pass, records: &[(u64, Accepted)], now: u64) -> u32 {
+    match window.offer_run(pass, records, now) {
+        Offer::Take(taken) => taken.count,
+        other => panic!("{other:?}"),
+    }
+}

@@ -59,32 +59,48 @@ impl Model {
         }
     }
 
-    fn offer(&mut self, pass: Pass, sequence: u64) -> bool {
-        let record = self.log[sequence as usize].clone();
-        match self.window.offer(pass, sequence, &record, self.now) {
-            Offer::Wait => return false,
-            Offer::Pass => {}
-            Offer::Take(taken) if self.window.knows(&record.topic).is_none() => {
+    /// Offers some records of the log from a sequence on; returns how many were decided about.
+    fn offer(&mut self, pass: Pass, sequence: u64, most: usize) -> usize {
+        let records = (sequence..).zip(self.log[sequence as usize..].iter().cloned());
+        let records: Vec<(u64, Accepted)> = records.take(most).collect();
+        let topic = &records[0].1.topic;
+        match self.window.offer_run(pass, &records, self.now) {
+            Offer::Wait => 0,
+            Offer::Pass => 1,
+            Offer::Take(taken) if self.window.knows(topic).is_none() => {
                 self.window.failed(taken, Failed::Unsent, self.now);
-                self.window.learn(&record.topic, 3);
+                self.window.learn(topic, 3);
+                1
             }
-            Offer::Take(taken) => self.send(taken),
+            Offer::Take(taken) => {
+                let count = taken.count as usize;
+                for (_, record) in &records[..count] {
+                    let together = count == 1 || (record.key.is_none() && record.topic == *topic);
+                    assert!(together, "{taken:?} of {records:?}");
+                }
+                self.send(taken);
+                count
+            }
         }
-        true
     }
 
-    fn read(&mut self, records: usize) {
-        for _ in 0..records {
-            if self.next == self.log.len() || !self.offer(Pass::Front, self.next as u64) {
+    /// Reads so many records, and offers no more than `most` of them at a time.
+    fn read(&mut self, records: usize, most: usize) {
+        let mut left = records;
+        while left > 0 && self.next < self.log.len() {
+            let count = self.offer(Pass::Front, self.next as u64, left.min(most));
+            if count == 0 {
                 break;
             }
-            self.next += 1;
+            (self.next, left) = (self.next + count, left - count);
         }
-        for _ in 0..records {
-            let Some(at) = self.window.sweep(self.now) else { break };
-            if !self.offer(Pass::Sweep, at) {
+        let mut left = records;
+        while let (Some(at), true) = (self.window.sweep(self.now), left > 0) {
+            let count = self.offer(Pass::Sweep, at, left.min(most));
+            if count == 0 {
                 break;
             }
+            left -= count;
         }
         self.most = self.most.max(self.window.taken());
     }
@@ -177,11 +193,11 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_keys_keep_their_order(
         log in log(),
-        steps in prop::collection::vec((1..40_usize, 0..700_u64, prop::collection::vec(fault(), 9)), 1..60),
+        steps in prop::collection::vec((1..40_usize, 1..30_usize, 0..700_u64, prop::collection::vec(fault(), 9)), 1..60),
     ) {
         let mut model = Model::new(log);
-        for (count, ms, faults) in steps {
-            model.read(count);
+        for (count, most, ms, faults) in steps {
+            model.read(count, most);
             let of = |name: &(String, i32)| {
                 let topic = ["a", "b", "c"].iter().position(|t| *t == name.0).unwrap_or(0);
                 faults[topic * 3 + name.1 as usize]
@@ -190,7 +206,7 @@ proptest! {
             model.now += ms;
         }
         for _ in 0..2_000 {
-            model.read(50);
+            model.read(50, 50);
             model.answer(|_| Fault::None, 1_000);
             model.now += 500;
             if model.window.low() == model.log.len() as u64 {
@@ -198,7 +214,7 @@ proptest! {
             }
         }
         prop_assert_eq!(model.window.low(), model.log.len() as u64, "all is done in the end");
-        model.read(1);
+        model.read(1, 1);
         prop_assert_eq!(model.window.lanes_behind(), 0);
         prop_assert!(model.most <= BYTES / 256 + 1);
         model.check_order();

@@ -381,7 +381,7 @@ impl Core {
         max_bytes: usize,
     ) -> Result<Vec<(u64, Bytes)>, ReadError> {
         let slices = self.log.lock().locate(offset(from), offset(end), max_bytes, true)?;
-        let bytes = match slices.load()? {
+        let bytes = match slices.load_passing()? {
             mut parts if parts.len() == 1 => parts.swap_remove(0),
             parts => parts.concat().into(),
         };

@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// The most a batch may hold when it is decompressed to look for a timestamp.
 const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+/// What is passed is evicted in pieces of so many bytes, which lie at multiples of it: each takes a system call, which may have
+/// to wait for what other processors have to do with the pages. It is less than a system reads ahead.
+const EVICT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Whole batches that stand one after the other in one file; not read yet.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +51,23 @@ impl Slices {
             Some(file) if self.len > 0 => file.read_at(self.position, self.len),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// The same for who reads a log once, from front to back, and may be far behind its end: what was passed is evicted, so
+    /// that the memory it took in the system is at once that of what is read next.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn load_passing(&self) -> io::Result<Vec<Bytes>> {
+        let parts = self.load()?;
+        if let Some(file) = &self.file {
+            let end = self.position + self.len as u64;
+            let passed = self.position / EVICT_BYTES * EVICT_BYTES..end / EVICT_BYTES * EVICT_BYTES;
+            if !passed.is_empty() {
+                file.evict(passed);
+            }
+        }
+        Ok(parts)
     }
 
     /// Whether [`Slices::load`] takes no memory: what it gives is kept there anyway.

@@ -1,8 +1,9 @@
-//! Files in memory of which is counted what is read, and how often segments are synced.
+//! Files in memory of which is counted what is read and evicted, and how often segments are synced.
 
 use super::{MemoryStorage, Open, Storage, StorageFile};
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +17,7 @@ pub struct CountingStorage {
 #[derive(Debug, Default)]
 struct Counts {
     read: AtomicU64,
+    evicted: AtomicU64,
     syncs: AtomicU64,
 }
 
@@ -23,6 +25,11 @@ impl CountingStorage {
     /// Bytes that were read since the last call.
     pub fn take_read_bytes(&self) -> u64 {
         self.counts.read.swap(0, Ordering::Relaxed)
+    }
+
+    /// Bytes that were evicted since the last call.
+    pub fn take_evicted_bytes(&self) -> u64 {
+        self.counts.evicted.swap(0, Ordering::Relaxed)
     }
 
     /// Syncs of files that were opened as segments, and of spares that became such.
@@ -77,6 +84,11 @@ impl StorageFile for CountingFile {
     fn read_at(&self, position: u64, len: usize) -> io::Result<Vec<Bytes>> {
         self.counts.read.fetch_add(len as u64, Ordering::Relaxed);
         self.file.read_at(position, len)
+    }
+
+    fn evict(&self, range: Range<u64>) {
+        self.counts.evicted.fetch_add(range.end - range.start, Ordering::Relaxed);
+        self.file.evict(range);
     }
 
     fn write_at(&self, position: u64, parts: &[Bytes]) -> io::Result<()> {

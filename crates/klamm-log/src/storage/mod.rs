@@ -14,6 +14,7 @@ pub use self::memory::MemoryStorage;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A tree of directories and files; paths are relative and use `/`.
@@ -102,6 +103,10 @@ pub trait StorageFile: Debug + Send + Sync {
     fn is_in_memory(&self) -> bool {
         false
     }
+
+    /// Says that these bytes will hardly be read again, so that nothing need keep them in memory beside the file. They stay
+    /// in the file, whether they were synced or not.
+    fn evict(&self, _range: Range<u64>) {}
 
     /// Writes all parts one after the other from `position` on, which is not past the end.
     ///

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A directory of a test's own, gone when the test ends.
-struct Directory(PathBuf);
+pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("klamm-log-{}-{name}", std::process::id()));
         drop(fs::remove_dir_all(&path));
         Self(path)

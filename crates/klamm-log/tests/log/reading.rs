@@ -1,9 +1,12 @@
 //! What was found in a log is read later, a part at a time, and is what it was, whatever became of the log.
 
 use crate::batch::{Batch, Dice, client, small};
+use crate::directory::Directory;
 use bytes::Bytes;
-use klamm_log::storage::{Call, Fault, FaultyStorage, MemoryStorage, Misdeed, Storage};
-use klamm_log::{Log, Slices};
+use klamm_log::storage::{
+    Call, CountingStorage, Fault, FaultyStorage, FileStorage, MemoryStorage, Misdeed, Storage,
+};
+use klamm_log::{Log, LogConfig, Slices};
 use std::io;
 use std::sync::Arc;
 
@@ -105,5 +108,52 @@ fn what_was_found_stays_what_it_was() {
             }
         }
         assert!(log.poisoned().is_none() && log.end_offset() > 10);
+    }
+}
+
+/// Reads a log once, as somebody who is far behind its end; `passed` gets the bytes that were read so far.
+fn pass_through(log: &Log, mut passed: impl FnMut(u64)) -> Vec<u8> {
+    let (mut all, mut from) = (Vec::new(), 0);
+    while from < log.end_offset() {
+        let slices = log.locate(from, log.end_offset(), 256 << 10, true).unwrap();
+        all.extend(slices.load_passing().unwrap().concat());
+        from = slices.end_offset();
+        passed(all.len() as u64);
+    }
+    all
+}
+
+fn ten_mib(storage: Arc<dyn Storage>) -> Log {
+    let mut log = Log::open(storage, "t-0", LogConfig::default()).unwrap().0;
+    let mut dice = Dice::new(5);
+    while log.size_bytes() < 10 << 20 {
+        let value = vec![dice.roll(256) as u8; 10_000 + dice.roll(90_000) as usize];
+        log.append(Batch::values(&[&value]).bytes(), client(0)).unwrap();
+    }
+    log
+}
+
+#[test]
+fn what_was_passed_is_evicted_and_nothing_behind_it() {
+    const PIECE: u64 = 4 << 20;
+    let storage = Arc::new(CountingStorage::default());
+    let log = ten_mib(storage.clone());
+    let mut evicted = 0;
+    pass_through(&log, |passed| {
+        evicted += storage.take_evicted_bytes();
+        assert_eq!(evicted, passed / PIECE * PIECE, "with {passed} bytes read");
+    });
+    assert_eq!(evicted, 2 * PIECE);
+    log.locate(0, log.end_offset(), usize::MAX, true).unwrap().load().unwrap();
+    assert_eq!(storage.take_evicted_bytes(), 0, "whoever comes again needs them");
+}
+
+#[test]
+fn what_was_evicted_before_it_was_synced_is_still_there() {
+    let dir = Directory::new("evicted");
+    let log = ten_mib(Arc::new(FileStorage::open(&dir.0).unwrap()));
+    let all = log.locate(0, log.end_offset(), usize::MAX, true).unwrap().load().unwrap().concat();
+    for _ in 0..2 {
+        assert!(pass_through(&log, |_| {}) == all);
     }
 }

@@ -1,11 +1,11 @@
 //! What comes of outcomes: done, again, or a dead letter.
 
+use super::lane::Failed;
 use super::outcomes::Outcome;
 use super::taken::Taken;
 use super::task::{Event, Task};
 use super::tracks::Finished;
 use super::verdict::{self, Class};
-use super::window::Failed;
 use crate::accepted::Accepted;
 use crate::dead_letter::Letter;
 use klamm::ErrorCode;

@@ -8,6 +8,7 @@ mod connect;
 mod forwarder;
 mod in_hand;
 mod judging;
+mod lane;
 mod outcomes;
 mod partitions;
 mod reach;

@@ -1,12 +1,12 @@
 //! A record to the producer: its topic learned, its partition chosen, its id put on.
 
 use super::ID_HEADER;
+use super::lane::Failed;
 use super::taken::Taken;
 use super::task::{Event, Task};
 use super::tracks::Sent;
 use super::unlogged::Tried;
 use super::verdict::{self, Class};
-use super::window::Failed;
 use crate::accepted::Accepted;
 use klamm::{
     Deliveries, Delivery, EnqueueError, ErrorKind, Header, MetadataError, Producer, Record,

@@ -106,13 +106,8 @@ impl States {
         (sequence..end).find(|at| self.get(*at) != State::Waiting).unwrap_or(end.max(sequence))
     }
 
-    /// Takes note of a sequence at the end; those that are left out before it do not exist.
-    pub(super) fn append(&mut self, sequence: u64, state: State) {
-        self.append_all(sequence..sequence + 1, state);
-    }
-
-    /// The same for several.
-    pub(super) fn append_all(&mut self, sequences: Range<u64>, state: State) {
+    /// Takes note of sequences at the end; those that are left out before them do not exist.
+    pub(super) fn append(&mut self, sequences: Range<u64>, state: State) {
         self.pass(sequences.start);
         self.push_to(sequences.end, state);
     }
@@ -125,13 +120,8 @@ impl States {
         self.push_to(sequence, State::Done);
     }
 
-    /// Changes a state that is known; returns whether [`States::low`] moved.
-    pub(super) fn set(&mut self, sequence: u64, state: State) -> bool {
-        self.set_all(sequence..sequence + 1, state)
-    }
-
-    /// The same for several; those that are not known, or below [`States::low`], stay as they are.
-    pub(super) fn set_all(&mut self, sequences: Range<u64>, state: State) -> bool {
+    /// Changes states; those that are not known, or below [`States::low`], stay as they are. Returns whether that moved.
+    pub(super) fn set(&mut self, sequences: Range<u64>, state: State) -> bool {
         let (mut at, end) = (sequences.start.max(self.low), sequences.end.min(self.end));
         while at < end {
             let part = self.part(at);
@@ -177,17 +167,17 @@ mod tests {
     fn the_low_mark_waits_for_the_first_that_is_not_done() {
         let mut states = States::new(10);
         for sequence in [10, 11, 14] {
-            states.append(sequence, State::Taken);
+            states.append(sequence..sequence + 1, State::Taken);
         }
         assert_eq!((states.low(), states.end()), (10, 15));
-        assert!(!states.set(11, State::Done));
-        assert!(states.set(10, State::Done));
+        assert!(!states.set(11..12, State::Done));
+        assert!(states.set(10..11, State::Done));
         assert_eq!(states.low(), 14, "12 and 13 do not exist");
         assert_eq!(
             [states.get(13), states.get(14), states.get(15)],
             [State::Done, State::Taken, State::Waiting]
         );
-        assert!(states.set(14, State::Done));
+        assert!(states.set(14..15, State::Done));
         assert_eq!((states.low(), states.len()), (15, 0));
         states.pass(20);
         assert_eq!((states.low(), states.end()), (20, 20));
@@ -201,18 +191,19 @@ mod tests {
     fn a_backlog_that_waits_takes_hardly_any_memory() {
         let (low, count) = (1_000, 3_000_000);
         let mut states = States::new(low);
-        (low..low + count).for_each(|sequence| states.append(sequence, State::Waiting));
+        (low..low + count)
+            .for_each(|sequence| states.append(sequence..sequence + 1, State::Waiting));
         assert_eq!(kept_one_by_one(&states), 0);
         // One of eight stays behind, all else of the first half is sent.
         for sequence in low..low + count / 2 {
-            states.set(sequence, State::Taken);
+            states.set(sequence..sequence + 1, State::Taken);
             if sequence % 8 != 3 {
-                states.set(sequence, State::Done);
+                states.set(sequence..sequence + 1, State::Done);
             }
         }
         assert!(kept_one_by_one(&states) as u64 <= count / 2 / PART + 2);
         for sequence in (low..low + count).rev() {
-            states.set(sequence, State::Done);
+            states.set(sequence..sequence + 1, State::Done);
             if sequence % PART == 7 {
                 assert!(kept_one_by_one(&states) as u64 <= count / 2 / PART + 3);
             }
@@ -238,9 +229,10 @@ mod tests {
                         let state = all[random.usize(0..2)];
                         let (from, upto) = (end + gap, end + gap + run + 1);
                         if random.bool() {
-                            states.append_all(from..upto, state);
+                            states.append(from..upto, state);
                         } else {
-                            (from..upto).for_each(|sequence| states.append(sequence, state));
+                            (from..upto)
+                                .for_each(|sequence| states.append(sequence..sequence + 1, state));
                         }
                         plain.resize((from - first) as usize, State::Done);
                         plain.resize((upto - first) as usize, state);
@@ -251,14 +243,14 @@ mod tests {
                         if random.bool() {
                             let upto = end + random.u64(0..3);
                             let upto = upto.min(from + random.u64(1..3_000));
-                            states.set_all(from..upto, state);
+                            states.set(from..upto, state);
                             let known = (upto.min(end) - first) as usize;
                             plain[(from - first) as usize..known].fill(state);
                             continue;
                         }
                         for sequence in from..end.min(from + random.u64(1..3_000)) {
                             if plain[(sequence - first) as usize] != State::Done {
-                                states.set(sequence, state);
+                                states.set(sequence..sequence + 1, state);
                                 plain[(sequence - first) as usize] = state;
                             }
                         }
@@ -273,7 +265,7 @@ mod tests {
                 let end = first + plain.len() as u64;
                 assert_eq!(states.end(), end, "seed {seed}");
                 // It does not exist, and whatever is done before the first that is not is let go.
-                states.set(end, State::Done);
+                states.set(end..end + 1, State::Done);
                 assert_eq!(states.low(), first + known.unwrap_or(plain.len()) as u64);
                 let asked = random.u64(first..end + 2);
                 let at = (asked - first) as usize;

@@ -11,23 +11,19 @@
 //!            └─ wait: the lane is only busy
 //! ```
 //!
-//! A lane that has failed, or got no answer for [`STALL_MS`], holds nobody up: the reading at the front goes past it, and a
+//! A lane that has failed, or got no answer for [`STALL_MS`](super::lane::STALL_MS), holds nobody up: the reading at the front goes past it, and a
 //! *sweep* reads for it again from its first record that was left. Of what is free of the window a lane may have
 //! an eighth, and half if it is for all partitions of a topic, so there is something left for others, however many stand still.
 
+use super::lane::{Failed, Lane};
 use super::states::{State, States};
 use super::taken::Taken;
 use crate::accepted::Accepted;
 use klamm::producer::partitioner::murmur2;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Without any answer for so long, a lane that has no room is passed.
-pub(super) const STALL_MS: u64 = 1_000;
-/// The first wait after a failure; it doubles.
-pub(super) const BACKOFF_MS: u64 = 50;
-/// The longest wait between two tries of a lane.
-pub(super) const BACKOFF_MAX_MS: u64 = 5_000;
 /// A lane may have one part in so many of what is free.
 const LANE_SHARE: u64 = 8;
 /// The same for a lane in which order does not count: it is all that a topic without keys has, for all its partitions.
@@ -68,27 +64,6 @@ pub(super) enum Offer {
     Wait,
 }
 
-/// Why a record that was taken is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failed {
-    /// Try it again, after others of its lane that failed before it.
-    Again,
-    /// It was refused together with others: try it alone.
-    Refused,
-    /// It was not sent at all and may be at once: the topic was learned, or the producer is new.
-    Unsent,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Mode {
-    #[default]
-    Open,
-    /// Nothing until what is on its way has come back and the time has come.
-    Resting { until_ms: u64 },
-    /// One record, to see.
-    Probing,
-}
-
 /// Where a record belongs.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -96,26 +71,6 @@ struct Place {
     /// The one it has to go to, and how many there are.
     partition: Option<i32>,
     partitions: Option<i32>,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    mode: Mode,
-    /// It may have one part in so many of what is free.
-    share: u64,
-    tries: u32,
-    taken: u64,
-    weight: u64,
-    /// The last answer, or when the first of what is on its way was taken.
-    moved_ms: u64,
-    /// The first sequence that was left in the log, if any was.
-    behind: Option<u64>,
-    /// The only one on its way is to stay that.
-    alone: bool,
-    /// The present sweep has not passed anything of it.
-    swept: bool,
-    /// What is below it is sent alone.
-    careful_below: u64,
 }
 
 #[derive(Debug, Default)]
@@ -192,10 +147,7 @@ impl Window {
     /// Topics of which a lane stands still, with the partition; none means all that have no key.
     pub(super) fn stuck(&self, now_ms: u64) -> impl Iterator<Item = (&str, Option<i32>)> {
         self.topics.iter().flat_map(move |(name, topic)| {
-            let stuck = topic.lanes.iter().filter(move |(_, id)| {
-                let lane = &self.lanes[id.0];
-                lane.mode != Mode::Open || lane.is_stalled(now_ms)
-            });
+            let stuck = topic.lanes.iter().filter(move |(_, id)| self.lanes[id.0].is_stuck(now_ms));
             stuck.map(move |(partition, _)| (&**name, Some(*partition).filter(|p| *p != LOOSE)))
         })
     }
@@ -261,11 +213,12 @@ impl Window {
     ) -> Offer {
         let Some(((sequence, record), behind)) = records.split_first() else { return Offer::Wait };
         let mut offer = self.offer(pass, *sequence, record, now_ms);
-        if let Offer::Take(taken) = &mut offer {
-            let loose = record.key.is_none() && record.partition.is_none();
-            if loose && !taken.alone && !behind.is_empty() {
-                self.take_along(pass, taken, &record.topic, behind);
-            }
+        if let Offer::Take(taken) = &mut offer
+            && is_loose(record)
+            && !taken.alone
+            && !behind.is_empty()
+        {
+            self.take_along(pass, taken, &record.topic, behind);
         }
         offer
     }
@@ -278,9 +231,7 @@ impl Window {
         topic: &Arc<str>,
         behind: &[(u64, Accepted)],
     ) {
-        let lane = &mut self.lanes[taken.lane.0];
-        let held = lane.share.saturating_mul(lane.weight).saturating_add(self.weight);
-        let room = self.limits.bytes.saturating_sub(held) / (lane.share + 1);
+        let (lane, free) = (&self.lanes[taken.lane.0], self.room());
         let first = taken.sequences().end;
         let end = match pass {
             Pass::Front => first + self.limits.ahead.saturating_sub(self.states.len()) as u64,
@@ -288,11 +239,10 @@ impl Window {
         };
         let (mut next, mut more) = (first, 0);
         for (sequence, record) in behind {
-            let alike = record.key.is_none()
-                && record.partition.is_none()
-                && Arc::ptr_eq(&record.topic, topic);
+            let alike = is_loose(record) && Arc::ptr_eq(&record.topic, topic);
             let with = more + weight(record);
-            if !alike || *sequence != next || next == end || with > room {
+            let fits = lane.has_share(with, free.saturating_sub(more));
+            if !alike || *sequence != next || next == end || !fits {
                 break;
             }
             (next, more) = (next + 1, with);
@@ -300,18 +250,10 @@ impl Window {
         if next == first {
             return;
         }
-        match pass {
-            Pass::Front => self.states.append_all(first..next, State::Taken),
-            Pass::Sweep => {
-                self.states.set_all(first..next, State::Taken);
-                lane.behind = Some(next);
-                self.sweep = self.sweep.map(|_| next);
-            }
+        self.book(pass, taken.lane, first..next, more);
+        if pass == Pass::Sweep {
+            self.sweep = self.sweep.map(|_| next);
         }
-        lane.taken += next - first;
-        lane.weight += more;
-        self.taken += next - first;
-        self.weight += more;
         let count = u32::try_from(next - first).unwrap_or(u32::MAX);
         taken.add(&Taken { sequence: first, count, weight: more, ..*taken });
     }
@@ -329,13 +271,12 @@ impl Window {
         let may = lane.behind.is_none() && lane.may_take(sequence, known, now_ms);
         let weight = weight(record);
         if may && self.has_room(id, weight) {
-            self.states.append(sequence, State::Taken);
-            return Offer::Take(self.take(place, sequence, weight, now_ms));
+            return Offer::Take(self.take(Pass::Front, place, sequence, weight, now_ms));
         }
         if may && !lane.is_stalled(now_ms) {
             return Offer::Wait;
         }
-        self.states.append(sequence, State::Waiting);
+        self.states.append(sequence..sequence + 1, State::Waiting);
         self.leave(id, sequence);
         Offer::Pass
     }
@@ -358,9 +299,7 @@ impl Window {
         let may = lane.may_take(sequence, known, now_ms);
         let weight = weight(record);
         if may && self.has_room(id, weight) {
-            self.states.set(sequence, State::Taken);
-            self.lanes[id.0].behind = Some(sequence + 1);
-            return Offer::Take(self.take(place, sequence, weight, now_ms));
+            return Offer::Take(self.take(Pass::Sweep, place, sequence, weight, now_ms));
         }
         if may && !lane.is_stalled(now_ms) {
             return Offer::Wait;
@@ -371,29 +310,33 @@ impl Window {
         Offer::Pass
     }
 
-    fn take(&mut self, place: Place, sequence: u64, weight: u64, now_ms: u64) -> Taken {
+    fn take(&mut self, pass: Pass, place: Place, sequence: u64, weight: u64, now_ms: u64) -> Taken {
         let Place { lane: id, partition, partitions } = place;
-        let lane = &mut self.lanes[id.0];
-        if lane.taken == 0 {
-            lane.moved_ms = now_ms;
-        }
-        let single =
-            partitions.is_none() || lane.mode != Mode::Open || sequence < lane.careful_below;
-        let alone = lane.taken == 0 && single;
-        lane.alone = alone;
-        if lane.mode != Mode::Open {
-            lane.mode = Mode::Probing;
-        }
-        lane.taken += 1;
-        lane.weight += weight;
-        self.taken += 1;
-        self.weight += weight;
+        let alone = self.lanes[id.0].begin(sequence, partitions.is_some(), now_ms);
+        self.book(pass, id, sequence..sequence + 1, weight);
         Taken { sequence, count: 1, lane: id, partition, partitions, alone, weight }
+    }
+
+    /// Takes note that these of a lane are on their way.
+    fn book(&mut self, pass: Pass, id: LaneId, sequences: Range<u64>, weight: u64) {
+        let lane = &mut self.lanes[id.0];
+        let count = sequences.end - sequences.start;
+        lane.taken += count;
+        lane.weight += weight;
+        self.taken += count;
+        self.weight += weight;
+        match pass {
+            Pass::Front => self.states.append(sequences, State::Taken),
+            Pass::Sweep => {
+                lane.behind = Some(sequences.end);
+                self.states.set(sequences, State::Taken);
+            }
+        }
     }
 
     /// Where a record belongs; none while there are too many lanes.
     fn place(&mut self, record: &Accepted) -> Option<Place> {
-        if record.key.is_some() || record.partition.is_some() {
+        if !is_loose(record) {
             return self.find_place(record);
         }
         // Records that were read together share the name.
@@ -467,13 +410,17 @@ impl Window {
     /// Whether a lane may have this much more: its share of what is free; its first record may have all of that, and the
     /// first of all whatever it needs.
     fn has_room(&self, id: LaneId, weight: u64) -> bool {
-        let free = self.limits.bytes.saturating_sub(self.weight);
-        let lane = &self.lanes[id.0];
+        let (lane, free) = (&self.lanes[id.0], self.room());
         match (self.taken, lane.taken) {
             (0, _) => true,
             (_, 0) => weight <= free,
-            _ => lane.share * (lane.weight + weight) <= free,
+            _ => lane.has_share(weight, free),
         }
+    }
+
+    /// What may be on its way beside what is.
+    fn room(&self) -> u64 {
+        self.limits.bytes.saturating_sub(self.weight)
     }
 
     fn leave(&mut self, id: LaneId, sequence: u64) {
@@ -488,49 +435,26 @@ impl Window {
     /// Records are with the dead letters: that says nothing about the next ones. Returns whether [`Window::low`] moved.
     pub(super) fn lettered(&mut self, taken: Taken, now_ms: u64) -> bool {
         self.back(taken, now_ms);
-        self.states.set_all(taken.sequences(), State::Done)
+        self.states.set(taken.sequences(), State::Done)
     }
 
     /// Records are in Kafka. Returns whether [`Window::low`] moved.
     pub(super) fn done(&mut self, taken: Taken, now_ms: u64) -> bool {
         self.back(taken, now_ms);
-        let lane = &mut self.lanes[taken.lane.0];
-        if lane.mode == Mode::Probing {
-            lane.mode = Mode::Open;
-        }
-        if lane.mode == Mode::Open {
-            lane.tries = 0;
-        }
-        self.states.set_all(taken.sequences(), State::Done)
+        self.lanes[taken.lane.0].succeed();
+        self.states.set(taken.sequences(), State::Done)
     }
 
     /// Records have to be sent again: their lane stands still until everything of it has come back, for longer each time.
     pub(super) fn failed(&mut self, taken: Taken, how: Failed, now_ms: u64) {
         self.back(taken, now_ms);
-        self.states.set_all(taken.sequences(), State::Waiting);
+        self.states.set(taken.sequences(), State::Waiting);
         self.leave(taken.lane, taken.sequence);
-        let lane = &mut self.lanes[taken.lane.0];
-        if how == Failed::Refused {
-            lane.careful_below = lane.careful_below.max(taken.sequences().end);
-        }
-        match (lane.mode, how) {
-            // What failed together is one failure.
-            (Mode::Resting { .. }, _) => {}
-            (_, Failed::Unsent) => lane.mode = Mode::Resting { until_ms: now_ms },
-            (Mode::Open | Mode::Probing, _) => {
-                let wait = BACKOFF_MS.checked_shl(lane.tries).unwrap_or(BACKOFF_MAX_MS);
-                lane.tries = lane.tries.saturating_add(1).min(16);
-                lane.mode = Mode::Resting { until_ms: now_ms + wait.min(BACKOFF_MAX_MS) };
-            }
-        }
+        self.lanes[taken.lane.0].fail(how, taken.sequences().end, now_ms);
     }
 
     fn back(&mut self, taken: Taken, now_ms: u64) {
-        let lane = &mut self.lanes[taken.lane.0];
-        lane.taken -= u64::from(taken.count);
-        lane.alone = false;
-        lane.weight -= taken.weight;
-        lane.moved_ms = now_ms;
+        self.lanes[taken.lane.0].back(u64::from(taken.count), taken.weight, now_ms);
         self.taken -= u64::from(taken.count);
         self.weight -= taken.weight;
     }
@@ -593,12 +517,7 @@ impl Window {
         if self.behind == 0 {
             return None;
         }
-        let waits = self.lanes.iter().filter(|lane| lane.behind.is_some() && lane.taken == 0);
-        let at = waits.filter_map(|lane| match lane.mode {
-            Mode::Resting { until_ms } => Some(until_ms),
-            Mode::Open | Mode::Probing => None,
-        });
-        at.min()
+        self.lanes.iter().filter_map(Lane::wakes_at).min()
     }
 
     /// How many lanes have left something in the log.
@@ -614,40 +533,13 @@ impl Window {
 
     /// Whether a lane has failed and nothing was done since.
     pub(super) fn is_failing(&self, lane: LaneId) -> bool {
-        self.lanes[lane.0].tries > 0
+        self.lanes[lane.0].is_failing()
     }
 }
 
-impl Lane {
-    /// Whether it may take this record, room permitting.
-    fn may_take(&self, sequence: u64, known: bool, now_ms: u64) -> bool {
-        let alone = !known || sequence < self.careful_below;
-        match self.mode {
-            Mode::Open => self.taken == 0 || !(alone || self.alone),
-            Mode::Resting { until_ms } => self.taken == 0 && now_ms >= until_ms,
-            Mode::Probing => self.taken == 0,
-        }
-    }
-
-    /// Whether there is a point in reading again for it.
-    fn is_ready(&self, now_ms: u64) -> bool {
-        match self.mode {
-            Mode::Open => {
-                let careful = self.behind.is_some_and(|behind| behind < self.careful_below);
-                self.taken == 0 || !(careful || self.alone || self.is_stalled(now_ms))
-            }
-            Mode::Resting { until_ms } => self.taken == 0 && now_ms >= until_ms,
-            Mode::Probing => self.taken == 0,
-        }
-    }
-
-    fn is_stalled(&self, now_ms: u64) -> bool {
-        self.taken > 0 && now_ms.saturating_sub(self.moved_ms) >= STALL_MS
-    }
-
-    fn is_idle(&self) -> bool {
-        self.taken == 0 && self.behind.is_none() && self.mode == Mode::Open
-    }
+/// Whether it may go to any partition.
+fn is_loose(record: &Accepted) -> bool {
+    record.key.is_none() && record.partition.is_none()
 }
 
 fn weight(record: &Accepted) -> u64 {

@@ -63,9 +63,7 @@ impl Slices {
         if let Some(file) = &self.file {
             let end = self.position + self.len as u64;
             let passed = self.position / EVICT_BYTES * EVICT_BYTES..end / EVICT_BYTES * EVICT_BYTES;
-            if !passed.is_empty() {
-                file.evict(passed);
-            }
+            file.evict(passed);
         }
         Ok(parts)
     }

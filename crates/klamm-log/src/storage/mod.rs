@@ -105,7 +105,7 @@ pub trait StorageFile: Debug + Send + Sync {
     }
 
     /// Says that these bytes will hardly be read again, so that nothing need keep them in memory beside the file. They stay
-    /// in the file, whether they were synced or not.
+    /// in the file, whether they were synced or not. There may be none.
     fn evict(&self, _range: Range<u64>) {}
 
     /// Writes all parts one after the other from `position` on, which is not past the end.

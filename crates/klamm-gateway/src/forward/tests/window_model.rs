@@ -1,8 +1,9 @@
 //! The window under random faults, with a model of the producer: nothing is lost, nothing is released before it is done,
 //! keys keep their order, and memory is bounded.
 
+use super::super::lane::Failed;
 use super::super::taken::Taken;
-use super::super::window::{Failed, Limits, Offer, Pass, Window};
+use super::super::window::{Limits, Offer, Pass, Window};
 use super::window::record;
 use crate::accepted::Accepted;
 use proptest::prelude::*;

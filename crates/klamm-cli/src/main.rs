@@ -19,7 +19,6 @@ mod places;
 mod produce;
 mod secure;
 mod topics;
-mod usage;
 mod verify;
 
 use args::{Args, Command};

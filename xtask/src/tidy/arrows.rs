@@ -10,16 +10,20 @@ use crate::failure::{Doing, Result};
 use crate::process;
 
 /// A crate of this workspace, and the crates of this workspace it may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("klamm-protocol", &[]),
     ("klamm-huge-pages", &[]),
     ("klamm-tls", &[]),
+    ("klamm-metrics", &[]),
     ("klamm-log", &["klamm-protocol"]),
     ("klamm", &["klamm-protocol", "klamm-tls"]),
-    ("klamm-broker", &["klamm-protocol", "klamm-log", "klamm-huge-pages", "klamm-tls"]),
-    ("klamm-gateway", &["klamm", "klamm-log", "klamm-protocol", "klamm-tls"]),
+    (
+        "klamm-broker",
+        &["klamm-protocol", "klamm-log", "klamm-huge-pages", "klamm-metrics", "klamm-tls"],
+    ),
+    ("klamm-gateway", &["klamm", "klamm-log", "klamm-metrics", "klamm-protocol", "klamm-tls"]),
     ("klamm-sink", &["klamm"]),
-    ("klamm-cli", &["klamm", "klamm-broker", "klamm-gateway", "klamm-sink"]),
+    ("klamm-cli", &["klamm", "klamm-broker", "klamm-gateway", "klamm-metrics", "klamm-sink"]),
     // The ledger of a gateway that is killed; memory that is used before a measurement.
     ("xtask", &["gateway-testing", "klamm-huge-pages"]),
 ];

@@ -10,9 +10,9 @@ use crate::embedded::THREAD;
 use crate::failure::{FAILED, Failure};
 use crate::perf::load::Load;
 use crate::perf::measure::{Meter, Totals};
-use crate::usage;
 use crate::verify::{Sent, Verdict};
 use klamm::{Consumer, TopicPartition};
+use klamm_metrics::{cpu_time, cpu_time_of_threads, resident_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,8 +75,8 @@ fn ticks() -> Interval {
 }
 
 fn cpu_now(broker_is_ours: bool) -> Cpu {
-    let broker = broker_is_ours.then(|| usage::cpu_of_threads(THREAD)).flatten();
-    Cpu { total: usage::cpu().as_secs_f64(), broker: broker.map(|time| time.as_secs_f64()) }
+    let broker = broker_is_ours.then(|| cpu_time_of_threads(THREAD)).flatten();
+    Cpu { total: cpu_time().as_secs_f64(), broker: broker.map(|time| time.as_secs_f64()) }
 }
 
 impl Part {
@@ -186,7 +186,7 @@ impl Part {
         self.scene.samples.push(Sample { at, acknowledged, read, ack, end_to_end });
         self.scene.members = self.readers.iter().map(Reader::state).collect();
         self.scene.faults = self.faults();
-        began.peak_rss = began.peak_rss.max(usage::rss_bytes());
+        began.peak_rss = began.peak_rss.max(resident_bytes().unwrap_or(0));
         self.note_takeover(at).await;
         view.show(&self.scene);
     }

@@ -1,9 +1,9 @@
 //! What is measured.
 
 use crate::failure::{Failure, INTERNAL};
-pub(crate) use crate::usage::{cpu, peak_rss_bytes};
 use hdrhistogram::Histogram;
 use klamm::BatchReport;
+use klamm_metrics::{cpu_time, peak_resident_bytes};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,7 +69,7 @@ impl State {
         if warm {
             self.total.record(us, delivered, failed);
         } else if self.seen >= warmup {
-            (self.started, self.cpu_at_start) = (now, cpu());
+            (self.started, self.cpu_at_start) = (now, cpu_time());
         }
     }
 }
@@ -140,7 +140,7 @@ impl Meter {
         let now = Instant::now();
         let state = State {
             started: now,
-            cpu_at_start: cpu(),
+            cpu_at_start: cpu_time(),
             last_outcome: now,
             seen: 0,
             total: Window::new()?,
@@ -211,7 +211,7 @@ impl Meter {
         let mut summary = self.with(|s| {
             let mut summary =
                 summarize(&s.total, s.last_outcome.saturating_duration_since(s.started));
-            let cpu = cpu().saturating_sub(s.cpu_at_start).as_secs_f64();
+            let cpu = cpu_time().saturating_sub(s.cpu_at_start).as_secs_f64();
             summary.cpu_us_per_record = cpu * 1e6 / (s.total.delivered.max(1) as f64);
             summary.first_error = s.first_error.take();
             summary
@@ -222,7 +222,7 @@ impl Meter {
         summary.records_per_batch = load(&totals.records) as f64 / summary.batches.max(1) as f64;
         summary.compression_ratio =
             load(&totals.uncompressed_bytes) as f64 / summary.bytes.max(1) as f64;
-        summary.peak_rss_bytes = peak_rss_bytes();
+        summary.peak_rss_bytes = peak_resident_bytes().unwrap_or(0);
         summary
     }
 }

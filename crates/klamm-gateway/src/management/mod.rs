@@ -6,12 +6,10 @@ mod health;
 mod metrics;
 mod observed;
 mod pages;
-mod process;
 mod server;
 mod status;
 #[cfg(test)]
 mod tests;
-mod text;
 
 pub use self::observed::{Observe, Observed, Phase};
 pub use self::server::Management;

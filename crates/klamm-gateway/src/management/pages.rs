@@ -1,7 +1,6 @@
 //! What is at each path.
 
 use super::observed::Observe;
-use super::process::Process;
 use super::status::{History, Security, Summary, document, json};
 use super::{health, metrics};
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
+use klamm_metrics::Process;
 use parking_lot::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;

@@ -1,9 +1,9 @@
 //! Groups, and how far they are behind.
 
-use super::page::Page;
 use super::{MAX_GROUPS, MAX_POSITIONS};
 use crate::cluster::Cluster;
 use crate::group::Position;
+use klamm_metrics::Text;
 use klamm_protocol::primitives::Str;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,15 +17,15 @@ struct Lag {
     records: i64,
 }
 
-pub(super) fn write(page: &mut Page, cluster: &Cluster) {
+pub(super) fn write(text: &mut Text, cluster: &Cluster) {
     let summary = cluster.groups.summary(MAX_OFFSETS);
-    let mut family = page.gauge("klamm_broker_groups", "Groups by type and state.");
+    let mut family = text.gauge("klamm_broker_groups", "Groups by type and state.");
     for ((kind, state), count) in &summary.states {
         family.sample(&[("type", kind), ("state", state)], count);
     }
     let lags: Vec<Lag> = summary.positions.into_iter().filter_map(|at| lag(cluster, at)).collect();
-    let groups = by_group(page, &lags);
-    by_partition(page, lags, &groups, summary.omitted);
+    let groups = by_group(text, &lags);
+    by_partition(text, lags, &groups, summary.omitted);
 }
 
 /// What was committed in a topic that is gone says nothing.
@@ -38,7 +38,7 @@ fn lag(cluster: &Cluster, at: Position) -> Option<Lag> {
 }
 
 /// Returns the groups that are named.
-fn by_group(page: &mut Page, lags: &[Lag]) -> BTreeSet<Str> {
+fn by_group(text: &mut Text, lags: &[Lag]) -> BTreeSet<Str> {
     let mut sums: BTreeMap<&Str, i64> = BTreeMap::new();
     for lag in lags {
         *sums.entry(&lag.at.group).or_default() += lag.records;
@@ -50,14 +50,14 @@ fn by_group(page: &mut Page, lags: &[Lag]) -> BTreeSet<Str> {
         "Records that a group has yet to read, over all partitions with a committed offset. The {MAX_GROUPS} \
          groups furthest behind are named."
     );
-    let mut family = page.gauge("klamm_broker_group_lag_records", &help);
+    let mut family = text.gauge("klamm_broker_group_lag_records", &help);
     for (group, records) in &sums {
         family.sample(&[("group", group)], records);
     }
     sums.into_iter().map(|(group, _)| group.clone()).collect()
 }
 
-fn by_partition(page: &mut Page, mut lags: Vec<Lag>, groups: &BTreeSet<Str>, omitted: usize) {
+fn by_partition(text: &mut Text, mut lags: Vec<Lag>, groups: &BTreeSet<Str>, omitted: usize) {
     let all = lags.len() + omitted;
     lags.retain(|lag| groups.contains(&lag.at.group));
     lags.sort_by_key(|lag| Reverse(lag.records));
@@ -67,13 +67,13 @@ fn by_partition(page: &mut Page, mut lags: Vec<Lag>, groups: &BTreeSet<Str>, omi
     let indexes: Vec<String> = lags.iter().map(|lag| lag.at.partition.to_string()).collect();
     let rows = || lags.iter().zip(&indexes).map(|(lag, index)| (lag, labels(lag, index)));
     let help = "Records of a partition that a group has yet to read.";
-    let mut family = page.gauge("klamm_broker_group_partition_lag_records", help);
+    let mut family = text.gauge("klamm_broker_group_partition_lag_records", help);
     rows().for_each(|(lag, labels)| family.sample(&labels, lag.records));
     let help = "The offset that a group has committed in a partition.";
-    let mut family = page.gauge("klamm_broker_group_committed_offset", help);
+    let mut family = text.gauge("klamm_broker_group_committed_offset", help);
     rows().for_each(|(lag, labels)| family.sample(&labels, lag.at.offset));
     let help = "Committed offsets left out of this page, which names a bounded number.";
-    page.gauge("klamm_broker_unlisted_group_partitions", help).value(left_out);
+    text.gauge("klamm_broker_unlisted_group_partitions", help).value(left_out);
 }
 
 fn key(at: &Position) -> (&Str, &Str, i32) {

@@ -2,17 +2,17 @@
 //!
 //! One file per area, each a list of families. What grows with use is bounded: [`MAX_TOPICS`] topics are named and the
 //! others summed up as `(other)`, and so many partitions, groups and offsets as the constants say; how many are left out
-//! is on the page.
+//! is on the text.
 
 mod broker;
 mod connections;
+mod durations;
 mod groups;
-mod page;
 mod requests;
 mod topics;
 
-use self::page::Page;
 use crate::cluster::Cluster;
+use klamm_metrics::Text;
 
 /// Topics that are named: those with the most stored bytes.
 const MAX_TOPICS: usize = 200;
@@ -25,11 +25,11 @@ const MAX_POSITIONS: usize = 2000;
 
 /// The page; takes locks of the broker one after the other, and never two.
 pub(super) fn text(cluster: &Cluster) -> String {
-    let mut page = Page::default();
-    broker::write(&mut page, cluster);
-    requests::write(&mut page, cluster);
-    connections::write(&mut page, cluster);
-    topics::write(&mut page, cluster);
-    groups::write(&mut page, cluster);
-    page.finish()
+    let mut text = Text::default();
+    broker::write(&mut text, cluster);
+    requests::write(&mut text, cluster);
+    connections::write(&mut text, cluster);
+    topics::write(&mut text, cluster);
+    groups::write(&mut text, cluster);
+    text.finish()
 }

@@ -1,27 +1,28 @@
 //! Requests by API.
 
-use super::page::Page;
+use super::durations::durations;
 use crate::cluster::Cluster;
 use crate::fault::name;
 use crate::metrics::ApiTotals;
+use klamm_metrics::Text;
 use klamm_protocol::api_key::ApiKey;
 use klamm_protocol::error_code::ErrorCode;
 use std::collections::BTreeMap;
 
 type Totals = BTreeMap<ApiKey, ApiTotals>;
 
-pub(super) fn write(page: &mut Page, cluster: &Cluster) {
+pub(super) fn write(text: &mut Text, cluster: &Cluster) {
     let totals = cluster.metrics.requests.totals();
-    outcomes(page, &totals);
+    outcomes(text, &totals);
     let mut family =
-        page.gauge("klamm_broker_requests_in_flight", "Requests that have begun and not ended.");
+        text.gauge("klamm_broker_requests_in_flight", "Requests that have begun and not ended.");
     each(&totals, |api, totals| family.sample(api, totals.in_flight()));
-    durations(page, &totals);
-    let mut family = page.counter("klamm_broker_request_bytes_total", "Bytes of requests.");
+    times(text, &totals);
+    let mut family = text.counter("klamm_broker_request_bytes_total", "Bytes of requests.");
     each(&totals, |api, totals| family.sample(api, totals.request_bytes));
-    let mut family = page.counter("klamm_broker_response_bytes_total", "Bytes of responses.");
+    let mut family = text.counter("klamm_broker_response_bytes_total", "Bytes of responses.");
     each(&totals, |api, totals| family.sample(api, totals.response_bytes));
-    memory(page, cluster);
+    memory(text, cluster);
 }
 
 fn each(totals: &Totals, mut write: impl FnMut(&[(&str, &str)], &ApiTotals)) {
@@ -30,8 +31,8 @@ fn each(totals: &Totals, mut write: impl FnMut(&[(&str, &str)], &ApiTotals)) {
     }
 }
 
-fn outcomes(page: &mut Page, totals: &Totals) {
-    let mut family = page.counter(
+fn outcomes(text: &mut Text, totals: &Totals) {
+    let mut family = text.counter(
         "klamm_broker_requests_total",
         "Requests by what became of them: the first error in the answer or NONE, unanswered (acks=0), \
          disconnected, abandoned by the client.",
@@ -52,32 +53,32 @@ fn outcomes(page: &mut Page, totals: &Totals) {
     });
 }
 
-fn durations(page: &mut Page, totals: &Totals) {
-    let mut family = page.histogram(
+fn times(text: &mut Text, totals: &Totals) {
+    let mut family = text.histogram(
         "klamm_broker_request_duration_seconds",
         "From a whole request to its answer, without the time it was held.",
     );
-    each(totals, |api, totals| family.durations(api, &totals.duration));
-    let mut family = page.histogram(
+    each(totals, |api, totals| durations(&mut family, api, &totals.duration));
+    let mut family = text.histogram(
         "klamm_broker_request_hold_duration_seconds",
         "How long requests were held until there was something to answer: records for Fetch, members for JoinGroup \
          and SyncGroup.",
     );
     each(totals, |api, totals| {
         if totals.held.count() > 0 {
-            family.durations(api, &totals.held);
+            durations(&mut family, api, &totals.held);
         }
     });
 }
 
-fn memory(page: &mut Page, cluster: &Cluster) {
+fn memory(text: &mut Text, cluster: &Cluster) {
     let (used, limit) = cluster.memory.usage();
-    page.gauge("klamm_broker_request_memory_bytes", "Memory that large requests have reserved.")
+    text.gauge("klamm_broker_request_memory_bytes", "Memory that large requests have reserved.")
         .value(used);
-    page.gauge("klamm_broker_request_memory_limit_bytes", "Memory that large requests share.")
+    text.gauge("klamm_broker_request_memory_limit_bytes", "Memory that large requests share.")
         .value(limit);
     let (sessions, partitions) = cluster.fetch_sessions.lock().count();
-    page.gauge("klamm_broker_fetch_sessions", "Fetch sessions.").value(sessions);
-    page.gauge("klamm_broker_fetch_session_partitions", "Partitions that fetch sessions remember.")
+    text.gauge("klamm_broker_fetch_sessions", "Fetch sessions.").value(sessions);
+    text.gauge("klamm_broker_fetch_session_partitions", "Partitions that fetch sessions remember.")
         .value(partitions);
 }

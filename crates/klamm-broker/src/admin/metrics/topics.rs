@@ -1,9 +1,9 @@
 //! Topics and partitions.
 
-use super::page::Page;
 use super::{MAX_PARTITIONS, MAX_TOPICS};
 use crate::cluster::Cluster;
 use crate::partition::Figures;
+use klamm_metrics::Text;
 use klamm_protocol::primitives::Str;
 use std::cmp::Reverse;
 
@@ -53,20 +53,20 @@ const OFFSETS: [Offset; 4] = [
     ),
 ];
 
-pub(super) fn write(page: &mut Page, cluster: &Cluster) {
+pub(super) fn write(text: &mut Text, cluster: &Cluster) {
     let mut rows = rows(cluster);
     let partitions: usize = rows.iter().map(|row| row.partitions.len()).sum();
     let bytes: u64 = rows.iter().map(|row| row.sum(|figures| figures.bytes)).sum();
     let failed: u64 = rows.iter().map(|row| row.sum(|figures| u64::from(figures.failed))).sum();
-    page.gauge("klamm_broker_topics", "Topics.").value(rows.len());
-    page.gauge("klamm_broker_partitions", "Partitions.").value(partitions);
+    text.gauge("klamm_broker_topics", "Topics.").value(rows.len());
+    text.gauge("klamm_broker_partitions", "Partitions.").value(partitions);
     let help = "Partitions that take no records any more because their disk failed.";
-    page.gauge("klamm_broker_failed_partitions", help).value(failed);
-    page.gauge("klamm_broker_log_bytes", "Stored bytes of all topics.").value(bytes);
+    text.gauge("klamm_broker_failed_partitions", help).value(failed);
+    text.gauge("klamm_broker_log_bytes", "Stored bytes of all topics.").value(bytes);
     rows.sort_by_key(|row| Reverse(row.sum(|figures| figures.bytes)));
     let others = rows.split_off(rows.len().min(MAX_TOPICS));
-    by_topic(page, &mut rows, &others);
-    by_partition(page, &rows, partitions);
+    by_topic(text, &mut rows, &others);
+    by_partition(text, &rows, partitions);
 }
 
 fn rows(cluster: &Cluster) -> Vec<Row> {
@@ -78,7 +78,7 @@ fn rows(cluster: &Cluster) -> Vec<Row> {
     topics.iter().map(row).collect()
 }
 
-fn by_topic(page: &mut Page, rows: &mut [Row], others: &[Row]) {
+fn by_topic(text: &mut Text, rows: &mut [Row], others: &[Row]) {
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     let note = format!(
         "The {MAX_TOPICS} topics with the most bytes are named, the others summed up as {OTHER}."
@@ -87,7 +87,7 @@ fn by_topic(page: &mut Page, rows: &mut [Row], others: &[Row]) {
         for (name, help, of) in columns {
             let help = format!("{help} {note}");
             let mut family =
-                if rises { page.counter(name, &help) } else { page.gauge(name, &help) };
+                if rises { text.counter(name, &help) } else { text.gauge(name, &help) };
             for row in rows.iter() {
                 family.sample(&[("topic", &row.name)], row.sum(of));
             }
@@ -99,17 +99,17 @@ fn by_topic(page: &mut Page, rows: &mut [Row], others: &[Row]) {
     }
 }
 
-fn by_partition(page: &mut Page, rows: &[Row], all: usize) {
+fn by_partition(text: &mut Text, rows: &[Row], all: usize) {
     let partitions = rows.iter().flat_map(|row| {
         row.partitions.iter().map(move |(index, figures)| (&row.name, index.to_string(), figures))
     });
     let named: Vec<_> = partitions.take(MAX_PARTITIONS).collect();
     for (name, help, of) in OFFSETS {
-        let mut family = page.gauge(name, help);
+        let mut family = text.gauge(name, help);
         for (topic, index, figures) in &named {
             family.sample(&[("topic", topic), ("partition", index)], of(figures));
         }
     }
     let help = "Partitions whose offsets are left out of this page, which names a bounded number.";
-    page.gauge("klamm_broker_unlisted_partitions", help).value(all - named.len());
+    text.gauge("klamm_broker_unlisted_partitions", help).value(all - named.len());
 }

@@ -9,7 +9,7 @@ pub(crate) use self::args::PerfConsume;
 
 use super::content::Content;
 use super::load::Load;
-use super::measure::{Meter, cpu, peak_rss_bytes};
+use super::measure::Meter;
 use super::payload;
 use super::stage::Stage;
 use crate::args::Global;
@@ -17,6 +17,7 @@ use crate::connect::{Settings, settings_over};
 use crate::failure::{FAILED, Failure};
 use joining::Joining;
 use klamm::{Batch, Client, Consumer, ErrorKind, Start};
+use klamm_metrics::{cpu_time, peak_resident_bytes};
 use print::Printer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,7 +178,7 @@ async fn read(
     args: &PerfConsume,
     mut printer: Printer,
 ) -> Result<Outcome, Failure> {
-    let (started, cpu_before) = (Instant::now(), cpu());
+    let (started, cpu_before) = (Instant::now(), cpu_time());
     let (consumer, joining) = open(client, settings, args).await?;
     let mut outcome = Outcome::default();
     let mut last = started;
@@ -206,8 +207,8 @@ async fn read(
     }
     outcome.time = last - started;
     outcome.joining = joining.map(|joining| joining.all());
-    outcome.cpu = cpu().saturating_sub(cpu_before);
-    outcome.peak_rss_bytes = peak_rss_bytes();
+    outcome.cpu = cpu_time().saturating_sub(cpu_before);
+    outcome.peak_rss_bytes = peak_resident_bytes().unwrap_or(0);
     consumer.close().await;
     Ok(outcome)
 }

@@ -1,8 +1,8 @@
 //! Pure: what goes to Kafka, and how far that is behind.
 
 use super::super::observed::Observed;
-use super::super::text::Text;
 use crate::forward::ForwardState;
+use klamm_metrics::Text;
 
 pub(super) fn write(text: &mut Text, observed: &Observed) {
     lag(text, observed);

@@ -1,8 +1,9 @@
 //! Pure: connections, requests, answers and refusals.
 
-use super::super::text::Text;
+use super::distribution::durations;
 use crate::events::ReadersState;
 use crate::http::HttpState;
+use klamm_metrics::Text;
 
 pub(super) fn write(text: &mut Text, http: &HttpState) {
     connections(text, http);
@@ -63,6 +64,6 @@ fn requests(text: &mut Text, http: &HttpState) {
         "From a request's head to its answer, by route.",
     );
     for (route, latency_us) in &http.latency_us {
-        family.durations(&[("route", route)], latency_us);
+        durations(&mut family, &[("route", route)], latency_us);
     }
 }

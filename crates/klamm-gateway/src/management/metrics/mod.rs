@@ -2,14 +2,14 @@
 //!
 //! One file per area, each a list of families. Labels come from the configuration and from closed sets, never from requests.
 
+mod distribution;
 mod forward;
 mod gateway;
 mod http;
 mod wal;
 
 use super::observed::Observed;
-use super::process::Process;
-use super::text::Text;
+use klamm_metrics::{Process, Text};
 
 /// The page.
 pub(super) fn page(observed: &Observed, process: &Process) -> String {

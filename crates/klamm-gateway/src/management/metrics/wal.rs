@@ -1,16 +1,17 @@
 //! Pure: the write-ahead log.
 
 use super::super::health::full_bytes;
-use super::super::text::Text;
+use super::distribution::{counts, durations};
 use crate::wal::WalState;
+use klamm_metrics::Text;
 
 pub(super) fn write(text: &mut Text, wal: &WalState) {
     room(text, wal);
     progress(text, wal);
-    text.histogram("klamm_gateway_wal_sync_duration_seconds", "Syncs of the log to its disk.")
-        .durations(&[], &wal.sync_us);
-    text.histogram("klamm_gateway_wal_sync_records", "Records that one sync made safe.")
-        .counts(&[], &wal.sync_records);
+    let name = "klamm_gateway_wal_sync_duration_seconds";
+    durations(&mut text.histogram(name, "Syncs of the log to its disk."), &[], &wal.sync_us);
+    let name = "klamm_gateway_wal_sync_records";
+    counts(&mut text.histogram(name, "Records that one sync made safe."), &[], &wal.sync_records);
     troubles(text, wal);
 }
 

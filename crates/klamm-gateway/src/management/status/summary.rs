@@ -4,8 +4,8 @@ use super::chart::quantile;
 use super::history::History;
 use crate::management::health::{Health, Verdict, full_bytes, judge};
 use crate::management::observed::Observed;
-use crate::management::process::Process;
 use crate::wal::Histogram;
+use klamm_metrics::Process;
 use std::time::Duration;
 
 /// Seconds that rates are taken over: short enough to follow, long enough to read.

@@ -1,10 +1,10 @@
 //! The files of `deploy/`: every metric and label in them is one that a gateway gives, and they are of the right form.
 
 use super::super::metrics;
-use super::super::process::Process;
 use super::promtool::promtool;
 use super::sample;
 use crate::config::GatewayConfig;
+use klamm_metrics::Process;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,8 +2,8 @@
 
 use super::super::metrics;
 use super::super::observed::Observed;
-use super::super::process::Process;
 use super::sample;
+use klamm_metrics::Process;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -11,10 +11,21 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// Reads `args`, where `with_value` and `switches` are all the names there are; an unknown one is an error.
-    ///
-    /// Everything after `--` is a word.
+    /// Reads `args`, where `with_value` and `switches` are all the names there are; anything else is an error.
     pub(crate) fn parse(args: &[String], with_value: &[&str], switches: &[&str]) -> Result<Self> {
+        let flags = Self::with_words(args, with_value, switches)?;
+        match flags.words.first() {
+            Some(word) => Err(unknown(word, with_value, switches)),
+            None => Ok(flags),
+        }
+    }
+
+    /// The same for a command that takes words; everything after `--` is one.
+    pub(crate) fn with_words(
+        args: &[String],
+        with_value: &[&str],
+        switches: &[&str],
+    ) -> Result<Self> {
         let mut flags = Self::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
@@ -33,7 +44,7 @@ impl Flags {
                         .ok_or_else(|| Failure::new(format!("--{name} needs a value")))?;
                     flags.values.push((name.to_owned(), value));
                 } else {
-                    return Err(unknown(name, with_value, switches));
+                    return Err(unknown(arg, with_value, switches));
                 }
             } else {
                 flags.words.push(arg.clone());
@@ -75,10 +86,13 @@ impl Flags {
     }
 }
 
-fn unknown(name: &str, with_value: &[&str], switches: &[&str]) -> Failure {
+fn unknown(arg: &str, with_value: &[&str], switches: &[&str]) -> Failure {
     let known: Vec<String> =
         with_value.iter().chain(switches).map(|known| format!("--{known}")).collect();
-    Failure::new(format!("no option --{name}; there are: {}", known.join(" ")))
+    match known.is_empty() {
+        true => Failure::new(format!("{arg} is not known here; it takes no arguments")),
+        false => Failure::new(format!("{arg} is not known here; there are: {}", known.join(" "))),
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +101,7 @@ mod tests {
 
     fn parse(args: &[&str]) -> crate::failure::Result<Flags> {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Flags::parse(&args, &["brokers", "set"], &["secure"])
+        Flags::with_words(&args, &["brokers", "set"], &["secure"])
     }
 
     #[test]
@@ -101,6 +115,8 @@ mod tests {
 
     #[test]
     fn the_unknown_and_the_unfinished_are_errors() {
+        let word = Flags::parse(&["slow_sockets".to_owned()], &[], &[]).unwrap_err();
+        assert!(word.to_string().contains("slow_sockets"), "{word}");
         assert!(parse(&["--borkers", "3"]).unwrap_err().to_string().contains("--brokers"));
         assert!(parse(&["--brokers"]).unwrap_err().to_string().contains("needs a value"));
         assert!(parse(&["--brokers", "many"]).unwrap().number("brokers", 1_u16).is_err());

@@ -68,7 +68,7 @@ pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
     let gateway_only = ["seconds", "connections", "backlog"];
     let shared = ["rounds", "scale", "on"];
     let known = [&shared[..], &clients_only, &consume_only, &broker_only, &gateway_only].concat();
-    let flags = Flags::parse(args, &known, &["help", "plain", "sink"])?;
+    let flags = Flags::with_words(args, &known, &["help", "plain", "sink"])?;
     if flags.has("help") {
         print!("{HELP}");
         return Ok(());

@@ -88,7 +88,7 @@ struct Downloaded {
 /// Runs `cargo xtask interop suite` with `args`.
 pub(super) fn run(place: &Place, args: &[String]) -> Result<()> {
     let names = ["bootstrap", "also", "program", "run", "source", "restarts"];
-    let flags = Flags::parse(args, &names, &["help", "kafka-only", "chaos"])?;
+    let flags = Flags::with_words(args, &names, &["help", "kafka-only", "chaos"])?;
     if let ([word], Some(source)) = (flags.words(), flags.value("source")) {
         return match word == librdkafka::NAME {
             true => librdkafka::run(place, &flags, Path::new(source)),

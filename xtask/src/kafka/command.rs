@@ -22,7 +22,7 @@ cargo xtask kafka run [--version V] CLASS -- ARGS…
 
 /// Runs `cargo xtask kafka` with `args`.
 pub(crate) fn run(place: &Place, args: &[String]) -> Result<()> {
-    let flags = Flags::parse(
+    let flags = Flags::with_words(
         args,
         &[
             "brokers",

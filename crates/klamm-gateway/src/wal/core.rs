@@ -130,8 +130,8 @@ impl Core {
 
     /// Waits for something to do. `sealed` says whether the log ends with a seal.
     pub(super) fn next_work(&self, sealed: bool) -> Work {
-        let together = self.desk.lock().together();
-        self.workers.give_way(together);
+        let crowd = self.desk.lock().crowd();
+        self.workers.give_way(crowd);
         let mut desk = self.desk.lock();
         loop {
             if let Some(group) = desk.group() {

@@ -69,6 +69,8 @@ pub(super) struct Desk {
     /// What waits to be written; the last group may still grow.
     queue: VecDeque<Group>,
     queued: u64,
+    /// Requests of the group that was written last.
+    shared: usize,
     pub(super) books: Books,
     pub(super) seen: SeenSet,
     pub(super) recent: Recent,
@@ -139,14 +141,22 @@ impl Desk {
         self.queue.is_empty()
     }
 
-    /// How many requests wait for the next sync; none if it has no room for more.
-    pub(super) fn together(&self) -> usize {
-        if self.queue.len() == 1 { self.queue[0].requests.len() } else { 0 }
+    /// How many requests the next sync may be for: those that wait or, if those are more, half of those that shared the last
+    /// one, since who was answered mostly comes again. None if it has no room for more.
+    pub(super) fn crowd(&self) -> usize {
+        let back = self.shared / 2;
+        match self.queue.len() {
+            0 => back,
+            1 => back.max(self.queue[0].requests.len()),
+            _ => 0,
+        }
     }
 
     /// What is written next: everything that waits, up to a bound.
     pub(super) fn group(&mut self) -> Option<Group> {
-        self.queue.pop_front()
+        let group = self.queue.pop_front()?;
+        self.shared = group.requests.len();
+        Some(group)
     }
 
     /// A group is on the disk from the sequence `first` on.

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeMetrics};
 
-/// So many requests that wait for one sync are a crowd. Fewer gain nothing from a pause, measured with two processors and a
+/// So many requests that one sync is for are a crowd. Fewer gain nothing from a pause, measured with two processors and a
 /// disk that syncs in 0.2 ms: such a sync takes longer than reading and answering all of them.
 const CROWD: usize = 24;
 /// The pause of a crowd, for each of its requests: less than half of what reading and answering one takes a processor.
@@ -22,16 +22,16 @@ impl Workers {
         Self(Handle::try_current().ok().map(|handle| handle.metrics()))
     }
 
-    /// Lets them bring more to a sync that `together` requests wait for.
+    /// Lets them bring more to a sync that may be for a `crowd` of so many requests.
     ///
     /// Where there are several there are more whose bodies were read: with a processor for them they are part of this sync.
     /// While every worker is busy, a crowd pauses for more: the processors have so much in hand that a request takes many
     /// times that long. Who is alone waits for nobody.
-    pub(super) fn give_way(&self, together: usize) {
-        if together > 1 {
+    pub(super) fn give_way(&self, crowd: usize) {
+        if crowd > 1 {
             thread::yield_now();
         }
-        let pause = pause(together);
+        let pause = pause(crowd);
         if !pause.is_zero() && self.are_busy() {
             thread::sleep(pause);
         }
@@ -46,10 +46,10 @@ impl Workers {
     }
 }
 
-/// How long requests that wait for the same sync leave busy processors to others.
-fn pause(together: usize) -> Duration {
-    let each = u32::try_from(together).unwrap_or(u32::MAX);
-    if together < CROWD { Duration::ZERO } else { FOR_EACH.saturating_mul(each).min(AT_MOST) }
+/// How long a sync for so many requests leaves busy processors to others.
+fn pause(crowd: usize) -> Duration {
+    let each = u32::try_from(crowd).unwrap_or(u32::MAX);
+    if crowd < CROWD { Duration::ZERO } else { FOR_EACH.saturating_mul(each).min(AT_MOST) }
 }
 
 #[cfg(test)]
@@ -92,8 +92,7 @@ mod tests {
 
     #[test]
     fn a_crowd_waits_by_its_size_and_a_few_do_not() {
-        let pauses =
-            [0, 1, 23, 24, 60, 100, usize::MAX].map(|together| pause(together).as_micros());
+        let pauses = [0, 1, 23, 24, 60, 100, usize::MAX].map(|crowd| pause(crowd).as_micros());
         assert_eq!(pauses, [0, 0, 0, 120, 300, 500, 500]);
     }
 

@@ -119,7 +119,7 @@ impl Lane {
     pub(super) fn is_ready(&self, now_ms: u64) -> bool {
         match self.mode {
             Mode::Open => {
-                let careful = self.behind.is_some_and(|behind| behind < self.careful_below);
+                let careful = self.behind.is_some_and(|behind| self.is_careful(behind, true));
                 self.taken == 0 || !(careful || self.alone || self.is_stalled(now_ms))
             }
             Mode::Resting { until_ms } => self.taken == 0 && now_ms >= until_ms,

@@ -11,9 +11,10 @@
 //!            └─ wait: the lane is only busy
 //! ```
 //!
-//! A lane that has failed, or got no answer for [`STALL_MS`](super::lane::STALL_MS), holds nobody up: the reading at the front goes past it, and a
-//! *sweep* reads for it again from its first record that was left. Of what is free of the window a lane may have
-//! an eighth, and half if it is for all partitions of a topic, so there is something left for others, however many stand still.
+//! A lane that has failed, or got no answer for [`STALL_MS`](super::lane::STALL_MS), holds nobody up: the reading at the front
+//! goes past it, and a *sweep* reads for it again from its first record that was left. Of what is free of the window a lane may
+//! have an eighth, and half if it is for all partitions of a topic, so there is something left for others, however many stand
+//! still.
 
 use super::lane::{Failed, Lane};
 use super::states::{State, States};
